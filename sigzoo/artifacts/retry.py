@@ -1,0 +1,68 @@
+"""How often and how patiently a download is tried again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+__all__ = ["Progress", "Retry", "retry_after_seconds"]
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes that are here and the bytes there will be, `None` where nobody said."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Patience of a download.
+
+    Attributes
+    ----------
+    attempts
+        Tries in a row that may bring nothing new before a mirror is given up.
+    first_wait, factor, longest_wait
+        Exponential back-off between tries: seconds, multiplier, seconds.
+    longest_retry_after
+        Seconds; a server that asks for a longer wait is given up at once.
+    connect_timeout, read_timeout
+        Seconds without an answer, and without a byte.
+    progress_bytes
+        New bytes that make a try count as progress, so that a poor line may take many tries.
+    sleep
+        What waits, in seconds.
+    """
+
+    attempts: int = 5
+    first_wait: float = 1.0
+    factor: float = 2.0
+    longest_wait: float = 30.0
+    longest_retry_after: float = 120.0
+    connect_timeout: float = 15.0
+    read_timeout: float = 60.0
+    progress_bytes: int = 1 << 16
+    sleep: Callable[[float], None] = time.sleep
+
+    def wait_before(self, attempt: int) -> float:
+        """Seconds to wait before the attempt of that number, the second being 1."""
+        return min(self.first_wait * self.factor ** (attempt - 1), self.longest_wait)
+
+
+def retry_after_seconds(value: str | None) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for, in either of its forms; `None` where it says nothing.
+
+    Source: RFC 9110, section 10.2.3.
+    """
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

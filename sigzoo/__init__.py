@@ -9,7 +9,8 @@ from sigzoo.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from sigzoo.evaluation.distances import distances
-    from sigzoo.model import SignatureModel, load
+    from sigzoo.loading import load
+    from sigzoo.model import SignatureModel
     from sigzoo.plugins import backbone, loss, preprocessor
     from sigzoo.zoo import info, list_models
 
@@ -33,7 +34,7 @@ _HOME = {
     "distances": "sigzoo.evaluation.distances",
     "info": "sigzoo.zoo",
     "list_models": "sigzoo.zoo",
-    "load": "sigzoo.model",
+    "load": "sigzoo.loading",
     "loss": "sigzoo.plugins",
     "preprocessor": "sigzoo.plugins",
 }

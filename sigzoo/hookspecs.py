@@ -14,13 +14,15 @@ hookimpl = pluggy.HookimplMarker("sigzoo")
 class Register(Protocol):
     """Takes a name, where to find the class, and keyword arguments it is built with by default."""
 
-    def __call__(self, name: str, target: str, /, **defaults: Any) -> None: ...
+    def __call__(self, name: str, target: str, /, **defaults: Any) -> None:
+        """Register one class."""
 
 
 class RegisterModels(Protocol):
     """Takes the path of a registry file."""
 
-    def __call__(self, path: str | Path, /) -> None: ...
+    def __call__(self, path: str | Path, /) -> None:
+        """Register one file."""
 
 
 @hookspec

@@ -1,0 +1,5 @@
+"""`python -m sigzoo`: the command line."""
+
+from sigzoo.cli import main
+
+main()

@@ -1,0 +1,116 @@
+"""The command line: `sigzoo COMMAND`, a module each, loaded when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn, TextIO
+
+import click
+
+import sigzoo
+from sigzoo.errors import SigzooError, SigzooWarning
+
+COMMANDS = {
+    "list": "sigzoo.cli.list:list_command",
+    "info": "sigzoo.cli.info:info",
+    "embed": "sigzoo.cli.embed:embed",
+    "compare": "sigzoo.cli.compare:compare",
+    "synth": "sigzoo.cli.synth:synth",
+    "fetch": "sigzoo.cli.fetch:fetch",
+    "cache": "sigzoo.cli.cache:cache",
+    "convert": "sigzoo.cli.convert:convert",
+    "plugins": "sigzoo.cli.plugins:plugins",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; `None` if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(sigzoo.__version__, prog_name="sigzoo")
+@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+@click.option(
+    "--registry",
+    "registries",
+    multiple=True,
+    type=click.Path(dir_okay=False),
+    help="A registry of your own models, beside the built-in ones. May be repeated.",
+)
+def cli(debug: bool, registries: tuple[str, ...]) -> None:
+    """The model zoo for offline handwritten signatures: name a model, get features."""
+    if registries:
+        known = [os.environ["SIGZOO_REGISTRY"]] if os.environ.get("SIGZOO_REGISTRY") else []
+        os.environ["SIGZOO_REGISTRY"] = os.pathsep.join([*known, *registries])
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; return its exit status: 0 done, 1 failed, 2 wrong usage."""
+    debug = "--debug" in arguments
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SigzooWarning)
+        warnings.showwarning = _show_warning
+        try:
+            cli.main(args=list(arguments), prog_name="sigzoo", standalone_mode=False)
+        except click.exceptions.Exit as stop:
+            return stop.exit_code
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except SigzooError as error:
+            return _fail(str(error), error.exit_code, debug)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("sigzoo: interrupted.", err=True)
+            return 130
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except Exception as error:
+            hint = (
+                ""
+                if debug
+                else " This is a defect of sigzoo: run again with --debug and report what it shows."
+            )
+            return _fail(f"unexpected {type(error).__name__}: {error}.{hint}", 1, debug)
+    return 0
+
+
+def _fail(message: str, status: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"sigzoo: {message}", err=True)
+    return status
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    if issubclass(category, SigzooWarning):
+        click.echo(f"sigzoo: {message}", err=True)
+
+
+def main() -> NoReturn:
+    """Entry point of the `sigzoo` program."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,89 @@
+"""`sigzoo info`: all that is known of a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sigzoo.cli.output import json_option, print_json
+from sigzoo.registry import Artifact, Card, Component, Result
+
+
+@click.command()
+@click.argument("name")
+@json_option
+def info(name: str, as_json: bool) -> None:
+    """Show the card of the model NAME: parts, weights, licences, training data, results."""
+    import msgspec
+
+    from sigzoo import zoo
+    from sigzoo.cli.list import state
+
+    known = zoo.catalogue()
+    name = known.resolve(name)
+    card = known.models[name]
+    if as_json:
+        artifact = msgspec.to_builtins(known.artifacts[card.weights.artifact]) if card.weights else None
+        card_data = msgspec.to_builtins(card)
+        print_json({"name": name, **card_data, "state": state(name), "artifact": artifact})
+        return
+    lines = {"state": state(name), **_described(card)}
+    if card.weights:
+        lines.update(_artifact(known.artifacts[card.weights.artifact]))
+    click.secho(name, bold=True)
+    for key, value in lines.items():
+        click.echo(f"  {key:<15} {value}")
+    for paper in card.cite:
+        citation = known.citations[paper]
+        click.echo(f"  {'cite':<15} {citation.text}" + (f", doi {citation.doi}" if citation.doi else ""))
+    for result in card.results:
+        click.echo(f"  {'result':<15} {_result(result)}")
+
+
+def _described(card: Card) -> dict[str, str]:
+    lines = {
+        "summary": card.summary,
+        "aliases": ", ".join(card.aliases),
+        "distribution": card.distribution,
+        "backbone": _component(card.backbone),
+        "preprocessor": f"{_component(card.preprocessor)}, uint8 times {card.input_scale:.6g}",
+        "features": f"{card.features.size} from layer {card.features.layer}",
+        "heads": ", ".join(f"{name} ({outputs})" for name, outputs in card.heads.items()),
+        "trained on": card.trained_on,
+        "code licence": card.licence.code,
+        "weights licence": card.licence.weights,
+        "commercial use": "yes" if card.licence.commercial_use else "no",
+        "golden cases": str(len(card.golden)) if card.golden else "none published",
+        "deprecated": card.deprecated or "",
+    }
+    if card.recipe:
+        lines["recipe"] = (
+            f"{card.recipe.teacher} through {card.recipe.data}, loss {_component(card.recipe.loss)}"
+        )
+    return {key: value for key, value in lines.items() if value}
+
+
+def _artifact(artifact: Artifact) -> dict[str, str]:
+    if artifact.sha256:
+        digest = f"SHA-256 {artifact.sha256}"
+    elif artifact.git_blob:
+        digest = f"git blob {artifact.git_blob}"
+    else:
+        digest = "unpinned: nobody published a digest; the first fetch records one"
+    size = f", {artifact.size} bytes" if artifact.size else ""
+    return {"from": " | ".join(artifact.urls), "digest": digest + size, "provenance": artifact.provenance}
+
+
+def _component(component: Component) -> str:
+    options: dict[str, Any] = component.options
+    return component.name + (
+        f" ({', '.join(f'{key} {value}' for key, value in options.items())})" if options else ""
+    )
+
+
+def _result(result: Result) -> str:
+    interval = f" [{result.interval[0]:g}, {result.interval[1]:g}]" if result.interval else ""
+    baseline = f" (trivial baseline {result.baseline:g} {result.unit})" if result.baseline is not None else ""
+    figure = f"{result.metric} {result.value:g} {result.unit}{interval}{baseline}"
+    return f"{figure} on {result.dataset}, {result.protocol}; {result.source}: {result.how}"

@@ -1,0 +1,57 @@
+"""`sigzoo list`: which models there are."""
+
+from __future__ import annotations
+
+import click
+
+from sigzoo.cli.output import json_option, print_json, print_table
+
+
+@click.command("list")
+@click.argument("pattern", required=False)
+@json_option
+def list_command(pattern: str | None, as_json: bool) -> None:
+    """List the models, or those that PATTERN matches (for instance 'signet-f*')."""
+    from sigzoo import zoo
+
+    cards = {name: zoo.info(name) for name in zoo.list_models(pattern)}
+    if as_json:
+        print_json([{"name": name, **summary(name)} for name in cards])
+        return
+    rows = []
+    for name, card in cards.items():
+        use = "any" if card.licence.commercial_use else "non-commercial"
+        rows.append([name, card.summary, str(card.features.size), use, state(name)])
+    print_table(["model", "summary", "features", "use", "weights"], rows, right=["features"])
+
+
+def state(name: str) -> str:
+    """Where a model's weights stand, in a word or two."""
+    from sigzoo import zoo
+    from sigzoo.artifacts import locate
+
+    card = zoo.info(name)
+    missing = zoo.missing_distributions(card)
+    if missing:
+        return f"needs {' and '.join(missing)}"
+    if card.weights is None:
+        return "from a recipe"
+    spec = zoo.artifact_spec(card.weights.artifact)
+    if spec.urls[0].startswith("package:"):
+        return "bundled"
+    return "in the cache" if locate(spec) else "to be fetched"
+
+
+def summary(name: str) -> dict[str, object]:
+    """A model's row, for JSON."""
+    from sigzoo import zoo
+
+    card = zoo.info(name)
+    return {
+        "summary": card.summary,
+        "distribution": card.distribution,
+        "features": card.features.size,
+        "commercial_use": card.licence.commercial_use,
+        "weights": state(name),
+        "default": zoo.catalogue().default == name,
+    }

@@ -1,0 +1,136 @@
+"""Pictures of what a model does, drawn with matplotlib (the extra ``plot``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sigzoo.errors import UsageError
+from sigzoo.imaging.reading import read_image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
+THUMBNAIL = 360
+"""Long side of a drawn signature, in pixels."""
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of `width` x `height` inches, bound to no window.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("Drawing needs matplotlib: run `pip install 'sigzoo[plot]'`.") from error
+    return Figure(figsize=(width, height))
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the suffix.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is none of `SUFFIXES`.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path.suffix or 'no suffix'}: figures are written as {', '.join(SUFFIXES)}.")
+    # Without a date the same input gives the same bytes.
+    metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(
+        path.suffix.lower(), {}
+    )
+    figure.savefig(path, dpi=120, metadata=metadata)
+
+
+def draw_comparison(
+    path: Path, images: list[Path], names: list[str], distances: NDArray[np.float32], model: str
+) -> None:
+    """Draw a distance matrix as a heat map, the signatures along both of its sides.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    images, names
+        N image files and what to call them.
+    distances
+        float32 ``(N, N)``.
+    model
+        Name of the model, for the title.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is not installed or the suffix is not one of `SUFFIXES`.
+    """
+    count = len(images)
+    cell = min(1.0, max(0.45, 9.0 / count))
+    side, top = 1.7 * max(cell, 0.7), 1.0 * max(cell, 0.7)
+    margin, title = 0.25, 0.55
+    extent = cell * count
+    width, height = side + extent + 2 * margin + 1.0, top + extent + title + 2 * margin
+    figure = new_figure(width, height)
+
+    def area(left: float, bottom: float, wide: float, high: float) -> Any:
+        return figure.add_axes((left / width, bottom / height, wide / width, high / height))
+
+    heat = area(margin + side, margin, extent, extent)
+    shown = heat.imshow(distances, cmap="viridis_r", vmin=0, aspect="auto")
+    heat.set_axis_off()
+    _write_values(heat, distances, cell)
+    for index, image in enumerate(images):
+        thumbnail = _thumbnail(image)
+        left = margin + side + index * cell
+        bottom = margin + extent - (index + 1) * cell
+        _draw_thumbnail(
+            area(margin, bottom + 0.05 * cell, side - 0.1, 0.9 * cell), thumbnail, names[index], cell
+        )
+        _draw_thumbnail(area(left + 0.04 * cell, margin + extent + 0.05, 0.92 * cell, top - 0.1), thumbnail)
+    bar = area(margin + side + extent + 0.2, margin, 0.18, extent)
+    figure.colorbar(shown, cax=bar)
+    figure.text(
+        margin / width,
+        1 - 0.35 / height,
+        f"Euclidean distance of {model}'s features",
+        fontsize=11,
+        weight="bold",
+    )
+    save_figure(figure, path)
+
+
+def _write_values(heat: Any, distances: NDArray[np.float32], cell: float) -> None:
+    digits = max(0, 2 - len(str(int(distances.max()))) + 1)
+    middle = float(distances.max()) / 2
+    for (row, column), value in np.ndenumerate(distances):
+        colour = "white" if value > middle else "black"
+        heat.text(
+            column, row, f"{value:.{digits}f}", ha="center", va="center", color=colour, fontsize=8.5 * cell
+        )
+
+
+def _thumbnail(path: Path) -> NDArray[np.uint8]:
+    """A small copy of an image, cut to its ink."""
+    grey = read_image(path)
+    rows, columns = np.where(grey < (int(grey.min()) + int(grey.max())) / 2 + 1)
+    if rows.size:
+        grey = grey[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    picture = Image.fromarray(grey)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    return np.asarray(picture)
+
+
+def _draw_thumbnail(axes: Any, thumbnail: NDArray[np.uint8], name: str = "", cell: float = 1.0) -> None:
+    axes.imshow(thumbnail, cmap="gray", vmin=0, vmax=255, interpolation="lanczos")
+    axes.set_axis_off()
+    if name:
+        axes.set_title(name, fontsize=6.5 * max(cell, 0.6), pad=1, loc="left", color="0.35")

@@ -1,0 +1,155 @@
+"""From a model's name to a model: find its parts, get its weights, put them together strictly."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from zipfile import is_zipfile
+
+from torch import nn
+
+from sigzoo import plugins, zoo
+from sigzoo.artifacts import fetch, member
+from sigzoo.errors import UsageError, WeightsError
+from sigzoo.interfaces import Backbone, Preprocessor
+from sigzoo.model import SignatureModel
+from sigzoo.registry import Card, Component
+from sigzoo.weights import WeightFile, detect_format, load_into, read_weights
+
+
+def load(
+    name: str | None = None,
+    *,
+    device: str = "auto",
+    runtime: str = "torch",
+    weights: str | os.PathLike[str] | None = None,
+) -> SignatureModel:
+    """Load a model: fetch and verify its weights, build its parts, set it to evaluation mode.
+
+    Parameters
+    ----------
+    name
+        A name or alias of the registry; the bundled default without one, which needs no network.
+    device
+        ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+    runtime
+        What runs the network; ``"torch"``.
+    weights
+        A local file in place of the published one: in the card's format, a zip archive that holds
+        the card's member, or safetensors as `sigzoo convert` writes them.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model; with the nearest names.
+    PluginError
+        If the model's plugin is not installed or does not work; names the distribution.
+    ArtifactError
+        If the weights cannot be had, or are not the published ones.
+    WeightsError
+        If the file is damaged, hostile or does not fit the network; names the tensor.
+    """
+    name, card = _card(name)
+    zoo.require_components(name, card)
+    backbone = build_backbone(card)
+    file = read_card_weights(name, card, weights)
+    load_into(backbone, backbone.adapt_weights(file.tensors, file.format), source=str(file.path))
+    heads: dict[str, nn.Linear] = {
+        head: _head(file, head, outputs, backbone.feature_dim) for head, outputs in card.heads.items()
+    }
+    return SignatureModel(
+        name, card, build_preprocessor(card), backbone, heads, device=device, runtime=runtime
+    )
+
+
+def _card(name: str | None) -> tuple[str, Card]:
+    known = zoo.catalogue()
+    if name is None:
+        if known.default is None:
+            raise UsageError("There is no default model; name one of `sigzoo list`.")
+        name = known.default
+    name = known.resolve(name)
+    return name, known.models[name]
+
+
+def build_backbone(card: Card) -> Backbone:
+    """Build a card's network, its weights still random.
+
+    Raises
+    ------
+    UnknownNameError, PluginError, UsageError
+        If it is not there, broken, or does not take the card's options.
+    """
+    backbone = plugins.backbone(card.backbone.name, **_options(card.backbone))
+    backbone.check_layers([card.features.layer])
+    return backbone
+
+
+def build_preprocessor(card: Card) -> Preprocessor:
+    """Build a card's preprocessor.
+
+    Raises
+    ------
+    UnknownNameError, PluginError, UsageError
+        If it is not there, broken, or does not take the card's options.
+    """
+    return plugins.preprocessor(card.preprocessor.name, **_options(card.preprocessor))
+
+
+def _options(component: Component) -> dict[str, object]:
+    """YAML knows lists alone; sizes are tuples."""
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in component.options.items()
+    }
+
+
+def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None = None) -> WeightFile:
+    """Read a card's weights: the published file, fetched when it is not there, or a local one.
+
+    Raises
+    ------
+    ArtifactError
+        If the published file cannot be had.
+    WeightsError
+        If nobody publishes the weights, or the file is damaged, hostile or of another format.
+    """
+    published = card.weights
+    if path is None:
+        if published is None:
+            raise _unpublished(name, card, path)
+        found = fetch(zoo.artifact_spec(published.artifact))
+        inside = published.member
+        return read_weights(member(found, inside) if inside else found, published.format)
+    local = Path(path)
+    kind = detect_format(local)
+    if kind.format == "safetensors":
+        return read_weights(local, "safetensors")
+    if published is None:
+        raise _unpublished(name, card, path)
+    if kind.format is None and published.member and is_zipfile(local):
+        return read_weights(local, published.format, member=published.member)
+    return read_weights(local, published.format)
+
+
+def _unpublished(name: str, card: Card, path: str | os.PathLike[str] | None) -> WeightsError:
+    recipe = card.recipe
+    assert recipe is not None  # the schema: a card has weights or a recipe
+    what = (
+        f"{name}: nobody publishes its weights; it is distilled from {recipe.teacher} through {recipe.data}"
+    )
+    if path is not None:
+        return WeightsError(f"{what}. A local file must be safetensors, which {path} is not.")
+    return WeightsError(
+        f"{what}, which this version of sigzoo cannot do yet. Load your own with `weights=FILE`."
+    )
+
+
+def _head(file: WeightFile, name: str, outputs: int, feature_dim: int) -> nn.Linear:
+    """Build a head that the card keeps from the file's own."""
+    if name not in file.heads:
+        raise WeightsError(
+            f"{file.path}: holds no {name} head, and the model's card keeps one of {outputs} outputs."
+        )
+    head = nn.Linear(feature_dim, outputs)
+    load_into(head, file.heads[name], source=f"{file.path} ({name} head)")
+    return head.requires_grad_(False)

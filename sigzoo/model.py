@@ -1,0 +1,271 @@
+"""A model: card, preprocessor and backbone in one; images in, features out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from sigzoo.errors import ImageError, SigzooError, SigzooWarning, UsageError
+from sigzoo.imaging import ImageSource, read_image
+from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
+from sigzoo.parallel import ordered_map
+from sigzoo.progress import ProgressLike, bar
+from sigzoo.registry import Card
+from sigzoo.runtimes import open_runtime
+
+OnError = Literal["raise", "skip"]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What became of one image of a stream."""
+
+    index: int
+    """Its place in the input, from 0."""
+    source: str
+    """The path, or ``image 3`` for what has none."""
+    features: NDArray[np.float32] | None
+    """float32, of the layer's shape; `None` where the image could not be used."""
+    error: SigzooError | None = None
+    """Why not."""
+
+
+class SignatureModel:
+    """A loaded model: the preprocessing that its weights were trained with, and the network.
+
+    Attributes
+    ----------
+    name
+        The registry's name.
+    card
+        The registry's row: licences, training data, results.
+    preprocessor, backbone
+        Its parts; the backbone is in evaluation mode.
+    heads
+        The heads that the card keeps, by name (``writer``, ``forgery``).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        card: Card,
+        preprocessor: Preprocessor,
+        backbone: Backbone,
+        heads: dict[str, nn.Linear] | None = None,
+        *,
+        device: str = "auto",
+        runtime: str = "torch",
+    ) -> None:
+        self.name, self.card = name, card
+        self.preprocessor, self.backbone = preprocessor, backbone
+        self._runtime = open_runtime(runtime, backbone, device)
+        self.heads = {key: head.eval().to(self._runtime.device) for key, head in (heads or {}).items()}
+
+    def __repr__(self) -> str:
+        return f"<SignatureModel {self.name}: {self.card.features.size} features on {self._runtime.device}>"
+
+    def preprocess(self, image: ImageSource) -> GreyImage:
+        """Preprocess one image: uint8 ``(h, w)``, ink bright on 0.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be read or holds no ink; names the file.
+        """
+        return _named(image, 0, self.preprocessor)
+
+    def stages(self, image: ImageSource) -> dict[str, GreyImage]:
+        """The named steps of the preprocessing in order, each uint8; the last is the result.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be read or holds no ink; names the file.
+        """
+        return _named(image, 0, self.preprocessor.stages)
+
+    def embed(
+        self,
+        images: ImageSource | Iterable[ImageSource],
+        *,
+        layer: str | None = None,
+        batch_size: int = 32,
+        progress: ProgressLike = False,
+        on_error: OnError = "raise",
+    ) -> NDArray[np.float32]:
+        """Features of one image or many.
+
+        Parameters
+        ----------
+        images
+            A path, PIL image or array uint8 ``(H, W)``, or an iterable of those.
+        layer
+            One of ``model.backbone.layers``; the card's layer by default.
+        batch_size
+            Images that go through the network at once.
+        progress
+            `True` for a progress bar on stderr, or a function that is told how many more are done.
+        on_error
+            What to do with an image that cannot be used: ``"raise"``, or ``"skip"``, which leaves
+            its row out and lists the skipped in one `SigzooWarning`. `embed_stream` tells them apart.
+
+        Returns
+        -------
+        array
+            float32 ``(N, D)``, a row an image (``(N, ...)`` for an inner layer; ``(1, D)`` for a
+            single image).
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be used, with ``on_error="raise"``; names the file.
+        UnknownNameError
+            If there is no such layer.
+        UsageError
+            If `batch_size` is below 1, or no image is left.
+        """
+        sources = (
+            [images] if isinstance(images, str | os.PathLike | Image.Image | np.ndarray) else list(images)
+        )
+        rows, skipped = [], []
+        with bar(progress, len(sources), "embedding") as step:
+            for item in self.embed_stream(sources, layer=layer, batch_size=batch_size, on_error=on_error):
+                step(1)
+                if item.features is None:
+                    skipped.append(str(item.error))
+                else:
+                    rows.append(item.features)
+        if skipped:
+            listed = "\n  ".join(skipped)
+            warnings.warn(
+                f"{len(skipped)} of {len(sources)} images skipped:\n  {listed}", SigzooWarning, stacklevel=2
+            )
+        if not rows:
+            raise UsageError("There is no image to embed.")
+        return np.stack(rows)
+
+    def embed_stream(
+        self,
+        images: Iterable[ImageSource],
+        *,
+        layer: str | None = None,
+        batch_size: int = 32,
+        on_error: OnError = "raise",
+    ) -> Iterator[Embedded]:
+        """Features of any number of images, in their order, in constant memory.
+
+        Parameters
+        ----------
+        images, layer, batch_size, on_error
+            As for `embed`; `images` is read as it is needed. With ``on_error="skip"`` an image that
+            cannot be used comes out with its error in place of features.
+
+        Raises
+        ------
+        ImageError, UnknownNameError, UsageError
+            As for `embed`.
+        """
+        layer = self.card.features.layer if layer is None else layer
+        self.backbone.check_layers([layer])
+        if batch_size < 1:
+            raise UsageError(f"A batch holds at least 1 image, got batch_size={batch_size}.")
+        if on_error not in ("raise", "skip"):
+            raise UsageError(f"on_error is 'raise' or 'skip', got {on_error!r}.")
+        return self._stream(images, layer, batch_size, on_error)
+
+    def _stream(
+        self, images: Iterable[ImageSource], layer: str, batch_size: int, on_error: OnError
+    ) -> Iterator[Embedded]:
+        # Sizes differ only without a fixed one; then a wider window finds equal ones to batch.
+        window = batch_size if self.preprocessor.output_size else 4 * batch_size
+        prepared = ordered_map(self._prepare, enumerate(images), ahead=window)
+        while items := list(islice(prepared, window)):
+            if on_error == "raise":
+                for item in items:
+                    if item.error is not None:
+                        raise item.error
+            yield from self._run(items, layer, batch_size)
+
+    def _prepare(self, numbered: tuple[int, ImageSource]) -> _Prepared:
+        index, source = numbered
+        name = _source_name(source, index)
+        try:
+            return _Prepared(index, name, _named(source, index, self.preprocessor))
+        except SigzooError as error:
+            return _Prepared(index, name, None, error)
+
+    def _run(self, items: list[_Prepared], layer: str, batch_size: int) -> Iterator[Embedded]:
+        """Batch images of equal size, and give the results back in order."""
+        sizes: dict[tuple[int, ...], list[_Prepared]] = {}
+        for item in items:
+            if item.image is not None:
+                sizes.setdefault(item.image.shape, []).append(item)
+        features: dict[int, NDArray[np.float32]] = {}
+        for same in sizes.values():
+            for start in range(0, len(same), batch_size):
+                batch = same[start : start + batch_size]
+                output = self._runtime.run(self._input([item.image for item in batch]), [layer])[layer]
+                features.update(zip((item.index for item in batch), output, strict=True))
+        for item in items:
+            yield Embedded(item.index, item.source, features.get(item.index), item.error)
+
+    def _input(self, images: Iterable[GreyImage | None]) -> NDArray[np.float32]:
+        batch = np.stack([image for image in images if image is not None])[:, np.newaxis]
+        scaled: NDArray[np.float32] = batch * np.float32(self.card.input_scale)
+        return scaled
+
+    def logits(
+        self, images: ImageSource | Iterable[ImageSource], *, head: str = "writer", batch_size: int = 32
+    ) -> NDArray[np.float32]:
+        """A head's output, for models that keep one: float32 ``(N, outputs)``.
+
+        Raises
+        ------
+        UsageError
+            If the model keeps no such head.
+        ImageError
+            If an image cannot be used; names the file.
+        """
+        if head not in self.heads:
+            kept = ", ".join(self.heads) or "none"
+            raise UsageError(f"The model {self.name!r} has no {head!r} head (it keeps: {kept}).")
+        features = self.embed(images, layer=self.backbone.layers[-1], batch_size=batch_size)
+        with torch.inference_mode():
+            output = self.heads[head](torch.from_numpy(features).to(self._runtime.device))
+            logits: NDArray[np.float32] = output.cpu().numpy()
+        return logits
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An image after preprocessing, or why it has none."""
+
+    index: int
+    source: str
+    image: GreyImage | None
+    error: SigzooError | None = None
+
+
+def _source_name(source: ImageSource, index: int) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else f"image {index}"
+
+
+def _named(source: ImageSource, index: int, use: Callable[[GreyImage], _T]) -> _T:
+    """Read an image and use it; an error says which image it was."""
+    name = _source_name(source, index)
+    try:
+        return use(read_image(source))
+    except ImageError as error:
+        message = str(error)
+        raise error if message.startswith(f"{name}: ") else ImageError(f"{name}: {message}") from error

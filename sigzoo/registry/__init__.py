@@ -1,0 +1,20 @@
+"""The registry: cards of models and artifacts, read strictly from YAML, found by name."""
+
+from sigzoo.registry.cards import Artifact, Card, Citation, Component, Golden, Licence, Recipe, Result
+from sigzoo.registry.catalogue import Catalogue
+from sigzoo.registry.reading import Registry, core_registry_path, read_registry
+
+__all__ = [
+    "Artifact",
+    "Card",
+    "Catalogue",
+    "Citation",
+    "Component",
+    "Golden",
+    "Licence",
+    "Recipe",
+    "Registry",
+    "Result",
+    "core_registry_path",
+    "read_registry",
+]

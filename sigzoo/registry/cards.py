@@ -1,0 +1,201 @@
+"""The registry's schema: what a card may hold, of which types; msgspec enforces it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from msgspec import Struct
+
+NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+"""Form of model, artifact and component names: ``family`` or ``family.tag``."""
+
+_HEX = re.compile(r"[0-9a-f]*")
+
+
+class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of everything that stands in a registry: immutable, and strict about unknown keys."""
+
+
+class Component(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A backbone, preprocessor or loss by name, with the options it is built with."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class Licence(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be done with a model; the code's licence says nothing about the weights'."""
+
+    code: str
+    weights: str
+    commercial_use: bool
+
+
+class Weights(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a model's weights lie."""
+
+    artifact: str
+    format: Literal["safetensors", "torch-tuple", "lasagne"]
+    member: str | None = None
+    """Name inside the artifact, where that is a zip archive."""
+
+
+class Features(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The layer that `embed` gives by default, and its size."""
+
+    layer: str
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"a feature size is at least 1, got {self.size}")
+
+
+class Result(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One figure of a model, with its source."""
+
+    dataset: str
+    protocol: str
+    metric: str
+    value: float
+    source: Literal["reported", "measured"]
+    how: str
+    """For a reported figure where it stands; for a measured one the command that gives it."""
+    unit: str = "%"
+    interval: tuple[float, float] | None = None
+    baseline: float | None = None
+
+
+class Golden(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A published number or vector that the loaded model must reproduce; `sigzoo check` runs it."""
+
+    kind: Literal["distances", "features"]
+    images: list[str]
+    """``artifact/file`` names."""
+    tolerance: float
+    """Largest absolute difference that passes."""
+    source: str
+    distances: dict[str, float] = {}
+    """``a-b`` (file names without suffix) -> Euclidean distance of the features."""
+    features: str | None = None
+    """``artifact/file`` of the expected features."""
+
+    def __post_init__(self) -> None:
+        if self.tolerance <= 0:
+            raise ValueError(f"a tolerance is above 0, got {self.tolerance}")
+        if self.kind == "distances" and not self.distances:
+            raise ValueError("a golden case of kind 'distances' needs `distances`")
+        if self.kind == "features" and self.features is None:
+            raise ValueError("a golden case of kind 'features' needs `features`")
+
+
+class Recipe(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to make weights that nobody publishes: distil a teacher through data."""
+
+    teacher: str
+    data: str
+    loss: Component
+    settings: dict[str, float | int | str | bool] = {}
+
+
+class Card(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model's row: what it is made of, what it was trained on, what may be done with it."""
+
+    summary: str
+    distribution: str
+    """The distribution whose plugin provides the backbone and the preprocessor."""
+    backbone: Component
+    preprocessor: Component
+    input_scale: float
+    """The network's input is the preprocessed uint8 image times this."""
+    features: Features
+    licence: Licence
+    trained_on: str
+    weights: Weights | None = None
+    recipe: Recipe | None = None
+    heads: dict[Literal["writer", "forgery"], int] = {}
+    """Heads to keep beside the backbone, with their number of outputs."""
+    cite: list[str] = []
+    aliases: list[str] = []
+    deprecated_aliases: list[str] = []
+    """Former names: they work, with a warning."""
+    deprecated: str | None = None
+    """Why not to use the model any more, and what to use instead."""
+    results: list[Result] = []
+    golden: list[Golden] = []
+
+    def __post_init__(self) -> None:
+        if (self.weights is None) == (self.recipe is None):
+            raise ValueError("a card has either `weights` or a `recipe`")
+        if not self.input_scale > 0:
+            raise ValueError(f"an input scale is above 0, got {self.input_scale}")
+        for head, outputs in self.heads.items():
+            if outputs < 1:
+                raise ValueError(f"head {head!r} has at least 1 output, got {outputs}")
+
+
+class _Verified(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of a file's content."""
+
+    sha256: str | None = None
+    git_blob: str | None = None
+    size: int | None = None
+    """In bytes."""
+    unpinned: bool = False
+    """No digest was published: the first fetch records one, every later fetch must match it."""
+
+    def __post_init__(self) -> None:
+        for digits, value in ((64, self.sha256), (40, self.git_blob)):
+            if value is not None and (len(value) != digits or not _HEX.fullmatch(value)):
+                kind = "a SHA-256" if digits == 64 else "a git blob id"
+                raise ValueError(
+                    f"{kind} is {digits} lower-case hexadecimal digits, got {len(value)}: {value!r}"
+                )
+        if self.size is not None and self.size < 1:
+            raise ValueError(f"a size is at least 1 byte, got {self.size}")
+
+    @property
+    def has_digest(self) -> bool:
+        """Whether a digest was published."""
+        return self.sha256 is not None or self.git_blob is not None
+
+
+class CollectionFile(_Verified, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file of an artifact that is a collection; its digest is its own."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.has_digest:
+            raise ValueError("a file of a collection needs `sha256` or `git_blob`")
+
+
+class Artifact(_Verified, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file from elsewhere, or a collection of small ones below one address."""
+
+    summary: str
+    provenance: str
+    """Where the file comes from and where its digest was published."""
+    urls: list[str] = []
+    """In order; the digest decides, not the host."""
+    filename: str | None = None
+    licence: str | None = None
+    base_url: str | None = None
+    files: dict[str, CollectionFile] = {}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.urls) == bool(self.files):
+            raise ValueError("an artifact has either `urls` or `files` below a `base_url`")
+        if bool(self.files) != (self.base_url is not None):
+            raise ValueError("`files` and `base_url` go together")
+        if self.urls and self.has_digest == self.unpinned:
+            raise ValueError("an artifact has `sha256` or `git_blob`, or says `unpinned: true`")
+
+
+class Citation(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A paper."""
+
+    text: str
+    doi: str | None = None
+    arxiv: str | None = None

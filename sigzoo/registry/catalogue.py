@@ -1,0 +1,123 @@
+"""Several registries in one: names, aliases, deprecations, wildcards, "did you mean"."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError
+from sigzoo.registry.cards import Artifact, Card, Citation
+from sigzoo.registry.reading import Registry
+
+
+class Catalogue:
+    """All models and artifacts that are known, by name; no name stands twice."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, Card] = {}
+        self.artifacts: dict[str, Artifact] = {}
+        self.citations: dict[str, Citation] = {}
+        self.default: str | None = None
+        self._aliases: dict[str, str] = {}
+        self._deprecated: set[str] = set()
+        self._origin: dict[str, str] = {}
+
+    def add(self, registry: Registry, origin: str) -> None:
+        """Take in a registry, whole or not at all.
+
+        Parameters
+        ----------
+        registry
+            A checked registry.
+        origin
+            Who brings it, for error messages: a distribution's name or a file's path.
+
+        Raises
+        ------
+        RegistryError
+            If a name in it is taken, or a card refers to an artifact that nobody has.
+        """
+        for kind, name in _names(registry):
+            owner = self._origin.get(f"{kind} {name}")
+            if owner is not None:
+                raise RegistryError(f"{registry.path}: the {kind} name {name!r} is taken by {owner}.")
+        self._check_references(registry)
+        self._origin.update({f"{kind} {name}": origin for kind, name in _names(registry)})
+        self.models.update(registry.models)
+        self.artifacts.update(registry.artifacts)
+        for key, citation in registry.citations.items():
+            self.citations.setdefault(key, citation)
+        for name, card in registry.models.items():
+            self._aliases.update(dict.fromkeys([*card.aliases, *card.deprecated_aliases], name))
+            self._deprecated.update(card.deprecated_aliases)
+        self.default = self.default or registry.default
+
+    def _check_references(self, registry: Registry) -> None:
+        artifacts = {**self.artifacts, **registry.artifacts}
+        for name, card in registry.models.items():
+            wanted = {}
+            if card.weights is not None:
+                wanted["weights.artifact"] = card.weights.artifact
+            if card.recipe is not None:
+                wanted["recipe.data"] = card.recipe.data
+                if card.recipe.teacher not in {**self.models, **registry.models}:
+                    raise RegistryError(
+                        f"{registry.path}: models.{name}.recipe.teacher: no model {card.recipe.teacher!r}."
+                    )
+            for index, case in enumerate(card.golden):
+                for item in [*case.images, *([case.features] if case.features else [])]:
+                    wanted[f"golden[{index}]: {item}"] = item
+            for key, reference in wanted.items():
+                artifact, _, file = reference.partition("/")
+                if artifact not in artifacts or (file and file not in artifacts[artifact].files):
+                    raise RegistryError(f"{registry.path}: models.{name}.{key}: no artifact {reference!r}.")
+
+    def resolve(self, name: str) -> str:
+        """Turn a name or an alias into the model's name.
+
+        Raises
+        ------
+        UnknownNameError
+            If nothing is called so; with the nearest names.
+        """
+        if name in self.models:
+            return name
+        if name in self._aliases:
+            target = self._aliases[name]
+            if name in self._deprecated:
+                warnings.warn(
+                    f"The name {name!r} is deprecated; use {target!r}.", SigzooWarning, stacklevel=3
+                )
+            return target
+        raise UnknownNameError("model", name, [*self.models, *self._aliases], "`sigzoo list` shows all.")
+
+    def search(self, pattern: str | None = None) -> list[str]:
+        """Names of models in the registry's order; `pattern` with ``*``, ``?`` and ``[...]``.
+
+        A pattern matches names and aliases; without a wildcard it must be one of them.
+
+        Raises
+        ------
+        UnknownNameError
+            If the pattern has no wildcard and is no name.
+        """
+        if pattern is None:
+            return list(self.models)
+        if not any(character in pattern for character in "*?["):
+            return [self.resolve(pattern)]
+        return [
+            name for name in self.models if any(fnmatchcase(each, pattern) for each in self._called(name))
+        ]
+
+    def _called(self, name: str) -> list[str]:
+        return [name, *self.models[name].aliases]
+
+
+def _names(registry: Registry) -> Iterator[tuple[str, str]]:
+    for name, card in registry.models.items():
+        yield "model", name
+        for alias in [*card.aliases, *card.deprecated_aliases]:
+            yield "model", alias
+    for name in registry.artifacts:
+        yield "artifact", name

@@ -1,0 +1,146 @@
+"""From a registry file to checked cards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from sigzoo.errors import RegistryError
+from sigzoo.registry.cards import NAME, Artifact, Card, Citation
+from sigzoo.registry.yaml import read_yaml
+
+_T = TypeVar("_T")
+_MSGSPEC_PATH = re.compile(r" - at `(?:key in )?\$(.*)`$")
+
+
+@dataclass(frozen=True)
+class Registry:
+    """One registry file, checked."""
+
+    path: Path
+    default: str | None = None
+    models: Mapping[str, Card] = field(default_factory=dict)
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    citations: Mapping[str, Citation] = field(default_factory=dict)
+
+
+def core_registry_path() -> Path:
+    """Path of the registry that belongs to the installed core, in a wheel or in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "registry.yaml"
+    return installed if installed.exists() else package.parent / "registry.yaml"
+
+
+def read_registry(path: str | Path) -> Registry:
+    """Read and check a registry file.
+
+    Raises
+    ------
+    RegistryError
+        If anything in it is unknown, of another type, out of range, a name that stands twice, or
+        a reference to a citation that the file does not hold; with file and path of the entry,
+        for instance ``models.signet.weights.format``.
+    """
+    path = Path(path)
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise RegistryError(f"{path}: a registry is a mapping with `models` and `artifacts`.")
+    sections = ("default", "models", "artifacts", "citations")
+    for key in raw:
+        if key not in sections:
+            raise RegistryError(f"{path}: {key}: unknown key; known are {', '.join(sections)}.")
+    default = raw.get("default")
+    if not (default is None or isinstance(default, str)):
+        raise RegistryError(f"{path}: default: expected the name of a model, got {default!r}.")
+    registry = Registry(
+        path=path,
+        default=default,
+        models=_section(
+            path, raw, "models", lambda entry, where: _convert(_components(entry, where), Card, where)
+        ),
+        artifacts=_section(path, raw, "artifacts", lambda entry, where: _convert(entry, Artifact, where)),
+        citations=_section(path, raw, "citations", lambda entry, where: _convert(entry, Citation, where)),
+    )
+    _check_names(registry)
+    return registry
+
+
+def _section(path: Path, raw: dict[Any, Any], key: str, read: Callable[[Any, str], _T]) -> dict[str, _T]:
+    section = raw.get(key) or {}
+    if not isinstance(section, dict):
+        raise RegistryError(f"{path}: {key}: expected a mapping from names to entries.")
+    for name in section:
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise RegistryError(
+                f"{path}: {key}.{name}: a name is lower-case letters and digits, joined by '.', '-' or '_'."
+            )
+    return {name: read(entry, f"{path}: {key}.{name}") for name, entry in section.items()}
+
+
+def _convert(entry: Any, kind: type[_T], where: str) -> _T:
+    try:
+        return msgspec.convert(entry, kind)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        found = _MSGSPEC_PATH.search(message)
+        inner = found.group(1) if found else ""
+        reason = message[: found.start()] if found else message
+        field_name = re.search(r"(?:unknown|required) field `([^`]+)`", reason)
+        if field_name:
+            inner += f".{field_name.group(1)}"
+        raise RegistryError(f"{where}{inner}: {_plain(reason)}.") from error
+
+
+def _plain(reason: str) -> str:
+    reason = re.sub(r"Object contains unknown field `[^`]+`", "unknown key", reason)
+    reason = re.sub(r"Object missing required field `[^`]+`", "this key is missing", reason)
+    return reason.replace("`", "").rstrip(".")
+
+
+def _components(entry: Any, where: str) -> Any:
+    """Bring ``name`` and ``{name: ..., option: ...}`` into one form."""
+    if not isinstance(entry, dict):
+        return entry
+    entry = dict(entry)
+    for key in ("backbone", "preprocessor"):
+        if key in entry:
+            entry[key] = _component(entry[key], f"{where}.{key}")
+    if isinstance(entry.get("recipe"), dict) and "loss" in entry["recipe"]:
+        loss = _component(entry["recipe"]["loss"], f"{where}.recipe.loss")
+        entry["recipe"] = {**entry["recipe"], "loss": loss}
+    return entry
+
+
+def _component(raw: Any, where: str) -> dict[str, Any]:
+    if isinstance(raw, str):
+        return {"name": raw, "options": {}}
+    if (
+        isinstance(raw, dict)
+        and isinstance(raw.get("name"), str)
+        and all(isinstance(key, str) for key in raw)
+    ):
+        return {"name": raw["name"], "options": {key: value for key, value in raw.items() if key != "name"}}
+    raise RegistryError(f"{where}: expected a name, or a mapping with `name` and options, got {raw!r}.")
+
+
+def _check_names(registry: Registry) -> None:
+    """Refuse an alias that is taken, and references to nothing inside the file."""
+    taken = dict.fromkeys(registry.models, "")
+    for name, card in registry.models.items():
+        where = f"{registry.path}: models.{name}"
+        for key in ("aliases", "deprecated_aliases"):
+            for alias in getattr(card, key):
+                if alias in taken:
+                    owner = taken[alias] or alias
+                    raise RegistryError(f"{where}.{key}: the name {alias!r} is taken by {owner!r}.")
+                taken[alias] = name
+        for paper in card.cite:
+            if paper not in registry.citations:
+                raise RegistryError(f"{where}.cite: {paper!r} is not among the file's citations.")
+    if registry.default is not None and registry.default not in registry.models:
+        raise RegistryError(f"{registry.path}: default: there is no model {registry.default!r} in this file.")

@@ -1,0 +1,103 @@
+"""Reading YAML from strangers: plain data only, nothing that explodes, no key twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sigzoo.errors import RegistryError
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 24
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse a YAML file into dicts, lists and scalars.
+
+    Raises
+    ------
+    RegistryError
+        If the file cannot be read, is over 4 MiB, is no YAML, nests deeper than 24 levels, or
+        holds a tag, an anchor, an alias or a key that stands twice; with file and path.
+    """
+    text = _text(path)
+    try:
+        _scan(text, path)
+        loader = _LOADER(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError) as error:
+        raise RegistryError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RegistryError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    if len(content) > MAX_BYTES:
+        raise RegistryError(f"{path}: larger than {MAX_BYTES} bytes, which no registry is.")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RegistryError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}.") from error
+
+
+class _Level:
+    """One open mapping or sequence while scanning."""
+
+    def __init__(self, is_mapping: bool) -> None:
+        self.is_mapping = is_mapping
+        self.keys: set[str] = set()
+        self.here = ""
+        self.expects_key = is_mapping
+        self.index = -1
+
+    def step(self, value: str | None) -> bool:
+        """Take one child (its text where it is a scalar); tell whether it repeats a key."""
+        if not self.is_mapping:
+            self.index += 1
+            self.here = f"[{self.index}]"
+            return False
+        if not self.expects_key:
+            self.expects_key = True
+            return False
+        self.expects_key = False
+        self.here = "<a key that is no word>" if value is None else value
+        repeated = self.here in self.keys
+        self.keys.add(self.here)
+        return repeated
+
+
+def _scan(text: str, path: Path) -> None:
+    """Refuse what plain data does not need, before anything is built from it."""
+    levels: list[_Level] = []
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            levels.pop()
+        elif isinstance(event, yaml.NodeEvent):
+            value = event.value if isinstance(event, yaml.ScalarEvent) else None
+            repeated = bool(levels) and levels[-1].step(value)
+            where = f"{path}: {dotted([level.here for level in levels]) or 'top level'}"
+            if repeated:
+                raise RegistryError(f"{where}: this key stands twice.")
+            if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+                raise RegistryError(f"{where}: anchors and aliases are not allowed.")
+            if getattr(event, "tag", None) not in (None, "!"):
+                raise RegistryError(f"{where}: tags are not allowed, got {event.tag!r}.")  # type: ignore[attr-defined]
+            if isinstance(event, yaml.CollectionStartEvent):
+                if len(levels) == MAX_DEPTH:
+                    raise RegistryError(f"{path}: nested deeper than {MAX_DEPTH} levels.")
+                levels.append(_Level(isinstance(event, yaml.MappingStartEvent)))
+
+
+def dotted(parts: list[str]) -> str:
+    """Join the parts of a path: ``models.signet.results[0]``."""
+    return ".".join(parts).replace(".[", "[")

@@ -1,0 +1,201 @@
+"""Everything that is installed, in one view: the core's registry, the plugins', the user's own."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from sigzoo import plugins
+from sigzoo.artifacts.spec import ArtifactSpec
+from sigzoo.errors import PluginError, RegistryError, UnknownNameError
+from sigzoo.registry import Artifact, Card, Catalogue, Registry, core_registry_path, read_registry
+
+__all__ = ["artifact_names", "artifact_spec", "artifact_specs", "catalogue", "info", "list_models"]
+
+
+@cache
+def _core_registry() -> Registry:
+    return read_registry(core_registry_path())
+
+
+def component_owners() -> dict[str, str]:
+    """``"kind name"`` -> distribution, for the components that the core's cards use."""
+    owners: dict[str, str] = {}
+    for card in _core_registry().models.values():
+        for key in _component_keys(card):
+            owners.setdefault(key, card.distribution)
+    return owners
+
+
+def _component_keys(card: Card) -> tuple[str, str]:
+    return f"backbone {card.backbone.name}", f"preprocessor {card.preprocessor.name}"
+
+
+@cache
+def catalogue() -> Catalogue:
+    """All models and artifacts by name: the core's, each plugin's, and those of `SIGZOO_REGISTRY`.
+
+    A plugin whose registry is not valid is left out and told of; the rest works.
+
+    Raises
+    ------
+    RegistryError
+        If the core's registry or one that the user named is not valid.
+    """
+    everything = Catalogue()
+    everything.add(_core_registry(), "sigzoo")
+    for plugin in plugins.manager().plugins:
+        try:
+            for path in plugin.registries:
+                everything.add(read_registry(path), plugin.distribution)
+        except RegistryError as error:
+            plugin.fail(str(error).rstrip("."))
+            plugins.report(plugin)
+    for name in filter(None, os.environ.get("SIGZOO_REGISTRY", "").split(os.pathsep)):
+        everything.add(read_registry(Path(name)), name)
+    return everything
+
+
+def list_models(pattern: str | None = None) -> list[str]:
+    """Names of the models, in the registry's order: ``sigzoo.list_models("signet-f*")``.
+
+    Raises
+    ------
+    UnknownNameError
+        If the pattern has no wildcard and is no model's name; with the nearest names.
+    """
+    return catalogue().search(pattern)
+
+
+def info(name: str) -> Card:
+    """The card of a model, by its name or an alias.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model; with the nearest names.
+    """
+    known = catalogue()
+    return known.models[known.resolve(name)]
+
+
+def missing_distributions(card: Card) -> list[str]:
+    """Name the distributions that must be installed, or mended, before a card can be loaded."""
+    manager = plugins.manager()
+    provided = {f"{kind} {name}" for kind in ("backbone", "preprocessor") for name in manager.provided(kind)}
+    owners = component_owners()
+    missing = [owners.get(key, card.distribution) for key in _component_keys(card) if key not in provided]
+    return list(dict.fromkeys(missing))
+
+
+def require_components(name: str, card: Card) -> None:
+    """Say which distribution a model needs, where it is not there or does not work.
+
+    Raises
+    ------
+    PluginError
+        If the plugin of the card's backbone or preprocessor is not installed, or was left out.
+    """
+    missing = missing_distributions(card)
+    if not missing:
+        return
+    for plugin in plugins.manager().plugins:
+        if plugin.distribution in missing and plugin.failure:
+            raise PluginError(
+                f"The model {name!r} needs {plugin.distribution}, which was left out: {plugin.failure}."
+            )
+    raise PluginError(
+        f"The model {name!r} needs the distribution {' and '.join(missing)}, which is not installed:"
+        f" run `pip install {' '.join(missing)}`."
+    )
+
+
+def artifact_names(pattern: str | None = None) -> list[str]:
+    """Names of artifacts; with a pattern those that match it, or that the models that match it need.
+
+    Raises
+    ------
+    UnknownNameError
+        If the pattern has no wildcard and is neither an artifact's nor a model's name.
+    """
+    from fnmatch import fnmatchcase
+
+    known = catalogue()
+    if pattern is None:
+        return list(known.artifacts)
+    if pattern in known.artifacts:
+        return [pattern]
+    try:
+        models = known.search(pattern)
+    except UnknownNameError as error:
+        raise UnknownNameError("model or artifact", pattern, [*known.models, *known.artifacts]) from error
+    found = [name for name in known.artifacts if fnmatchcase(name, pattern)]
+    needed = [weights.artifact for name in models if (weights := known.models[name].weights)]
+    return list(dict.fromkeys([*found, *needed]))
+
+
+def artifact_specs(name: str) -> list[ArtifactSpec]:
+    """What must be fetched for an artifact or a model, one entry a file.
+
+    Parameters
+    ----------
+    name
+        An artifact (``hafemann-examples``), one file of a collection
+        (``hafemann-examples/a1.png``), or a model.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is nothing of that name.
+    """
+    known = catalogue()
+    artifact, _, file = name.partition("/")
+    if artifact not in known.artifacts:
+        return [spec for each in artifact_names(name) for spec in artifact_specs(each)]
+    entry = known.artifacts[artifact]
+    if not entry.files:
+        return [_single(artifact, entry)]
+    if file and file not in entry.files:
+        raise UnknownNameError(f"file of {artifact}", file, entry.files)
+    return [_one_of_many(artifact, entry, each) for each in ([file] if file else entry.files)]
+
+
+def artifact_spec(name: str) -> ArtifactSpec:
+    """The one file behind a name; see `artifact_specs`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is nothing of that name, or it stands for several files.
+    """
+    specs = artifact_specs(name)
+    if len(specs) != 1:
+        raise UnknownNameError("single artifact", name, [spec.name for spec in specs])
+    return specs[0]
+
+
+def _single(name: str, entry: Artifact) -> ArtifactSpec:
+    return ArtifactSpec(
+        name=name,
+        urls=tuple(entry.urls),
+        sha256=entry.sha256,
+        git_blob=entry.git_blob,
+        size=entry.size,
+        unpinned=entry.unpinned,
+        filename=entry.filename,
+        licence_notice=entry.licence,
+    )
+
+
+def _one_of_many(name: str, entry: Artifact, file: str) -> ArtifactSpec:
+    content = entry.files[file]
+    return ArtifactSpec(
+        name=name,
+        urls=(f"{entry.base_url}{file}",),
+        sha256=content.sha256,
+        git_blob=content.git_blob,
+        size=content.size,
+        filename=file,
+        licence_notice=entry.licence,
+    )

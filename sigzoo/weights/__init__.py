@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from sigzoo.weights.arrays import DataBatch, SignatureData
 from sigzoo.weights.loading import load_into
+from sigzoo.weights.npz import NpzArray, NpzFile, open_npz
 from sigzoo.weights.reading import FORMATS, FileKind, WeightFile, detect_format, read_weights
 from sigzoo.weights.safetensors_file import save_weights
 
 __all__ = [
     "FORMATS",
+    "DataBatch",
     "FileKind",
+    "NpzArray",
+    "NpzFile",
+    "SignatureData",
     "WeightFile",
     "detect_format",
     "load_into",
+    "open_npz",
     "read_weights",
     "save_weights",
 ]

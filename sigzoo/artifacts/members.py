@@ -135,7 +135,7 @@ def _pour(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, part: Pat
     written = write_blocks(part, _blocks(path, archive, info))
     if written != info.file_size:
         raise ArtifactError(
-            f"{path}: member {info.filename!r} has {written} bytes instead of the stated {info.file_size}; refused."
+            f"{path}: member {info.filename!r} has {written} bytes instead of {info.file_size}; refused."
         )
 
 

@@ -13,7 +13,7 @@ from sigzoo.artifacts.records import read_json, write_json
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.errors import VerificationError
 
-__all__ = ["Digests", "digests_of", "has_stamp", "stamp", "stamp_path", "verify"]
+__all__ = ["Digests", "check", "digests_of", "has_stamp", "stamp", "stamp_path", "verify"]
 
 BLOCK = 1 << 20
 
@@ -66,6 +66,18 @@ def verify(path: Path, spec: ArtifactSpec) -> Digests:
     if spec.size is not None:
         _check_size(path, spec.size)
     found = digests_of(path)
+    check(found, spec)
+    return found
+
+
+def check(found: Digests, spec: ArtifactSpec) -> None:
+    """Compare what a file is with everything that is known of the artifact.
+
+    Raises
+    ------
+    VerificationError
+        If its size or a digest is another; says both.
+    """
     if spec.size is not None and found.size != spec.size:
         raise VerificationError(f"{found.size} bytes instead of {spec.size}")
     if spec.sha256 is not None and found.sha256 != spec.sha256:
@@ -74,7 +86,6 @@ def verify(path: Path, spec: ArtifactSpec) -> Digests:
         raise VerificationError(f"git blob id is {found.git_blob} instead of {spec.git_blob}")
     if not spec.pinned:
         pins.check(spec.name, found.sha256)
-    return found
 
 
 def _check_size(path: Path, expected: int) -> None:

@@ -1,0 +1,308 @@
+"""Carrying artifacts to a machine without a network: one tar with a manifest, verified on arrival."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from sigzoo.artifacts import pins
+from sigzoo.artifacts.cache import Lookup
+from sigzoo.artifacts.fetching import install, locate
+from sigzoo.artifacts.home import (
+    StorageError,
+    artifact_folder,
+    cache_home,
+    keeping,
+    make_folder,
+    target_path,
+    write_blocks,
+)
+from sigzoo.artifacts.lock import locked
+from sigzoo.artifacts.spec import ArtifactSpec, is_plain_name
+from sigzoo.artifacts.verification import Digests, check, digests_of, verify
+from sigzoo.errors import ArtifactError, VerificationError
+
+__all__ = ["Imported", "export_cache", "import_cache"]
+
+_MANIFEST = "manifest.json"
+_MAX_MANIFEST = 1 << 20
+_BLOCK = 1 << 20
+_DAMAGE = (tarfile.TarError, EOFError, OSError, OverflowError, RecursionError, ValueError, MemoryError)
+"""What `tarfile` raises on archives that are not what they say."""
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    artifact: str
+    filename: str
+    size: int
+    sha256: str
+
+    @property
+    def path(self) -> str:
+        """Name of the member, made from the manifest and not taken from the archive."""
+        return f"artifacts/{self.artifact}/{self.filename}"
+
+
+class _Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    format: str
+    version: int
+    files: list[_File]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A file that an import brought, or found to be here already."""
+
+    name: str
+    path: Path
+    size: int
+    new: bool
+
+
+def export_cache(specs: list[ArtifactSpec], out: Path) -> list[Path]:
+    """Write artifacts of the cache into one tar, each verified again on the way.
+
+    Parameters
+    ----------
+    specs
+        Artifacts, all of which must be here.
+    out
+        The tar; it takes its name only when it is whole.
+
+    Returns
+    -------
+    list of Path
+        The files that are in it.
+
+    Raises
+    ------
+    ArtifactError
+        If one is not in the cache; names all that are missing.
+    VerificationError
+        If one is no longer the published file.
+    StorageError
+        If `out` cannot be written.
+    """
+    located = [(spec, locate(spec)) for spec in specs]
+    missing = dict.fromkeys(spec.name for spec, path in located if path is None)
+    if missing or not specs:
+        raise ArtifactError(
+            f"not in the cache: {', '.join(missing) or 'no name was given'}. Run `sigzoo fetch NAME` first."
+        )
+    found = [_entry(spec, path) for spec, path in located if path is not None]
+    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
+    try:
+        with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as archive:
+            _write(archive, found)
+        part.replace(out)
+    except OSError as error:
+        why = error.strerror or error
+        raise StorageError(
+            f"cannot write {out} ({why}). Choose another place for it, or make room."
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return [path for _, path in found]
+
+
+def _entry(spec: ArtifactSpec, path: Path) -> tuple[_File, Path]:
+    digests = verify(path, spec)
+    return _File(
+        artifact=spec.name, filename=spec.stored_name, size=digests.size, sha256=digests.sha256
+    ), path
+
+
+def _write(archive: tarfile.TarFile, found: list[tuple[_File, Path]]) -> None:
+    manifest = _Manifest(format="sigzoo cache", version=1, files=[entry for entry, _ in found])
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    _add(archive, _MANIFEST, len(text), io.BytesIO(text))
+    for entry, path in found:
+        with path.open("rb") as stream:
+            _add(archive, entry.path, entry.size, stream)
+
+
+def _add(archive: tarfile.TarFile, name: str, size: int, stream: IO[bytes]) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    info.mode = 0o644
+    archive.addfile(info, stream)
+
+
+def import_cache(source: Path, lookup: Lookup) -> list[Imported]:
+    """Take the artifacts of an exported tar into the cache: all of them, or none.
+
+    Nothing is extracted by the archive's own names. Each file must be in the manifest with its
+    size and SHA-256, and be the registry's file where the registry knows it.
+
+    Parameters
+    ----------
+    source
+        What `export_cache` wrote.
+    lookup
+        The registry.
+
+    Raises
+    ------
+    ArtifactError
+        If it is no such tar, is damaged, holds links, devices, folders, files outside the
+        manifest or names that escape; or would replace a file that it cannot judge.
+    VerificationError
+        If a file's content is not the manifest's or the registry's.
+    StorageError
+        If the cache cannot be written.
+    """
+    with locked("import", "importing into the cache"), _staging() as folder:
+        arrivals = [_judged(entry, path, source, lookup) for entry, path in _unpack(source, folder)]
+        return [_take(arrival, source) for arrival in arrivals]
+
+
+@contextmanager
+def _staging() -> Iterator[Path]:
+    """Give an empty folder inside the cache; what a killed import left there goes."""
+    folder = cache_home() / "incoming"
+    with keeping(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield make_folder(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    spec: ArtifactSpec
+    staged: Path
+    found: Digests
+
+
+def _judged(entry: _File, staged: Path, source: Path, lookup: Lookup) -> _Arrival:
+    """Hold a file to the manifest, and to the registry where that knows it."""
+    known = lookup(entry.artifact, entry.filename)
+    by_manifest = ArtifactSpec(
+        entry.artifact, (source.absolute().as_uri(),), entry.sha256, size=entry.size, filename=entry.filename
+    )
+    found = digests_of(staged)
+    try:
+        check(found, by_manifest)
+        if known is not None:
+            check(found, known)
+    except VerificationError as error:
+        raise VerificationError(f"{source}: {entry.path}: {error}. Nothing was imported.") from error
+    spec = known or by_manifest
+    if known is None and target_path(spec).exists() and locate(spec) is None:
+        raise ArtifactError(
+            f"{source}: the registry does not know {spec.name}, and the cache holds another file at "
+            f"{target_path(spec)}. Clear that first: `sigzoo cache clear {spec.name}`. Nothing was imported."
+        )
+    return _Arrival(spec, staged, found)
+
+
+def _take(arrival: _Arrival, source: Path) -> Imported:
+    spec, found = arrival.spec, arrival.found
+    with locked(f"artifact-{spec.name}", f"fetching {spec.name}"):
+        here = locate(spec)
+        if here is not None:
+            return Imported(spec.name, here, found.size, new=False)
+        if not spec.pinned:
+            pins.record(spec.name, found.sha256, found.size, str(source))
+        make_folder(artifact_folder(spec.name))
+        return Imported(spec.name, install(arrival.staged, spec, found, str(source)), found.size, new=True)
+
+
+def _unpack(source: Path, folder: Path) -> list[tuple[_File, Path]]:
+    """Copy every member to a name of our own making, and hold each to the manifest."""
+    staged: dict[str, tuple[_File, Path]] = {}
+    with _opened(source) as archive:
+        expected = {entry.path: entry for entry in _read_manifest(archive, source).files}
+        for info in _members(archive, source):
+            entry = _admitted(info, expected, source)
+            if info.name in staged:
+                raise ArtifactError(f"{source}: {info.name!r} is in it twice; refused.")
+            target = folder / str(len(staged))
+            write_blocks(target, _content(archive, info, source))
+            staged[info.name] = (entry, target)
+    for path in expected:
+        if path not in staged:
+            raise ArtifactError(f"{source}: {path} is in the manifest but not in the archive.")
+    return list(staged.values())
+
+
+def _opened(source: Path) -> tarfile.TarFile:
+    if not source.is_file():
+        raise ArtifactError(f"{source}: there is no such file.")
+    try:
+        return tarfile.open(source, "r:")
+    except _DAMAGE as error:
+        raise ArtifactError(f"{source} is not a tar that `sigzoo cache export` wrote ({error}).") from error
+
+
+def _members(archive: tarfile.TarFile, source: Path) -> Iterator[tarfile.TarInfo]:
+    while True:
+        try:
+            info = archive.next()
+        except _DAMAGE as error:
+            raise ArtifactError(f"{source} is damaged ({error}).") from error
+        if info is None:
+            return
+        yield info
+
+
+def _read_manifest(archive: tarfile.TarFile, source: Path) -> _Manifest:
+    info = next(_members(archive, source), None)
+    if info is None or info.name != _MANIFEST or not info.isreg() or not 0 < info.size <= _MAX_MANIFEST:
+        raise ArtifactError(
+            f"{source} is not a tar that `sigzoo cache export` wrote: no manifest comes first."
+        )
+    try:
+        manifest = msgspec.json.decode(b"".join(_content(archive, info, source)), type=_Manifest)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ArtifactError(f"{source}: the manifest is not valid ({error}).") from error
+    if manifest.format != "sigzoo cache" or manifest.version != 1:
+        raise ArtifactError(
+            f"{source}: the manifest is of format {manifest.format!r}, version {manifest.version}; "
+            "this sigzoo reads 'sigzoo cache', version 1."
+        )
+    for entry in manifest.files:
+        if not (is_plain_name(entry.artifact) and is_plain_name(entry.filename)):
+            raise ArtifactError(
+                f"{source}: the manifest names {entry.path!r}, which leads elsewhere; refused."
+            )
+    if len({entry.path for entry in manifest.files}) != len(manifest.files):
+        raise ArtifactError(f"{source}: the manifest names a file twice; refused.")
+    return manifest
+
+
+def _admitted(info: tarfile.TarInfo, expected: dict[str, _File], source: Path) -> _File:
+    if not info.isreg() or info.issparse():
+        raise ArtifactError(
+            f"{source}: {info.name!r} is no regular file but a link, device or folder; refused."
+        )
+    entry = expected.get(info.name)
+    if entry is None:
+        raise ArtifactError(f"{source}: {info.name!r} is not in the manifest; refused.")
+    if info.size != entry.size:
+        raise ArtifactError(
+            f"{source}: {info.name!r} has {info.size} bytes instead of {entry.size}; refused."
+        )
+    return entry
+
+
+def _content(archive: tarfile.TarFile, info: tarfile.TarInfo, source: Path) -> Iterator[bytes]:
+    try:
+        stream = archive.extractfile(info)
+        assert stream is not None
+        with stream:
+            while block := stream.read(_BLOCK):
+                yield block
+    except _DAMAGE as error:
+        raise ArtifactError(f"{source}: {info.name!r} is damaged or cut short ({error}).") from error

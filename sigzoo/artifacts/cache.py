@@ -1,0 +1,212 @@
+"""What lies in the cache: listing, verifying again, clearing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sigzoo.artifacts import pins
+from sigzoo.artifacts.home import cache_home, discard, keeping
+from sigzoo.artifacts.lock import locked
+from sigzoo.artifacts.records import read_json
+from sigzoo.artifacts.sources import package_file
+from sigzoo.artifacts.spec import RESERVED_ENDINGS, ArtifactSpec, is_plain_name
+from sigzoo.artifacts.verification import digests_of, stamp, stamp_path, unchanged, verify
+from sigzoo.errors import ArtifactError, UsageError
+
+__all__ = ["Entry", "Lookup", "Verdict", "clear", "entries", "verify_again"]
+
+Lookup = Callable[[str, str], ArtifactSpec | None]
+"""From an artifact's name and a file's name to what the registry knows of it."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the cache."""
+
+    name: str
+    path: Path
+    size: int
+    state: str
+    """``verified``, ``changed`` since it was verified, ``unverified`` or ``partial``."""
+    sha256: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What reading a file again has shown."""
+
+    name: str
+    path: Path
+    problem: str | None
+    against: str
+    """What it was compared with: ``registry``, else ``stamp``, else ``nothing``."""
+
+
+def artifact_names_in_cache() -> list[str]:
+    """Names of the artifacts that have a folder in the cache."""
+    top = cache_home() / "artifacts"
+    if not top.is_dir():
+        return []
+    return sorted(folder.name for folder in top.iterdir() if folder.is_dir() and is_plain_name(folder.name))
+
+
+def entries() -> list[Entry]:
+    """Every artifact's files in the cache, whole or partial, by name; reads no file's content."""
+    found = []
+    for name in artifact_names_in_cache():
+        for path in _files(name):
+            found.append(_entry(name, path))
+        for path in sorted((cache_home() / "artifacts" / name).glob("*.part")):
+            found.append(Entry(name, path, path.stat().st_size, "partial"))
+    return found
+
+
+def _files(name: str) -> list[Path]:
+    folder = cache_home() / "artifacts" / name
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.startswith(".") and not path.name.endswith(RESERVED_ENDINGS)
+    )
+
+
+def _entry(name: str, path: Path) -> Entry:
+    size = path.stat().st_size
+    record = read_json(stamp_path(path.parent, path.name))
+    if record is None:
+        return Entry(name, path, size, "unverified")
+    state = "verified" if unchanged(path, record) else "changed"
+    return Entry(name, path, size, state, record.get("sha256"), record.get("source"))
+
+
+def verify_again(
+    lookup: Lookup, names: list[str] | None = None, bundled: list[ArtifactSpec] | None = None
+) -> list[Verdict]:
+    """Read every file again, whatever its stamp says, and judge it.
+
+    A file that is found wrong loses its stamp, so that the next use fetches it again; a member
+    that was extracted wrongly is removed, so that the next use extracts it again.
+
+    Parameters
+    ----------
+    lookup
+        The registry.
+    names
+        Artifacts to verify; by default all that are in the cache.
+    bundled
+        Artifacts to verify where they lie, inside installed packages.
+    """
+    verdicts = []
+    for name in artifact_names_in_cache() if names is None else names:
+        if not (cache_home() / "artifacts" / name).is_dir():
+            continue
+        for path in _files(name):
+            verdicts.append(_judge(name, path, lookup(name, path.name)))
+        verdicts.extend(_judge_members(name))
+    for spec in bundled or []:
+        verdicts.extend(_judge_bundled(spec))
+    return verdicts
+
+
+def _judge(name: str, path: Path, spec: ArtifactSpec | None) -> Verdict:
+    mark = stamp_path(path.parent, path.name)
+    record = read_json(mark)
+    against = "registry" if spec is not None else "stamp" if record is not None else "nothing"
+    problem = None
+    try:
+        if spec is not None:
+            found = verify(path, spec)
+            stamp(mark, path, found, record.get("source") if record else None)
+        else:
+            found = digests_of(path)
+            if record is not None and record.get("sha256") != found.sha256:
+                problem = f"sha256 is {found.sha256} instead of {record.get('sha256')}"
+    except ArtifactError as error:
+        problem = str(error)
+    if problem is not None:
+        discard(mark)
+    return Verdict(name, path, problem, against)
+
+
+def _judge_members(name: str) -> Iterator[Verdict]:
+    for path in sorted((cache_home() / "artifacts" / name).glob("*.members/*")):
+        record = read_json(stamp_path(path.parent, path.name))
+        if record is None or path.name.endswith(RESERVED_ENDINGS):
+            continue
+        found = digests_of(path)
+        problem = None
+        if found.sha256 != record.get("sha256"):
+            problem = f"sha256 is {found.sha256} instead of {record.get('sha256')}"
+            discard(stamp_path(path.parent, path.name))
+            discard(path)
+        yield Verdict(name, path, problem, "stamp")
+
+
+def _judge_bundled(spec: ArtifactSpec) -> Iterator[Verdict]:
+    for url in spec.urls:
+        try:
+            path = package_file(url)
+            if path is None:
+                continue
+            verify(path, spec)
+        except ArtifactError as error:
+            yield Verdict(spec.name, Path(url), str(error), "registry")
+        else:
+            yield Verdict(spec.name, path, None, "registry")
+
+
+def clear(names: list[str] | None = None, *, partial_only: bool = False, forget_pins: bool = False) -> int:
+    """Remove artifacts from the cache and return the bytes that are free now.
+
+    The record of first-seen digests stays unless it is asked to go: without it a changed file
+    would be taken for the first one.
+
+    Parameters
+    ----------
+    names
+        Artifacts; by default all, and the members of archives that lie elsewhere.
+    partial_only
+        Only what cut downloads have left.
+    forget_pins
+        Take them out of the record of first-seen digests, too.
+
+    Raises
+    ------
+    UsageError
+        If a name cannot be an artifact's.
+    StorageError
+        If something cannot be removed.
+    """
+    freed = 0
+    for name in artifact_names_in_cache() if names is None else names:
+        if not is_plain_name(name):
+            raise UsageError(f"{name!r} cannot be the name of an artifact.")
+        folder = cache_home() / "artifacts" / name
+        with locked(f"artifact-{name}", f"fetching {name}"):
+            freed += _remove_parts(folder) if partial_only else _remove_tree(folder)
+        if forget_pins:
+            pins.forget(name)
+    if names is None and not partial_only:
+        freed += _remove_tree(cache_home() / "members")
+    return freed
+
+
+def _remove_parts(folder: Path) -> int:
+    freed = 0
+    for path in [*folder.glob("*.part"), *folder.glob("*.part.json")]:
+        freed += path.stat().st_size
+        discard(path)
+    return freed
+
+
+def _remove_tree(folder: Path) -> int:
+    if folder.is_symlink() or not folder.is_dir():
+        return 0
+    freed = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+    with keeping(folder):
+        shutil.rmtree(folder)
+    return freed

@@ -1,0 +1,50 @@
+"""A progress bar on stderr for a download, where stderr is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sigzoo.artifacts.retry import Progress
+
+__all__ = ["bar"]
+
+
+@contextmanager
+def bar(label: str) -> Iterator[Progress | None]:
+    """Give what `fetch` takes as `progress`; `None` where stderr is no terminal.
+
+    The bar appears with the first byte, so that a file that is here already shows none.
+
+    Parameters
+    ----------
+    label
+        What stands before the bar.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    bars = Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    task = bars.add_task(escape(label), total=None)
+
+    def show(done: int, total: int | None) -> None:
+        bars.start()
+        bars.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        bars.stop()

@@ -1,0 +1,64 @@
+"""`sigzoo fetch`: bring the files of models into the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sigzoo.cli.output import json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from sigzoo.artifacts import ArtifactSpec
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Everything that the registry knows.")
+@click.option(
+    "--require-hash", is_flag=True, help="Refuse files of which nobody published a digest (unpinned)."
+)
+@json_option
+def fetch(names: tuple[str, ...], everything: bool, require_hash: bool, as_json: bool) -> None:
+    """Fetch the files of NAMES: models, artifacts, or patterns of them."""
+    from sigzoo import zoo
+    from sigzoo.errors import ArtifactError, UsageError
+
+    if bool(names) == everything:
+        raise UsageError("Name what is to be fetched, or say --all (not both).")
+    wanted = zoo.artifact_names() if everything else names
+    specs = list(dict.fromkeys(spec for name in wanted for spec in zoo.artifact_specs(name)))
+    if not specs:
+        raise ArtifactError(f"{', '.join(names)}: no file of it is published, so there is nothing to fetch.")
+    rows, failures = [], []
+    for spec in specs:
+        try:
+            rows.append(_fetched(spec, require_hash))
+        except ArtifactError as error:
+            failures.append(error)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(
+            ["artifact", "bytes", "path"],
+            [[str(row["artifact"]), f"{row['size']:,}", str(row["path"])] for row in rows],
+            right=["bytes"],
+        )
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        told = "\n".join(map(str, failures))
+        raise ArtifactError(f"{len(failures)} of {len(specs)} files could not be fetched:\n{told}")
+
+
+def _fetched(spec: ArtifactSpec, require_hash: bool) -> dict[str, str | int]:
+    from sigzoo import artifacts
+    from sigzoo.artifacts.notices import show_once
+    from sigzoo.artifacts.progress import bar
+
+    if spec.pinned or not require_hash:
+        # Before the bar, which would be drawn over it.
+        show_once(spec)
+    with bar(spec.stored_name) as progress:
+        path = artifacts.fetch(spec, progress=progress, require_hash=require_hash)
+    return {"artifact": spec.name, "path": str(path), "size": path.stat().st_size}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sigzoo.weights.arrays import DataBatch, SignatureData
-from sigzoo.weights.loading import load_into
-from sigzoo.weights.npz import NpzArray, NpzFile, open_npz
-from sigzoo.weights.reading import FORMATS, FileKind, WeightFile, detect_format, read_weights
-from sigzoo.weights.safetensors_file import save_weights
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sigzoo.weights.arrays import DataBatch, SignatureData
+    from sigzoo.weights.loading import load_into
+    from sigzoo.weights.npz import NpzArray, NpzFile, open_npz
+    from sigzoo.weights.reading import FORMATS, FileKind, WeightFile, detect_format, read_weights
+    from sigzoo.weights.safetensors_file import save_weights
 
 __all__ = [
     "FORMATS",
@@ -22,3 +26,27 @@ __all__ = [
     "read_weights",
     "save_weights",
 ]
+
+_HOME = {
+    "DataBatch": "arrays",
+    "FORMATS": "reading",
+    "FileKind": "reading",
+    "NpzArray": "npz",
+    "NpzFile": "npz",
+    "SignatureData": "arrays",
+    "WeightFile": "reading",
+    "detect_format": "reading",
+    "load_into": "loading",
+    "open_npz": "npz",
+    "read_weights": "reading",
+    "save_weights": "safetensors_file",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that reading data does not load torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'sigzoo.weights' has no attribute {name!r}")
+    value = getattr(import_module(f"sigzoo.weights.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

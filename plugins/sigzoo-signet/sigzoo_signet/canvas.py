@@ -135,7 +135,7 @@ def place(image: GreyImage, ink: NDArray[np.bool_], threshold: float, canvas: Si
     height, width = _extent(per_row), _extent(per_column)
     if height > canvas[0] or width > canvas[1]:
         warnings.warn(
-            f"the signature of {height} x {width} pixels is larger than the canvas of {canvas[0]} x {canvas[1]}; "
+            f"the signature of {height} x {width} pixels exceeds the canvas of {canvas[0]} x {canvas[1]}; "
             "only its middle is used. Use a larger canvas, or scan at the resolution of the training data.",
             SigzooWarning,
             stacklevel=4,

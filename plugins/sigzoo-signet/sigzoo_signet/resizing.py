@@ -111,7 +111,7 @@ class SkimageResize:
         narrow = self._columns.apply(self._rows.apply(ink, placed.top).T, placed.left).T
         highest = int(placed.ink.max(initial=0))
         lowest = int(placed.ink.min()) if placed.covers else 0
-        above = np.clip(narrow + np.float32(_DOUBT), lowest, highest).astype(np.uint8)
+        above: GreyImage = np.clip(narrow + np.float32(_DOUBT), lowest, highest).astype(np.uint8)
         below = np.clip(narrow - np.float32(_DOUBT), lowest, highest).astype(np.uint8)
         rows, columns = np.nonzero(above != below)
         chunk = max(1, _WINDOW_PIXELS // (self._rows.window * self._columns.window))
@@ -199,6 +199,6 @@ def _gather(
     columns = lefts[:, None] + np.arange(width) - placed.left
     shown = (rows >= 0) & (rows < placed.ink.shape[0]), (columns >= 0) & (columns < placed.ink.shape[1])
     rows, columns = rows.clip(0, placed.ink.shape[0] - 1), columns.clip(0, placed.ink.shape[1] - 1)
-    windows = placed.ink[rows[:, :, None], columns[:, None, :]].astype(np.float64)
+    windows: NDArray[np.float64] = placed.ink[rows[:, :, None], columns[:, None, :]].astype(np.float64)
     windows *= shown[0][:, :, None] & shown[1][:, None, :]
     return windows

@@ -193,7 +193,8 @@ def _flat_windows(padded: GreyImage, axis: int) -> Mask:
     changes = lines[1:] != lines[:-1]
     for width in (1, 2, 4, 8):
         changes = changes[:-width] | changes[width:]
-    return ~(changes if axis == 0 else changes.T)
+    flat: Mask = ~(changes if axis == 0 else changes.T)
+    return flat
 
 
 def _exact_smooth(padded: GreyImage) -> FloatArray:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -70,6 +69,10 @@ class Preprocessor(ABC):
 
     output_size: Size | None
     """``(h, w)`` of every result, or `None` where it follows the image."""
+
+    input_scale: float | None = None
+    """What the published networks of this preprocessing multiply its result with; a card that
+    says otherwise is refused. `None` where any scale may go with it."""
 
     @abstractmethod
     def stages(self, image: GreyImage) -> dict[str, GreyImage]:

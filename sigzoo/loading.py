@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from math import isclose
 from pathlib import Path
 from zipfile import is_zipfile
 
@@ -10,7 +11,7 @@ from torch import nn
 
 from sigzoo import plugins, zoo
 from sigzoo.artifacts import fetch, member
-from sigzoo.errors import UsageError, WeightsError
+from sigzoo.errors import RegistryError, UsageError, WeightsError
 from sigzoo.interfaces import Backbone, Preprocessor
 from sigzoo.model import SignatureModel
 from sigzoo.registry import Card, Component
@@ -92,8 +93,17 @@ def build_preprocessor(card: Card) -> Preprocessor:
     ------
     UnknownNameError, PluginError, UsageError
         If it is not there, broken, or does not take the card's options.
+    RegistryError
+        If the card's input scale is not the one that belongs to the preprocessing.
     """
-    return plugins.preprocessor(card.preprocessor.name, **_options(card.preprocessor))
+    preprocessor = plugins.preprocessor(card.preprocessor.name, **_options(card.preprocessor))
+    expected = preprocessor.input_scale
+    if expected is not None and not isclose(expected, card.input_scale, rel_tol=1e-6):
+        raise RegistryError(
+            f"The card's input_scale {card.input_scale:.6g} does not belong to the preprocessor"
+            f" {card.preprocessor.name!r}, whose networks take its uint8 result times {expected:.6g}."
+        )
+    return preprocessor
 
 
 def _options(component: Component) -> dict[str, object]:

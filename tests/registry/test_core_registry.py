@@ -1,0 +1,88 @@
+"""The registry that ships with the core: complete, and true to what is published."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sigzoo.registry import Catalogue, Registry, core_registry_path, read_registry
+
+PUBLISHED = {
+    "signet",
+    "signet-f-0.95",
+    "signet-f-0.999",
+    "signet-spp-300dpi",
+    "signet-spp-300dpi-f",
+    "signet-spp-600dpi",
+    "signet-spp-600dpi-f",
+    "signet.pytorch",
+    "signet-f-0.95.pytorch",
+    "signet.teacher",
+    "signet-synthetic",
+    "signet-triplet-0.1",
+    "signet-ntxent-0.01",
+}
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    """The core's registry."""
+    return read_registry(core_registry_path())
+
+
+def test_every_published_model_and_data_artifact_is_listed(registry: Registry) -> None:
+    assert set(registry.models) >= PUBLISHED
+    assert set(registry.artifacts) >= {"inverted-signet", "hafemann-examples"}
+
+
+def test_all_references_hold_and_names_are_unique(registry: Registry) -> None:
+    catalogue = Catalogue()
+    catalogue.add(registry, "sigzoo")
+    assert catalogue.resolve("signetf_lambda0.95") == "signet-f-0.95"
+    assert catalogue.default in registry.models
+
+
+def test_published_weights_are_never_free_for_commercial_use(registry: Registry) -> None:
+    for name in PUBLISHED:
+        licence = registry.models[name].licence
+        assert not licence.commercial_use, name
+        assert "non-commercial" in licence.weights, name
+
+
+def test_input_scale_goes_with_the_preprocessing(registry: Registry) -> None:
+    for name, card in registry.models.items():
+        if card.preprocessor.name in ("signet-2017", "spp-2018"):
+            assert card.input_scale == 1.0, name
+        elif card.preprocessor.name == "sigver":
+            assert card.input_scale == pytest.approx(1 / 255, abs=0), name
+
+
+def test_every_citation_and_artifact_is_used(registry: Registry) -> None:
+    cited = {paper for card in registry.models.values() for paper in card.cite}
+    assert cited == set(registry.citations)
+    used = {card.weights.artifact for card in registry.models.values() if card.weights}
+    used |= {card.recipe.data for card in registry.models.values() if card.recipe}
+    for card in registry.models.values():
+        for case in card.golden:
+            used |= {item.partition("/")[0] for item in [*case.images, case.features or case.images[0]]}
+    assert used | {"inverted-signet"} == set(registry.artifacts)
+
+
+def test_every_published_digest_and_address_is_in_the_registry(root: Path) -> None:
+    facts = root.parent / "shared" / "upstream.md"
+    if not facts.exists():
+        pytest.skip("the collected facts are not here")
+    text = facts.read_text()
+    artifacts = text[text.index("## Artifacts") : text.index("## Preprocessing")]
+    registry = core_registry_path().read_text()
+    digests = set(re.findall(r"`([0-9a-f]{64}|[0-9a-f]{40})`", artifacts))
+    assert len(digests) >= 17
+    assert [digest for digest in digests if digest not in registry] == []
+    addresses = set(re.findall(r"`(https://[^`<]+\.(?:zip|pth))`", artifacts))
+    assert addresses
+    assert [address for address in addresses if address not in registry] == []
+    drive_ids = set(re.findall(r"`(1[A-Za-z0-9_-]{32})`", artifacts))
+    assert len(drive_ids) == 5
+    assert [identifier for identifier in drive_ids if identifier not in registry] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from math import isclose
 from pathlib import Path
 from zipfile import is_zipfile
@@ -12,8 +13,9 @@ from torch import nn
 from sigzoo import plugins, zoo
 from sigzoo.artifacts import fetch, member
 from sigzoo.errors import RegistryError, UsageError, WeightsError
-from sigzoo.interfaces import Backbone, Preprocessor
-from sigzoo.model import SignatureModel
+from sigzoo.imaging import ImageSource
+from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
+from sigzoo.model import SignatureModel, use_image
 from sigzoo.registry import Card, Component
 from sigzoo.weights import WeightFile, detect_format, load_into, read_weights
 
@@ -50,7 +52,7 @@ def load(
     WeightsError
         If the file is damaged, hostile or does not fit the network; names the tensor.
     """
-    name, card = _card(name)
+    name, card = find_card(name)
     zoo.require_components(name, card)
     backbone = build_backbone(card)
     file = read_card_weights(name, card, weights)
@@ -63,7 +65,14 @@ def load(
     )
 
 
-def _card(name: str | None) -> tuple[str, Card]:
+def find_card(name: str | None = None) -> tuple[str, Card]:
+    """The name and card of a model, or of the bundled default.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model; with the nearest names.
+    """
     known = zoo.catalogue()
     if name is None:
         if known.default is None:
@@ -104,6 +113,18 @@ def build_preprocessor(card: Card) -> Preprocessor:
             f" {card.preprocessor.name!r}, whose networks take its uint8 result times {expected:.6g}."
         )
     return preprocessor
+
+
+def preprocess_stages(card: Card, images: Iterable[ImageSource]) -> list[dict[str, GreyImage]]:
+    """The steps of a card's preprocessing for some images, without its weights.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read or holds no ink; names the file.
+    """
+    preprocessor = build_preprocessor(card)
+    return [use_image(image, index, preprocessor.stages) for index, image in enumerate(images)]
 
 
 def _options(component: Component) -> dict[str, object]:

@@ -83,7 +83,7 @@ class SignatureModel:
         ImageError
             If the image cannot be read or holds no ink; names the file.
         """
-        return _named(image, 0, self.preprocessor)
+        return use_image(image, 0, self.preprocessor)
 
     def stages(self, image: ImageSource) -> dict[str, GreyImage]:
         """The named steps of the preprocessing in order, each uint8; the last is the result.
@@ -93,7 +93,7 @@ class SignatureModel:
         ImageError
             If the image cannot be read or holds no ink; names the file.
         """
-        return _named(image, 0, self.preprocessor.stages)
+        return use_image(image, 0, self.preprocessor.stages)
 
     def embed(
         self,
@@ -201,7 +201,7 @@ class SignatureModel:
         index, source = numbered
         name = _source_name(source, index)
         try:
-            return _Prepared(index, name, _named(source, index, self.preprocessor))
+            return _Prepared(index, name, use_image(source, index, self.preprocessor))
         except SigzooError as error:
             return _Prepared(index, name, None, error)
 
@@ -261,8 +261,14 @@ def _source_name(source: ImageSource, index: int) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else f"image {index}"
 
 
-def _named(source: ImageSource, index: int, use: Callable[[GreyImage], _T]) -> _T:
-    """Read an image and use it; an error says which image it was."""
+def use_image(source: ImageSource, index: int, use: Callable[[GreyImage], _T]) -> _T:
+    """Read an image and use it.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read or used; says which image it was.
+    """
     name = _source_name(source, index)
     try:
         return use(read_image(source))

@@ -24,6 +24,8 @@ COMMANDS = {
     "fetch": "sigzoo.cli.fetch:fetch",
     "cache": "sigzoo.cli.cache:cache",
     "convert": "sigzoo.cli.convert:convert",
+    "preprocess": "sigzoo.cli.preprocess:preprocess",
+    "check": "sigzoo.cli.check:check",
     "plugins": "sigzoo.cli.plugins:plugins",
 }
 

@@ -37,6 +37,7 @@ def compare(
     from sigzoo import distances, load
     from sigzoo.errors import UsageError
     from sigzoo.imaging import find_images
+    from sigzoo.imaging.figures import draw_comparison, short_names
 
     paths = find_images(images)
     if len(paths) < 2:
@@ -46,8 +47,6 @@ def compare(
     table = distances(features.reshape(len(paths), -1))
     names = short_names(paths)
     if plot is not None:
-        from sigzoo.imaging.figures import draw_comparison
-
         with whole_file(plot) as beside:
             draw_comparison(beside, paths, names, table, loaded.name)
     if as_json:
@@ -68,16 +67,3 @@ def _print(names: list[str], table: NDArray[np.float32], model: str) -> None:
         rows.append([name, *(f"{value:.{digits}f}" for value in row), closest])
     click.echo(f"Euclidean distances of {model}'s features (small: same writer)")
     print_table(["", *names, "closest"], rows, right=names)
-
-
-def short_names(paths: list[Path]) -> list[str]:
-    """Name images by their file names, with as many folders as it takes to tell them apart."""
-    parts = 1
-    longest = max(len(path.parts) for path in paths)
-    while True:
-        names = ["/".join([*path.parts[-parts:-1], path.stem]) for path in paths]
-        if len(set(names)) == len(names):
-            return names
-        if parts >= longest:
-            return [str(path) for path in paths]
-        parts += 1

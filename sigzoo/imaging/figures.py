@@ -52,6 +52,45 @@ def save_figure(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=120, metadata=metadata)
 
 
+def draw_stages(
+    path: Path, names: list[str], columns: list[dict[str, NDArray[np.uint8]]], model: str
+) -> None:
+    """Draw the steps of a preprocessing as the published notebook does: a column an image.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    names
+        N names of images.
+    columns
+        N results of `Preprocessor.stages`, with the same steps.
+    model
+        Name of the model, for the title.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is not installed or the suffix is not one of `SUFFIXES`.
+    """
+    steps = list(columns[0])
+    cell_width, cell_height, title = 2.6, 1.9, 0.5
+    width, height = cell_width * len(names) + 0.2, cell_height * len(steps) + title + 0.1
+    figure = new_figure(width, height)
+    figure.text(0.1 / width, 1 - 0.3 / height, f"Preprocessing of {model}", fontsize=11, weight="bold")
+    for column, (name, stages) in enumerate(zip(names, columns, strict=True)):
+        for row, (step, picture) in enumerate(stages.items()):
+            bottom = height - title - (row + 1) * cell_height
+            left, wide, high = 0.1 + column * cell_width, cell_width - 0.12, cell_height - 0.28
+            axes = figure.add_axes((left / width, bottom / height, wide / width, high / height))
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            label = f"{name}: {step}" if row == 0 else step
+            axes.set_title(f"{label}, {picture.shape[0]} x {picture.shape[1]}", fontsize=7.5, pad=2)
+    save_figure(figure, path)
+
+
 def draw_comparison(
     path: Path, images: list[Path], names: list[str], distances: NDArray[np.float32], model: str
 ) -> None:
@@ -134,3 +173,16 @@ def _draw_thumbnail(axes: Any, thumbnail: NDArray[np.uint8], name: str = "", cel
     axes.set_axis_off()
     if name:
         axes.set_title(name, fontsize=6.5 * max(cell, 0.6), pad=1, loc="left", color="0.35")
+
+
+def short_names(paths: list[Path]) -> list[str]:
+    """Name images by their file names, with as many folders as it takes to tell them apart."""
+    parts = 1
+    longest = max(len(path.parts) for path in paths)
+    while True:
+        names = ["/".join([*path.parts[-parts:-1], path.stem]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+        if parts >= longest:
+            return [str(path) for path in paths]
+        parts += 1

@@ -1,0 +1,141 @@
+"""Does a loaded model compute what was published? The golden cases of its card, one by one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sigzoo import zoo
+from sigzoo.artifacts import fetch
+from sigzoo.errors import DataError
+from sigzoo.evaluation.distances import distances
+from sigzoo.loading import load
+from sigzoo.model import SignatureModel
+from sigzoo.registry import Golden
+from sigzoo.synthesis import Writer
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number that was expected and the one that came out."""
+
+    case: str
+    expected: float
+    got: float
+    tolerance: float
+    source: str
+
+    @property
+    def difference(self) -> float:
+        """Absolute difference."""
+        return abs(self.got - self.expected)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the difference is within the tolerance; NaN never is."""
+        return self.difference <= self.tolerance
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks of one model."""
+
+    model: str
+    published: bool
+    """Whether golden numbers were published; without them only sanity is checked."""
+    checks: list[Check]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed, and there was one."""
+        return bool(self.checks) and all(check.passed for check in self.checks)
+
+
+def check(name: str, *, weights: str | os.PathLike[str] | None = None, device: str = "cpu") -> Report:
+    """Load a model and run its card's golden cases.
+
+    Where no golden numbers were published, the model must give features of the right shape, finite,
+    the same in two runs and alone as in a batch, and different for two writers.
+
+    Parameters
+    ----------
+    name
+        A model's name or alias.
+    weights
+        A local weight file in place of the published one.
+    device
+        Where to run; golden numbers were computed on CPUs.
+
+    Raises
+    ------
+    UnknownNameError, PluginError, ArtifactError, WeightsError
+        As `load` does.
+    DataError
+        If a golden file does not hold what it should.
+    """
+    model = load(name, weights=weights, device=device)
+    golden = model.card.golden
+    checks = [each for case in golden for each in _golden(model, case)] if golden else list(_sanity(model))
+    return Report(model.name, bool(golden), checks)
+
+
+def _golden(model: SignatureModel, case: Golden) -> Iterator[Check]:
+    features = model.embed([_file(item) for item in case.images])
+    names = [PurePosixPath(item).stem for item in case.images]
+    if case.kind == "features":
+        assert case.features is not None  # the schema
+        expected = _vector(_file(case.features), features.size)
+        worst = float(np.abs(features.ravel() - expected).max())
+        yield Check(
+            f"features of {', '.join(names)}, largest difference", 0.0, worst, case.tolerance, case.source
+        )
+        return
+    table = distances(features)
+    for (i, first), (j, second) in combinations(enumerate(names), 2):
+        pair = f"{first}-{second}"
+        if pair in case.distances:
+            yield Check(
+                f"distance {pair}", case.distances[pair], float(table[i, j]), case.tolerance, case.source
+            )
+
+
+def _file(reference: str) -> Path:
+    return fetch(zoo.artifact_spec(reference))
+
+
+def _vector(path: Path, size: int) -> NDArray[np.float32]:
+    """Read expected features: ``.npy``, or a tensor as ``torch.save`` writes it."""
+    try:
+        if path.suffix == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            values = torch.load(path, map_location="cpu", weights_only=True).numpy()
+        vector = np.asarray(values, dtype=np.float32).ravel()
+    except Exception as error:
+        raise DataError(f"{path}: golden features cannot be read: {error}.") from error
+    if vector.size != size:
+        raise DataError(f"{path}: holds {vector.size} golden features, the model gives {size}.")
+    return vector
+
+
+def _sanity(model: SignatureModel) -> Iterator[Check]:
+    images = [Writer(seed).genuine(0) for seed in (1, 2, 3)]
+    first, again = model.embed(images), model.embed(images)
+    alone = np.concatenate([model.embed(image) for image in images])
+    scale = max(1.0, float(np.abs(first).max()))
+    source = "no golden numbers were published"
+    yield Check("size of the features", model.card.features.size, first[0].size, 0, source)
+    yield Check("features that are not finite", 0, int((~np.isfinite(first)).sum()), 0, source)
+    yield Check("difference between two runs", 0, float(np.abs(first - again).max()), 0, source)
+    yield Check(
+        "difference alone and in a batch", 0, float(np.abs(first - alone).max()), 1e-5 * scale, source
+    )
+    apart = distances(first.reshape(len(images), -1))[np.triu_indices(len(images), 1)]
+    yield Check("writers whose features coincide", 0, int((apart == 0).sum()), 0, source)

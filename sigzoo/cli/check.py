@@ -1,0 +1,61 @@
+"""`sigzoo check`: whether a model computes what was published."""
+
+from __future__ import annotations
+
+import click
+
+from sigzoo.cli.output import json_option, print_json, print_table, weights_option
+
+
+@click.command()
+@click.argument("name")
+@weights_option
+@click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, ...")
+@json_option
+@click.pass_context
+def check(ctx: click.Context, name: str, weights: str | None, device: str, as_json: bool) -> None:
+    """Fetch the model NAME and its golden files, run its golden cases, say how far off it is.
+
+    The exit status is 1 if a case fails.
+    """
+    from sigzoo.checking import check as run
+
+    report = run(name, weights=weights, device=device)
+    if as_json:
+        checks = [
+            {
+                "case": each.case,
+                "expected": each.expected,
+                "got": each.got,
+                "difference": each.difference,
+                "tolerance": each.tolerance,
+                "passed": each.passed,
+                "source": each.source,
+            }
+            for each in report.checks
+        ]
+        summary = {"model": report.model, "published": report.published, "passed": report.passed}
+        print_json({**summary, "checks": checks})
+    else:
+        if not report.published:
+            click.echo(f"No golden numbers were published for {report.model}; checking that it is sane.")
+        rows = [
+            [
+                each.case,
+                f"{each.expected:.8g}",
+                f"{each.got:.8g}",
+                f"{each.difference:.3g}",
+                f"{each.tolerance:.3g}",
+                "pass" if each.passed else "FAIL",
+            ]
+            for each in report.checks
+        ]
+        columns = ["case", "expected", "got", "difference", "tolerance", ""]
+        print_table(columns, rows, right=columns[1:5])
+        for source in dict.fromkeys(each.source for each in report.checks):
+            click.echo(f"expected: {source}")
+        failed = sum(not each.passed for each in report.checks)
+        click.echo(
+            f"{report.model}: " + (f"{failed} of {len(report.checks)} FAILED" if failed else "all passed")
+        )
+    ctx.exit(0 if report.passed else 1)

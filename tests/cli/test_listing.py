@@ -1,0 +1,96 @@
+"""`sigzoo list`, `info` and `plugins`: what there is, without importing torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+def test_list_shows_every_model_with_its_licence(run: Run) -> None:
+    done = run("list")
+    assert done.status == 0
+    assert "signet-spp-600dpi-f" in done.out
+    rows = json.loads(run("list", "--json").out)
+    assert {row["name"] for row in rows} >= {"signet", "synsig-tiny"}
+    assert [row["name"] for row in rows if row["default"]] == ["synsig-tiny"]
+    assert {row["name"]: row["commercial_use"] for row in rows}["signet"] is False
+
+
+def test_list_takes_a_pattern(run: Run) -> None:
+    rows = json.loads(run("list", "signet-f*", "--json").out)
+    assert [row["name"] for row in rows] == ["signet-f-0.95", "signet-f-0.999", "signet-f-0.95.pytorch"]
+
+
+def test_info_shows_a_card_by_its_alias(run: Run) -> None:
+    done = run("info", "signetf_lambda0.95")
+    assert done.status == 0
+    for words in ("signet-f-0.95", "non-commercial", "1.72 %", "reported", "signet_models.zip", "unpinned"):
+        assert words in done.out
+    card = json.loads(run("info", "signet", "--json").out)
+    assert card["weights"]["member"] == "signet.pkl"
+    assert card["licence"]["commercial_use"] is False
+
+
+def test_an_unknown_model_gets_the_nearest_names_and_status_two(run: Run) -> None:
+    done = run("info", "sinet")
+    assert done.status == 2
+    assert done.err.count("\n") == 1
+    assert "Did you mean signet" in done.err
+    assert "Traceback" not in done.err
+    assert "Traceback" in run("--debug", "info", "sinet").err
+
+
+def test_plugins_tell_who_provides_what(run: Run) -> None:
+    rows = {row["distribution"]: row for row in json.loads(run("plugins", "--json").out)}
+    assert set(rows) >= {"sigzoo-signet", "sigzoo-spp", "sigzoo-students"}
+    assert all(row["healthy"] for row in rows.values())
+    provided = {(item["kind"], item["name"]) for item in rows["sigzoo-signet"]["provides"]}
+    assert {("backbone", "signet"), ("preprocessor", "signet-2017"), ("preprocessor", "sigver")} <= provided
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["info", "signet"], ["plugins"], ["embed", "--help"]])
+def test_torch_is_not_imported(arguments: list[str]) -> None:
+    code = (
+        "import sys; from sigzoo.cli import run; status = run(sys.argv[1:]);"
+        "assert 'torch' not in sys.modules, 'torch was imported'; sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_model_without_its_plugin_is_listed_and_says_what_it_needs(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signatures: list[Path]
+) -> None:
+    monkeypatch.setenv("SIGZOO_PLUGINS", "sigzoo-students")
+    code = "import sys; from sigzoo.cli import run; sys.exit(run(sys.argv[1:]))"
+
+    def fresh(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+
+    listed = fresh("list", "signet")
+    assert listed.returncode == 0
+    assert "needs sigzoo-signet" in listed.stdout
+    failed = fresh("embed", str(signatures[0]), "-m", "signet")
+    assert failed.returncode == 1
+    assert "needs the distribution sigzoo-signet, which is not installed" in failed.stderr
+    assert "pip install sigzoo-signet" in failed.stderr
+
+
+def test_a_broken_user_registry_is_named(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("models: {net: {summary: 3}}")
+    code = "import sys; from sigzoo.cli import run; sys.exit(run(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--registry", str(path), "list"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert f"{path}: models.net." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -162,6 +162,9 @@ class NpzFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        if not self.path.is_file():
+            what = "is a folder or device, not a file" if self.path.exists() else "there is no such file"
+            raise DataError(f"{self.path}: {what}.")
         try:
             self._file = self.path.open("rb")
             self._raw = self.path.open("rb", buffering=0)

@@ -102,6 +102,7 @@ def detect_format(path: str | os.PathLike[str], *, member: str | None = None) ->
         If there is no such file or member.
     """
     file = Path(path)
+    _require_file(file)
     if member is not None:
         return _kind_of(_content(file, member)[0][:1024])
     try:
@@ -113,6 +114,7 @@ def detect_format(path: str | os.PathLike[str], *, member: str | None = None) ->
 
 def _content(file: Path, member: str | None) -> tuple[bytes, str]:
     """The bytes of a file or of a member, and what messages call it."""
+    _require_file(file)
     try:
         with file.open("rb") as stream:
             if member is not None:
@@ -126,9 +128,15 @@ def _content(file: Path, member: str | None) -> tuple[bytes, str]:
             size = os.fstat(stream.fileno()).st_size
             if size > MAX_FILE_BYTES:
                 raise WeightsError(f"{file}: {size} bytes, more than any weight file has; refused.")
-            return stream.read(MAX_FILE_BYTES), str(file)
+            return stream.read(size), str(file)
     except OSError as problem:
         raise WeightsError(f"{file}: cannot be read ({problem.strerror}).") from problem
+
+
+def _require_file(file: Path) -> None:
+    if not file.is_file():
+        what = "is a folder or device, not a file" if file.exists() else "there is no such file"
+        raise WeightsError(f"{file}: {what}.")
 
 
 def _kind_of(start: bytes) -> FileKind:

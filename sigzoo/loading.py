@@ -54,7 +54,7 @@ def load(
     """
     name, card = find_card(name)
     zoo.require_components(name, card)
-    backbone = build_backbone(card)
+    backbone, preprocessor = build_backbone(card), build_preprocessor(card)
     file = read_card_weights(name, card, weights)
     load_into(backbone, backbone.adapt_weights(file.tensors, file.format), source=str(file.path))
     heads: dict[str, nn.Linear] = {

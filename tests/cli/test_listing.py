@@ -56,7 +56,9 @@ def test_plugins_tell_who_provides_what(run: Run) -> None:
     assert {("backbone", "signet"), ("preprocessor", "signet-2017"), ("preprocessor", "sigver")} <= provided
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["info", "signet"], ["plugins"], ["embed", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["info", "signet"], ["plugins"], ["embed", "--help"]]
+)
 def test_torch_is_not_imported(arguments: list[str]) -> None:
     code = (
         "import sys; from sigzoo.cli import run; status = run(sys.argv[1:]);"

@@ -38,7 +38,9 @@ def test_embed_writes_npz_without_pickle(
     assert list(tmp_path.glob(".*")) == []
 
 
-def test_embed_writes_csv(run: Run, tmp_path: Path, signatures: list[Path], model: sigzoo.SignatureModel) -> None:
+def test_embed_writes_csv(
+    run: Run, tmp_path: Path, signatures: list[Path], model: sigzoo.SignatureModel
+) -> None:
     output = tmp_path / "features.csv"
     assert run("embed", signatures[0].parent, "-o", output).status == 0
     with output.open(newline="") as file:
@@ -57,10 +59,14 @@ def test_embed_takes_folders_wildcards_layer_and_batch_size(
     done = run("embed", f"{signatures[0].parent}/*.png", "--layer", layer, "--batch-size", 2, "-o", output)
     assert done.status == 0, done.err
     with np.load(output) as data:
-        np.testing.assert_allclose(data["features"], model.embed(signatures, layer=layer), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            data["features"], model.embed(signatures, layer=layer), rtol=1e-4, atol=1e-4
+        )
 
 
-def test_skip_embeds_the_rest_and_lists_what_it_skipped(run: Run, tmp_path: Path, signatures: list[Path]) -> None:
+def test_skip_embeds_the_rest_and_lists_what_it_skipped(
+    run: Run, tmp_path: Path, signatures: list[Path]
+) -> None:
     signatures[1].write_bytes(signatures[1].read_bytes()[:60])
     Image.new("L", (50, 50), 255).save(signatures[2])
     output = tmp_path / "features.npz"
@@ -78,7 +84,9 @@ def test_skip_embeds_the_rest_and_lists_what_it_skipped(run: Run, tmp_path: Path
         assert data["files"].tolist() == [str(signatures[0]), str(signatures[3])]
 
 
-def test_without_skip_a_bad_image_stops_and_leaves_no_file(run: Run, tmp_path: Path, signatures: list[Path]) -> None:
+def test_without_skip_a_bad_image_stops_and_leaves_no_file(
+    run: Run, tmp_path: Path, signatures: list[Path]
+) -> None:
     signatures[1].write_bytes(b"")
     output = tmp_path / "features.npz"
     done = run("embed", *signatures, "-o", output)
@@ -108,7 +116,9 @@ def test_an_earlier_result_survives_a_failure(run: Run, tmp_path: Path, signatur
         (["--device", "abacus"], "abacus"),
     ],
 )
-def test_wrong_usage_is_status_two(run: Run, signatures: list[Path], arguments: list[str], reason: str) -> None:
+def test_wrong_usage_is_status_two(
+    run: Run, signatures: list[Path], arguments: list[str], reason: str
+) -> None:
     done = run("embed", *signatures, *arguments)
     assert done.status == 2
     assert reason in done.err
@@ -135,7 +145,9 @@ def test_compare_prints_the_euclidean_distances(
     for number, line in enumerate(lines[2:]):
         cells = line.split()
         assert (cells[0], cells[-1]) == (f"s{number}", f"s{others[number].argmin()}")
-        np.testing.assert_allclose([float(cell) for cell in cells[1:-1]], result["distances"][number], atol=6e-4)
+        np.testing.assert_allclose(
+            [float(cell) for cell in cells[1:-1]], result["distances"][number], atol=6e-4
+        )
 
 
 def test_compare_draws_a_picture(run: Run, tmp_path: Path, signatures: list[Path]) -> None:
@@ -157,7 +169,9 @@ def test_compare_needs_two_images(run: Run, signatures: list[Path]) -> None:
     assert "at least two images" in done.err
 
 
-def test_images_of_one_name_in_two_folders_are_told_apart(run: Run, tmp_path: Path, signatures: list[Path]) -> None:
+def test_images_of_one_name_in_two_folders_are_told_apart(
+    run: Run, tmp_path: Path, signatures: list[Path]
+) -> None:
     twin = tmp_path / "other" / "s0.png"
     twin.parent.mkdir()
     twin.write_bytes(signatures[0].read_bytes())

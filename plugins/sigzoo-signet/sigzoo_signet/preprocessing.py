@@ -103,6 +103,8 @@ class SigNet2017(_CanvasPreprocessor):
     A signature in a single row or column gives a blank image, as published, and a `SigzooWarning`.
     """
 
+    input_scale = 1.0
+
     def __call__(self, image: GreyImage) -> GreyImage:
         """Preprocess one image: uint8 ``(H, W)`` in, uint8 `output_size` out, ink bright on 0.
 
@@ -141,6 +143,8 @@ class Sigver(_CanvasPreprocessor):
     that as well are taken from the image as it is. A signature in a single row or column gives a
     blank image, as published, and a `SigzooWarning`.
     """
+
+    input_scale = 1 / 255
 
     def __init__(self, *, canvas: Canvas = "gpds", size: Sequence[int] | None = _NETWORK_SIZE) -> None:
         super().__init__(canvas=canvas, size=size)

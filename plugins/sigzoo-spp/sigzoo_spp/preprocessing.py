@@ -39,6 +39,7 @@ class SPP2018(Preprocessor):
     """
 
     output_size: Size | None = None
+    input_scale = 1.0
 
     def __init__(self, *, canvas: Sequence[int] | None = None) -> None:
         self.canvas = None if canvas is None else parse_size(canvas, "canvas")

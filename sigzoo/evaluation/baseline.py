@@ -1,0 +1,60 @@
+"""A trivial baseline: what four numbers about the ink can tell. A model must beat it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigzoo.errors import ImageError
+
+__all__ = ["ink_statistics", "standardised"]
+
+
+def ink_statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Describe an image by ink area, aspect, stroke width and darkness.
+
+    Parameters
+    ----------
+    image
+        uint8 ``(H, W)``, 0 ink and 255 paper.
+
+    Returns
+    -------
+    float64 ``(4,)``
+        Logarithm of the ink's area in pixels; of its box's width over height; of the stroke width
+        in pixels (twice the area over the outline's length); mean darkness of the ink, 0 to 1.
+
+    Raises
+    ------
+    ImageError
+        If there is no ink.
+    """
+    counts = np.bincount(image.ravel(), minlength=256).astype(np.float64)
+    ink = image <= _otsu(counts)
+    area = int(ink.sum())
+    if area == 0 or area == image.size:
+        raise ImageError("the image holds no ink.")
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    padded = np.pad(ink, 1)
+    outline = np.count_nonzero(padded[1:] != padded[:-1]) + np.count_nonzero(padded[:, 1:] != padded[:, :-1])
+    aspect = (columns[-1] - columns[0] + 1) / (rows[-1] - rows[0] + 1)
+    darkness = 1.0 - float(image[ink].mean()) / 255.0
+    return np.array([np.log(area), np.log(aspect), np.log(2.0 * area / outline), darkness])
+
+
+def standardised(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale each column to mean 0 and deviation 1, so that cosines compare them fairly."""
+    spread = statistics.std(axis=0)
+    scaled: NDArray[np.float64] = (statistics - statistics.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return scaled
+
+
+def _otsu(counts: NDArray[np.float64]) -> int:
+    below = np.cumsum(counts)
+    moment = np.cumsum(counts * np.arange(256.0))
+    above = below[-1] - below
+    valid = (below > 0) & (above > 0)
+    if not valid.any():
+        return -1
+    gap = (moment[-1] - moment) / np.maximum(above, 1) - moment / np.maximum(below, 1)
+    return int(np.where(valid, below * above * gap * gap, -1.0).argmax())

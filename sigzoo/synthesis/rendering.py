@@ -1,0 +1,143 @@
+"""From the pen's way to a grey image: pen, ink, paper and scanner."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+from sigzoo.synthesis.kinematics import Floats
+from sigzoo.synthesis.performance import Trace
+
+__all__ = ["Pen", "Scan", "render"]
+
+Grey = NDArray[np.uint8]
+
+_TILE = 512
+_NOISE = np.random.default_rng(20170101).normal(size=(_TILE, _TILE)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Pen:
+    """A pen and its ink."""
+
+    width: float = 0.45
+    """Millimetres at mean pressure."""
+    swell: float = 0.5
+    """How much pressure widens the line, as a share of its width."""
+    thinning: float = 0.25
+    """How much speed thins the line."""
+    darkness: float = 0.85
+    """0 invisible, 1 black."""
+    fading: float = 0.2
+    """How much speed and low pressure lighten the line."""
+    grain: float = 0.12
+    """How unevenly ink lies on the paper."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Paper, light, and the machine that takes the picture."""
+
+    dpi: float = 300.0
+    margin: float = 3.0
+    """White around the signature, millimetres."""
+    paper: float = 252.0
+    """Grey level of the paper."""
+    shade: float = 0.0
+    """Grey levels by which light differs across the page, as in a photograph."""
+    blur: float = 0.6
+    """Standard deviation, pixels."""
+    noise: float = 1.2
+    """Standard deviation, grey levels."""
+    jpeg: int | None = None
+    """Quality, or `None` for none."""
+    two_level: bool = False
+    """Black and white only."""
+
+
+def render(trace: Trace, pen: Pen, scan: Scan, rng: np.random.Generator) -> Grey:
+    """Draw the trace and take its picture.
+
+    Returns
+    -------
+    uint8 ``(H, W)``
+        0 ink and 255 paper; the size follows the signature, `Scan.dpi` and `Scan.margin`.
+    """
+    ink = _draw(trace, pen, scan)
+    if scan.blur > 0:
+        ink = ink.filter(ImageFilter.GaussianBlur(scan.blur))
+    depth = np.asarray(ink, dtype=np.float32) * (1.0 / 255.0)
+    if pen.grain > 0:
+        depth = depth * (1.0 - pen.grain * np.abs(_texture(depth.shape, rng)))
+    paper = scan.paper if scan.shade == 0 else scan.paper - _light(depth.shape, scan.shade, rng)
+    grey = paper * (1.0 - pen.darkness * np.clip(depth, 0.0, 1.0))
+    if scan.noise > 0:
+        grey = grey + scan.noise * _texture(depth.shape, rng)
+    image = np.clip(grey + 0.5, 0, 255).astype(np.uint8)
+    if scan.two_level:
+        cut = scan.paper * (1.0 - 0.45 * pen.darkness)
+        return np.where(image > cut, np.uint8(255), np.uint8(0))
+    return image if scan.jpeg is None else _jpeg(image, scan.jpeg)
+
+
+def _draw(trace: Trace, pen: Pen, scan: Scan) -> Image.Image:
+    """Draw the written way with the pen's width and ink; white is full ink, black is paper."""
+    fine = 2 if scan.dpi >= 500 else 3 if scan.dpi >= 200 else 4
+    scale = scan.dpi / 25.4
+    written = trace.points[trace.down]
+    low, high = written.min(axis=0), written.max(axis=0)
+    width, height = np.ceil((high - low + 2 * scan.margin) * scale).astype(int)
+    place = (trace.points - low + scan.margin) * scale
+    place[:, 1] = height - place[:, 1]
+    place *= fine
+    line, tone = _line(trace, pen)
+    line = np.maximum(line * scale * fine, 1.0)
+    image = Image.new("L", (int(width) * fine, int(height) * fine), 0)
+    pencil = ImageDraw.Draw(image)
+    both = (trace.down[1:] & trace.down[:-1]) & (np.hypot(*np.diff(place, axis=0).T) > 0.02)
+    spots = place.tolist()
+    for i in np.flatnonzero(both).tolist():
+        (x0, y0), (x1, y1), w, fill = spots[i], spots[i + 1], line[i + 1], int(tone[i + 1])
+        pencil.line((x0, y0, x1, y1), fill=fill, width=round(w))
+        if w > 2:
+            r = 0.5 * w - 0.5
+            pencil.ellipse((x1 - r, y1 - r, x1 + r, y1 + r), fill=fill)
+    return image.reduce(fine)
+
+
+def _line(trace: Trace, pen: Pen) -> tuple[Floats, Floats]:
+    """Width in millimetres and ink (0 to 255) at every sample."""
+    usual = float(np.percentile(trace.speed[trace.down], 75)) + 1e-9
+    fast = np.minimum(trace.speed / usual, 2.5) - 0.8
+    swell = 1.0 + pen.swell * (trace.pressure - 0.5) - pen.thinning * 0.5 * fast
+    ink = 1.0 - pen.fading * np.clip(0.4 * fast + 0.7 * (0.6 - trace.pressure), 0.0, 1.0)
+    return pen.width * np.clip(swell, 0.35, 2.0), 255.0 * np.clip(ink, 0.25, 1.0)
+
+
+def _texture(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Standard normal noise of the wanted shape, cut from one tile at a random place."""
+    down, right = (int(v) for v in rng.integers(0, _TILE, 2))
+    tile = np.roll(_NOISE, (down, right), axis=(0, 1))
+    repeats = [-(-side // _TILE) for side in shape]
+    return np.tile(tile, repeats)[: shape[0], : shape[1]]
+
+
+def _light(shape: tuple[int, ...], shade: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A slope and a soft spot of light, 0 to `shade` grey levels."""
+    y, x = np.linspace(-1, 1, shape[0])[:, None], np.linspace(-1, 1, shape[1])
+    turn, (cy, cx) = rng.uniform(0, 2 * np.pi), rng.uniform(-1, 1, 2)
+    field: Floats = (
+        0.5 + 0.35 * (x * np.cos(turn) + y * np.sin(turn)) + 0.3 * ((x - cx) ** 2 + (y - cy) ** 2) / 4
+    )
+    return (shade * field.clip(0, 1)).astype(np.float32)
+
+
+def _jpeg(image: Grey, quality: int) -> Grey:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    with Image.open(io.BytesIO(file.getvalue())) as read:
+        return np.asarray(read.convert("L"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from sigzoo import plugins
 from sigzoo.artifacts.spec import ArtifactSpec
-from sigzoo.errors import PluginError, RegistryError, UnknownNameError
+from sigzoo.errors import ArtifactError, PluginError, RegistryError, UnknownNameError
+from sigzoo.plugins.records import describe
 from sigzoo.registry import Artifact, Card, Catalogue, Registry, core_registry_path, read_registry
 
 __all__ = ["artifact_names", "artifact_spec", "artifact_specs", "catalogue", "info", "list_models"]
@@ -43,18 +45,50 @@ def catalogue() -> Catalogue:
     RegistryError
         If the core's registry or one that the user named is not valid.
     """
-    everything = Catalogue()
-    everything.add(_core_registry(), "sigzoo")
+    accepted = [(_core_registry(), "sigzoo")]
+    known = _together(accepted)
     for plugin in plugins.manager().plugins:
         try:
-            for path in plugin.registries:
-                everything.add(read_registry(path), plugin.distribution)
-        except RegistryError as error:
-            plugin.fail(str(error).rstrip("."))
+            brought = [(read_registry(path), plugin.distribution) for path in plugin.registries]
+            if brought:
+                known = _together([*accepted, *brought])
+                accepted += brought
+        except Exception as error:  # whatever the path or the file may be: the other plugins still work
+            plugin.fail(str(error) if isinstance(error, RegistryError) else describe(error))
             plugins.report(plugin)
-    for name in filter(None, os.environ.get("SIGZOO_REGISTRY", "").split(os.pathsep)):
-        everything.add(read_registry(Path(name)), name)
-    return everything
+    named = [Path(name).expanduser() for name in _user_registries()]
+    return _together([*accepted, *((read_registry(path), str(path)) for path in named)]) if named else known
+
+
+def _user_registries() -> list[str]:
+    return [name for name in os.environ.get("SIGZOO_REGISTRY", "").split(os.pathsep) if name]
+
+
+def _together(registries: Iterable[tuple[Registry, str]]) -> Catalogue:
+    """Put registries into one, and check what only shows there: names, references, files."""
+    known = Catalogue()
+    for registry, origin in registries:
+        known.add(registry, origin)
+        _check_files(registry, known)
+    return known
+
+
+def _check_files(registry: Registry, known: Catalogue) -> None:
+    """Refuse an artifact that could never be fetched, before a list of models stumbles over it."""
+    for name, entry in registry.artifacts.items():
+        try:
+            _specs(name, entry, "")
+        except ArtifactError as error:
+            raise RegistryError(f"{registry.path}: artifacts.{name}: {error}") from error
+    for name, card in registry.models.items():
+        if card.weights is None:
+            continue
+        artifact, _, file = card.weights.artifact.partition("/")
+        if len(_specs(artifact, known.artifacts[artifact], file)) != 1:
+            raise RegistryError(
+                f"{registry.path}: models.{name}.weights.artifact: {artifact!r} is a collection;"
+                f" name one file of it, `{artifact}/FILE`."
+            )
 
 
 def list_models(pattern: str | None = None) -> list[str]:
@@ -100,11 +134,27 @@ def require_components(name: str, card: Card) -> None:
     missing = missing_distributions(card)
     if not missing:
         return
-    for plugin in plugins.manager().plugins:
-        if plugin.distribution in missing and plugin.failure:
+    loaded = plugins.manager()
+    for key in _component_keys(card):
+        gone = loaded.withheld(*key.split(" ", 1))
+        if gone is not None and gone[0].distribution in missing:
+            plugin, entry = gone
+            raise PluginError(
+                f"The model {name!r} needs the {entry.item} of {plugin.distribution}, which was left out:"
+                f" {entry.reason}. See `sigzoo plugins {plugin.distribution}`."
+            )
+    for plugin in loaded.plugins:
+        if plugin.distribution not in missing:
+            continue
+        if plugin.failure is not None:
             raise PluginError(
                 f"The model {name!r} needs {plugin.distribution}, which was left out: {plugin.failure}."
             )
+        wanted = " and ".join(_component_keys(card))
+        raise PluginError(
+            f"The model {name!r} needs the {wanted}; {plugin.distribution} {plugin.version} is installed"
+            f" but does not provide all of that. See `sigzoo plugins {plugin.distribution}`."
+        )
     raise PluginError(
         f"The model {name!r} needs the distribution {' and '.join(missing)}, which is not installed:"
         f" run `pip install {' '.join(missing)}`."
@@ -153,12 +203,15 @@ def artifact_specs(name: str) -> list[ArtifactSpec]:
     artifact, _, file = name.partition("/")
     if artifact not in known.artifacts:
         return [spec for each in artifact_names(name) for spec in artifact_specs(each)]
-    entry = known.artifacts[artifact]
+    return _specs(artifact, known.artifacts[artifact], file)
+
+
+def _specs(name: str, entry: Artifact, file: str) -> list[ArtifactSpec]:
     if not entry.files:
-        return [_single(artifact, entry)]
+        return [_single(name, entry)]
     if file and file not in entry.files:
-        raise UnknownNameError(f"file of {artifact}", file, entry.files)
-    return [_one_of_many(artifact, entry, each) for each in ([file] if file else entry.files)]
+        raise UnknownNameError(f"file of {name}", file, entry.files)
+    return [_one_of_many(name, entry, each) for each in ([file] if file else entry.files)]
 
 
 def artifact_spec(name: str) -> ArtifactSpec:

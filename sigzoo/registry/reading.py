@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 
@@ -63,7 +64,9 @@ def read_registry(path: str | Path) -> Registry:
         models=_section(
             path, raw, "models", lambda entry, where: _convert(_components(entry, where), Card, where)
         ),
-        artifacts=_section(path, raw, "artifacts", lambda entry, where: _convert(entry, Artifact, where)),
+        artifacts=_section(
+            path, raw, "artifacts", lambda entry, where: _located(_convert(entry, Artifact, where), path)
+        ),
         citations=_section(path, raw, "citations", lambda entry, where: _convert(entry, Citation, where)),
     )
     _check_names(registry)
@@ -80,6 +83,24 @@ def _section(path: Path, raw: dict[Any, Any], key: str, read: Callable[[Any, str
                 f"{path}: {key}.{name}: a name is lower-case letters and digits, joined by '.', '-' or '_'."
             )
     return {name: read(entry, f"{path}: {key}.{name}") for name, entry in section.items()}
+
+
+def _located(artifact: Artifact, path: Path) -> Artifact:
+    """Read a relative ``file:`` address from the folder of the registry that holds it."""
+    base = artifact.base_url
+    return msgspec.structs.replace(
+        artifact,
+        urls=[_absolute(url, path) for url in artifact.urls],
+        base_url=None if base is None else _absolute(base, path),
+    )
+
+
+def _absolute(url: str, registry: Path) -> str:
+    kind, _, place = url.partition(":")
+    if kind.lower() != "file" or place.startswith("/"):
+        return url
+    found = (registry.absolute().parent / unquote(place)).as_uri()
+    return f"{found}/" if place.endswith("/") else found
 
 
 def _convert(entry: Any, kind: type[_T], where: str) -> _T:

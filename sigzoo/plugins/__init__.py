@@ -1,0 +1,127 @@
+"""Plugins: who ships backbones, preprocessors, losses and models, and building them by name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sigzoo.errors import PluginError
+from sigzoo.plugins.discovery import allowed, discover
+from sigzoo.plugins.manager import PluginManager
+from sigzoo.plugins.records import API_VERSION, KINDS, Kind, LeftOut, Plugin, Provided, normalise
+from sigzoo.plugins.targets import resolve
+
+if TYPE_CHECKING:
+    from sigzoo.interfaces import Backbone, Loss, Preprocessor
+
+__all__ = [
+    "API_VERSION",
+    "KINDS",
+    "Kind",
+    "LeftOut",
+    "Plugin",
+    "PluginManager",
+    "Provided",
+    "backbone",
+    "is_strict",
+    "loss",
+    "manager",
+    "normalise",
+    "preprocessor",
+    "report",
+    "resolve",
+]
+
+
+def is_strict() -> bool:
+    """Whether `SIGZOO_STRICT` asks for an error where a plugin fails."""
+    return os.environ.get("SIGZOO_STRICT", "") not in ("", "0")
+
+
+@cache
+def manager() -> PluginManager:
+    """The plugins of this process, loaded once.
+
+    A failed plugin is told once, in a line on stderr; `sigzoo plugins` shows it in full.
+
+    Raises
+    ------
+    PluginError
+        If a plugin failed and ``SIGZOO_STRICT=1``.
+    """
+    from sigzoo.zoo import component_owners
+
+    found, unknown = allowed(discover())
+    loaded = PluginManager(found, component_owners())
+    for name in unknown:
+        _tell(f"SIGZOO_PLUGINS names {name!r}, which no installed distribution or entry point is called")
+    for plugin in loaded.plugins:
+        if not plugin.healthy:
+            report(plugin)
+    return loaded
+
+
+def report(plugin: Plugin) -> None:
+    """Tell of a failed plugin: one line on stderr, or an error where failures are errors.
+
+    Raises
+    ------
+    PluginError
+        If ``SIGZOO_STRICT=1``.
+    """
+    if plugin.failure is not None:
+        line = f"Plugin {plugin.distribution} {plugin.version} was left out: {plugin.failure}"
+    else:
+        entries = "; ".join(f"the {each.item}: {each.reason}" for each in plugin.left_out)
+        line = f"Plugin {plugin.distribution} {plugin.version} was left out in part: {entries}"
+    _tell(line, f" See `sigzoo plugins {plugin.distribution}`.", plugin.details)
+
+
+def _tell(line: str, hint: str = "", details: str = "") -> None:
+    if not line.endswith("?"):
+        line += "."
+    if is_strict():
+        raise PluginError(f"{line} (SIGZOO_STRICT is set.)\n{details}".rstrip())
+    print(f"sigzoo: {line}{hint}", file=sys.stderr)
+
+
+def backbone(name: str, **options: Any) -> Backbone:
+    """Build a backbone with random weights: ``sigzoo.backbone("signet")``.
+
+    Raises
+    ------
+    UnknownNameError
+        If no installed plugin provides it; with the nearest names.
+    PluginError
+        If its plugin is broken.
+    UsageError
+        If it does not take the options.
+    """
+    built: Backbone = manager().build("backbone", name, options)
+    return built
+
+
+def preprocessor(name: str, **options: Any) -> Preprocessor:
+    """Build a preprocessor: ``sigzoo.preprocessor("signet-2017", canvas=(952, 1360))``.
+
+    Raises
+    ------
+    UnknownNameError, PluginError, UsageError
+        As `backbone` does.
+    """
+    built: Preprocessor = manager().build("preprocessor", name, options)
+    return built
+
+
+def loss(name: str, **options: Any) -> Loss:
+    """Build a loss: ``sigzoo.loss("signet-f", forgery_weight=0.95)``.
+
+    Raises
+    ------
+    UnknownNameError, PluginError, UsageError
+        As `backbone` does.
+    """
+    built: Loss = manager().build("loss", name, options)
+    return built

@@ -1,0 +1,95 @@
+"""Finding the plugins that are installed; a damaged installation is a finding too, never an error."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from sigzoo.plugins.records import describe, full_traceback, normalise
+
+GROUP = "sigzoo"
+_SECTION = re.compile(rf"^\s*\[\s*{GROUP}\s*\]", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Found:
+    """An entry point that an installed distribution declares, not loaded yet."""
+
+    entry_point: metadata.EntryPoint | None
+    """`None` where the distribution's own records cannot be read."""
+    distribution: str
+    version: str
+    problem: str = ""
+    details: str = ""
+
+    @property
+    def name(self) -> str:
+        """The entry point's name."""
+        return self.entry_point.name if self.entry_point else "?"
+
+
+def discover() -> list[Found]:
+    """List the entry points of all installed distributions, each distribution once.
+
+    Unlike `importlib.metadata.entry_points` it survives a distribution whose records are damaged.
+    """
+    found: list[Found] = []
+    seen: set[str] = set()
+    for distribution in metadata.distributions():
+        try:
+            text = distribution.read_text("entry_points.txt") or ""
+        except Exception:  # not readable, so nobody knows whether it is a plugin  # noqa: S112
+            continue
+        if not _SECTION.search(text):
+            continue
+        name, version = _origin(distribution)
+        if name not in seen:  # the first on the path is the one that Python imports
+            seen.add(name)
+            found += _entry_points(distribution, name, version)
+    return found
+
+
+def _entry_points(distribution: metadata.Distribution, name: str, version: str) -> list[Found]:
+    try:
+        return [Found(each, name, version) for each in distribution.entry_points if each.group == GROUP]
+    except Exception as error:
+        problem = f"its entry_points.txt cannot be read ({describe(error)})"
+        return [Found(None, name, version, problem, full_traceback(error))]
+
+
+def _origin(distribution: metadata.Distribution) -> tuple[str, str]:
+    name: str | None = None
+    version: str | None = None
+    with suppress(Exception):  # left over by an uninstallation that was cut, say
+        name, version = distribution.metadata["Name"], distribution.metadata["Version"]
+    if not name:
+        folder = Path(str(getattr(distribution, "_path", "unknown"))).stem
+        name, _, from_folder = folder.partition("-")
+        version = version or from_folder
+    return normalise(str(name)), str(version or "?")
+
+
+def allowed(found: Iterable[Found]) -> tuple[list[Found], list[str]]:
+    """Keep what `SIGZOO_PLUGINS` allows, by distribution or entry point name.
+
+    Returns
+    -------
+    kept
+        All of `found` where the variable is not set.
+    unknown
+        Names in the variable that nothing answers to.
+    """
+    found = list(found)
+    chosen = os.environ.get("SIGZOO_PLUGINS")
+    if chosen is None:
+        return found, []
+    names = {normalise(name.strip()): name.strip() for name in chosen.split(",") if name.strip()}
+    called = [({each.distribution, normalise(each.name)}, each) for each in found]
+    kept = [each for own, each in called if own & set(names)]
+    known = set().union(*(own for own, _ in called))
+    return kept, [name for key, name in names.items() if key not in known]

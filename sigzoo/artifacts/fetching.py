@@ -10,6 +10,7 @@ from sigzoo.artifacts import notices, pins
 from sigzoo.artifacts.home import StorageError, artifact_folder, is_offline, keeping, make_folder, target_path
 from sigzoo.artifacts.http import ResumingDownloader, discard_part, part_path
 from sigzoo.artifacts.lock import locked
+from sigzoo.artifacts.records import sweep
 from sigzoo.artifacts.retry import Progress, Retry
 from sigzoo.artifacts.sources import bring, browsable, is_network, package_file
 from sigzoo.artifacts.spec import ArtifactSpec
@@ -121,6 +122,7 @@ def _is_good(path: Path, spec: ArtifactSpec) -> bool:
 
 
 def _from_mirrors(spec: ArtifactSpec, progress: Progress | None, retry: Retry) -> Path:
+    sweep(artifact_folder(spec.name))
     downloader = ResumingDownloader(spec.size, spec.pinned, retry, progress)
     offline = is_offline()
     failures: list[tuple[str, ArtifactError]] = []

@@ -14,7 +14,9 @@ from sigzoo.artifacts.home import keeping, make_folder
 from sigzoo.artifacts.lock import locked
 from sigzoo.errors import ArtifactError
 
-__all__ = ["read_json", "read_record", "update_json", "write_json"]
+__all__ = ["read_json", "read_record", "sweep", "update_json", "write_json"]
+
+_BESIDE = ".new"
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -27,7 +29,7 @@ def write_atomically(path: Path, text: str) -> None:
     """
     make_folder(path.parent)
     with keeping(path):
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_BESIDE, dir=path.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -72,7 +74,19 @@ def update_json(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) 
         If it cannot be written.
     """
     with locked(f"record-{path.name}"):
+        sweep(path.parent, path.name)
         write_json(path, change(read_record(path)))
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove what processes that were killed while writing records of that name have left.
+
+    A stamp is written without a lock: one that is being written just now is lost, which only
+    costs a hash.
+    """
+    for stray in folder.glob(f".{name}*{_BESIDE}"):
+        with suppress(OSError):
+            stray.unlink()
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -17,7 +17,12 @@ SOURCES = [ROOT, *sorted((ROOT / "plugins").iterdir())]
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
     """Run a command, show it where it fails, return what it printed."""
     done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [str(part) for part in command],
+        cwd=cwd,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}")
@@ -27,7 +32,8 @@ def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> s
 def build(folder: Path) -> list[Path]:
     """Build all wheels into a folder."""
     for source in SOURCES:
-        run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source, cwd=folder)
+        command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder)
+        run(*command, source, cwd=folder)
     return sorted(folder.glob("*.whl"))
 
 
@@ -47,7 +53,8 @@ def install(folder: Path, wheels: list[Path]) -> Path:
     run(sys.executable, "-m", "venv", folder, cwd=ROOT)
     python = folder / "bin" / "python"
     run(python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", *wheels, cwd=folder)
-    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(run(python, "-c", code, cwd=folder).strip())
     # A plain path line, unlike site.addsitedir, does not run this environment's own .pth files:
     # the editable checkout stays out of sight.
     (site / "borrowed.pth").write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n")

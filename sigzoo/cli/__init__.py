@@ -16,7 +16,7 @@ import sigzoo
 from sigzoo.errors import SigzooError, SigzooWarning
 
 COMMANDS = {
-    "list": "sigzoo.cli.list:list_command",
+    "list": "sigzoo.cli.listing:list_command",
     "info": "sigzoo.cli.info:info",
     "embed": "sigzoo.cli.embed:embed",
     "compare": "sigzoo.cli.compare:compare",
@@ -27,6 +27,7 @@ COMMANDS = {
     "preprocess": "sigzoo.cli.preprocess:preprocess",
     "check": "sigzoo.cli.check:check",
     "plugins": "sigzoo.cli.plugins:plugins",
+    "new-plugin": "sigzoo.cli.new_plugin:new_plugin",
 }
 
 
@@ -70,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
         warnings.simplefilter("always", SigzooWarning)
         warnings.showwarning = _show_warning
         try:
-            cli.main(args=list(arguments), prog_name="sigzoo", standalone_mode=False)
+            status = cli.main(args=list(arguments), prog_name="sigzoo", standalone_mode=False)
         except click.exceptions.Exit as stop:
             return stop.exit_code
         except click.ClickException as error:
@@ -91,7 +92,7 @@ def run(arguments: Sequence[str]) -> int:
                 else " This is a defect of sigzoo: run again with --debug and report what it shows."
             )
             return _fail(f"unexpected {type(error).__name__}: {error}.{hint}", 1, debug)
-    return 0
+    return status if isinstance(status, int) else 0
 
 
 def _fail(message: str, status: int, debug: bool) -> int:

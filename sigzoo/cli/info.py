@@ -18,7 +18,7 @@ def info(name: str, as_json: bool) -> None:
     import msgspec
 
     from sigzoo import zoo
-    from sigzoo.cli.list import state
+    from sigzoo.cli.listing import state
 
     known = zoo.catalogue()
     name = known.resolve(name)

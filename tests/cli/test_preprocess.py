@@ -1,0 +1,59 @@
+"""`sigzoo preprocess`: the steps that lead to what a network sees, drawn and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sigzoo
+
+Run = Callable[..., Any]
+
+
+def test_the_steps_are_drawn_a_column_an_image(run: Run, tmp_path: Path, signatures: list[Path]) -> None:
+    one, several = tmp_path / "one.png", tmp_path / "several.png"
+    assert run("preprocess", signatures[0], "-m", "signet", "--plot", one).status == 0
+    done = run("preprocess", *signatures, "-m", "signet", "--plot", several)
+    assert "original, centred, resized, cropped" in done.out
+    with Image.open(one) as single, Image.open(several) as grid:
+        assert grid.width > 3 * single.width
+        assert grid.height == single.height
+
+
+@pytest.mark.parametrize(
+    ("model", "preprocessor", "options"),
+    [("signet", "signet-2017", {}), ("signet.pytorch", "sigver", {}), ("signet-spp-300dpi", "spp-2018", {})],
+)
+def test_results_are_written_without_any_weights(
+    run: Run, tmp_path: Path, signatures: list[Path], model: str, preprocessor: str, options: dict[str, Any]
+) -> None:
+    folder = tmp_path / "out"
+    done = run("preprocess", *signatures, "-m", model, "-o", folder, "--json")
+    assert done.status == 0, done.err
+    report = json.loads(done.out)
+    assert [Path(path).name for path in report["written"]] == ["s0.png", "s1.png", "s2.png", "s3.png"]
+    preprocess = sigzoo.preprocessor(preprocessor, **options)
+    for source, written in zip(signatures, report["written"], strict=True):
+        expected = preprocess(np.asarray(Image.open(source)))
+        np.testing.assert_array_equal(np.asarray(Image.open(written)), expected)
+
+
+def test_it_must_be_told_what_to_write(run: Run, signatures: list[Path]) -> None:
+    done = run("preprocess", signatures[0], "-m", "signet")
+    assert done.status == 2
+    assert "--plot FILE" in done.err
+
+
+def test_a_blank_page_is_named(run: Run, tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    Image.new("L", (90, 60), 255).save(blank)
+    done = run("preprocess", blank, "-m", "signet", "-o", tmp_path / "out")
+    assert done.status == 1
+    assert str(blank) in done.err
+    assert "no ink" in done.err

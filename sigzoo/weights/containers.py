@@ -144,6 +144,8 @@ def _fault(info: ZipInfo, seen: set[str]) -> str:
         return "has control characters in its name, or none"
     if info.filename in seen:
         return "occurs twice"
+    if info.header_offset < 0:
+        return "lies before the start of the file"
     if info.flag_bits & 0x1:
         return "is encrypted"
     if stat.S_ISLNK(info.external_attr >> 16):

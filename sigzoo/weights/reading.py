@@ -142,6 +142,9 @@ def _require_file(file: Path) -> None:
 def _kind_of(start: bytes) -> FileKind:
     if not start:
         return FileKind("an empty file", None)
+    # First, for its length field may begin like any of the others (640 bytes: 80 02).
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 40:
+        return FileKind("a safetensors file", "safetensors")
     if start[:4] == b"PK\x03\x04":
         if re.match(rb"[^/]+/(data\.pkl|data/|version|byteorder|\.)", start[30:400]):
             return FileKind("a torch file (zip format)", "torch-tuple")
@@ -151,10 +154,8 @@ def _kind_of(start: bytes) -> FileKind:
         if start[2:14] == b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19":
             return FileKind("a torch file (the format before 2020)", "torch-tuple")
         return FileKind("a Python 2 pickle", "lasagne")
-    if start[:1] == b"\x80" and start[1:2] in b"\x03\x04\x05":
+    if start[:2] in (b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         return FileKind(f"a Python 3 pickle (protocol {start[1]})", None)
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 40:
-        return FileKind("a safetensors file", "safetensors")
     for magic, description in _OTHERS.items():
         if start.lstrip(b"\xef\xbb\xbf \t\r\n")[: len(magic)].lower() == magic:
             return FileKind(description, None)

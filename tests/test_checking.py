@@ -53,8 +53,8 @@ models:
     licence: {{code: MIT, weights: MIT, commercial_use: true}}
     trained_on: nothing
     golden:
-      - {{kind: features, images: [s0], features: s0-features, tolerance: 0.0001, source: a plain pass}}
-      - {{kind: distances, images: [s1, s2], tolerance: 0.001, source: scipy,
+      - {{kind: features, images: [s0], features: s0-features, tolerance: 0.000001, source: a plain pass}}
+      - {{kind: distances, images: [s1, s2], tolerance: 0.000001, source: scipy,
          distances: {{s1-s2: {distance}}}}}
 artifacts:
 """

@@ -265,7 +265,7 @@ def _read_manifest(archive: tarfile.TarFile, source: Path) -> _Manifest:
         )
     try:
         manifest = msgspec.json.decode(b"".join(_content(archive, info, source)), type=_Manifest)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{source}: the manifest is not valid ({error}).") from error
     if manifest.format != "sigzoo cache" or manifest.version != 1:
         raise ArtifactError(

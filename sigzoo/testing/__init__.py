@@ -1,0 +1,48 @@
+"""Conformance checks for plugins: as functions, and as one test class for pytest.
+
+In a plugin's test module::
+
+    from sigzoo.testing import PluginConformance
+
+    class TestPlugin(PluginConformance):
+        distribution = "ourlab-sigzoo"
+
+Each check is a plain function too, for a notebook or a test of one class:
+``check_backbone(backbone)``, ``check_preprocessor(preprocessor)``, ``check_loss(loss)``,
+``check_registry(path)``, ``check_model(name)``, ``check_distribution(name)``.
+"""
+
+from __future__ import annotations
+
+from sigzoo.testing import images
+from sigzoo.testing.backbones import BACKBONE, BackboneCase, check_backbone
+from sigzoo.testing.conformance import PluginConformance
+from sigzoo.testing.distributions import DISTRIBUTION, DistributionCase, check_distribution
+from sigzoo.testing.losses import LOSS, check_loss
+from sigzoo.testing.models import MODEL, ModelCase, check_model
+from sigzoo.testing.preprocessors import PREPROCESSOR, check_preprocessor
+from sigzoo.testing.registries import REGISTRY, RegistryCase, check_registry
+from sigzoo.testing.suites import ConformanceFailure, Suite
+
+__all__ = [
+    "BACKBONE",
+    "DISTRIBUTION",
+    "LOSS",
+    "MODEL",
+    "PREPROCESSOR",
+    "REGISTRY",
+    "BackboneCase",
+    "ConformanceFailure",
+    "DistributionCase",
+    "ModelCase",
+    "PluginConformance",
+    "RegistryCase",
+    "Suite",
+    "check_backbone",
+    "check_distribution",
+    "check_loss",
+    "check_model",
+    "check_preprocessor",
+    "check_registry",
+    "images",
+]

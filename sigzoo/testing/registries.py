@@ -1,0 +1,164 @@
+"""What a registry fragment must tell: licences, training data, papers, and where digests come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sigzoo import zoo
+from sigzoo.artifacts.sources import package_file, scheme
+from sigzoo.artifacts.spec import ArtifactSpec
+from sigzoo.artifacts.verification import verify
+from sigzoo.registry import Artifact, Card, Catalogue, Registry, core_registry_path, read_registry
+from sigzoo.testing.suites import Suite, expect
+
+__all__ = ["REGISTRY", "RegistryCase", "check_registry"]
+
+_SCHEMES = ("https", "http", "gdrive", "package")
+_EMPTY_WORDS = frozenset({"", "-", "?", "fixme", "n/a", "none", "tba", "tbd", "todo", "unknown", "xxx"})
+
+
+@dataclass(frozen=True)
+class RegistryCase:
+    """A registry file under test."""
+
+    path: Path
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The file, read strictly."""
+        return read_registry(self.path)
+
+    def cards(self) -> Iterator[tuple[str, Card]]:
+        """Its models, by where they stand."""
+        for name, card in self.registry.models.items():
+            yield f"models.{name}", card
+
+    def artifacts(self) -> Iterator[tuple[str, str, Artifact]]:
+        """Its artifacts, by where they stand and by name."""
+        for name, artifact in self.registry.artifacts.items():
+            yield f"artifacts.{name}", name, artifact
+
+
+REGISTRY: Suite[RegistryCase] = Suite()
+
+
+def check_registry(path: str | Path, *, skip: tuple[str, ...] = ()) -> None:
+    """Check that a registry fragment is valid and complete.
+
+    Parameters
+    ----------
+    path
+        The file.
+    skip
+        Names of checks to leave out: those of ``sigzoo.testing.REGISTRY.checks``.
+
+    Raises
+    ------
+    ConformanceFailure
+        If it is not; a line for each check that failed.
+    """
+    REGISTRY.run(RegistryCase(Path(path)), str(path), skip)
+
+
+def _says_something(text: str) -> bool:
+    return text.strip().strip(".!").lower() not in _EMPTY_WORDS
+
+
+@REGISTRY.check
+def valid(case: RegistryCase) -> None:
+    """The file follows the schema, holds something, and goes with the core's registry."""
+    expect(case.registry.models or case.registry.artifacts, "holds neither models nor artifacts")
+    together = Catalogue()
+    if case.path.resolve() != core_registry_path().resolve():
+        together.add(read_registry(core_registry_path()), "sigzoo")
+    together.add(case.registry, "this file")
+
+
+@REGISTRY.check
+def licences(case: RegistryCase) -> None:
+    """Each model names the licence of its code and that of its weights."""
+    for where, card in case.cards():
+        for part in ("code", "weights"):
+            licence = getattr(card.licence, part)
+            expect(_says_something(licence), f"{where}.licence.{part} says nothing: {licence!r}")
+
+
+@REGISTRY.check
+def training_data(case: RegistryCase) -> None:
+    """Each model says what it is, and what it was trained on."""
+    for where, card in case.cards():
+        for key in ("summary", "trained_on"):
+            text = getattr(card, key)
+            expect(_says_something(text), f"{where}.{key} says nothing: {text!r}")
+
+
+@REGISTRY.check
+def citations(case: RegistryCase) -> None:
+    """Each model names at least one paper or other source to cite, and each of those has a text."""
+    for where, card in case.cards():
+        expect(card.cite, f"{where}.cite is empty: name a paper, or the page where the model is described")
+    for name, citation in case.registry.citations.items():
+        expect(_says_something(citation.text), f"citations.{name}.text says nothing: {citation.text!r}")
+
+
+@REGISTRY.check
+def results(case: RegistryCase) -> None:
+    """Each figure says where it comes from."""
+    for where, card in case.cards():
+        for index, each in enumerate(card.results):
+            expect(_says_something(each.how), f"{where}.results[{index}].how says nothing: {each.how!r}")
+
+
+@REGISTRY.check
+def digests(case: RegistryCase) -> None:
+    """Each file has a digest and a size, and the digest a provenance."""
+    for where, _, artifact in case.artifacts():
+        expect(
+            _says_something(artifact.provenance), f"{where}.provenance says nothing: {artifact.provenance!r}"
+        )
+        expect(
+            not artifact.unpinned,
+            f"{where} is unpinned: download the file once, and state its SHA-256 and that you computed it",
+        )
+        expect(
+            artifact.files or artifact.size is not None, f"{where}.size is missing: state the size in bytes"
+        )
+
+
+@REGISTRY.check
+def addresses(case: RegistryCase) -> None:
+    """Files lie where everybody can reach them; what the package itself holds is what the digest says."""
+    for where, name, artifact in case.artifacts():
+        for url in [*artifact.urls, *([artifact.base_url] if artifact.base_url else [])]:
+            expect(
+                scheme(url) in _SCHEMES,
+                f"{where}: {url} is of no use to others; write an address of {', '.join(_SCHEMES)}",
+            )
+            inside = package_file(url) if artifact.urls else None
+            if inside is not None:
+                verify(inside, _spec(name, artifact))
+
+
+def _spec(name: str, artifact: Artifact) -> ArtifactSpec:
+    return ArtifactSpec(
+        name=name,
+        urls=tuple(artifact.urls),
+        sha256=artifact.sha256,
+        git_blob=artifact.git_blob,
+        size=artifact.size,
+        unpinned=artifact.unpinned,
+        filename=artifact.filename,
+    )
+
+
+@REGISTRY.check
+def components(case: RegistryCase) -> None:
+    """Each model's backbone and preprocessor are provided by a plugin that is installed and works."""
+    for where, card in case.cards():
+        try:
+            zoo.require_components(where, card)
+        except Exception as error:
+            expect(False, f"{where}: {error}")

@@ -29,7 +29,7 @@ __all__ = ["synth"]
 )
 @click.option(
     "--seed",
-    default=0,
+    default=4,
     show_default=True,
     type=click.IntRange(0),
     help="The same seed gives the same signatures.",

@@ -22,7 +22,8 @@ def ink_statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     -------
     float64 ``(4,)``
         Logarithm of the ink's area in pixels; of its box's width over height; of the stroke width
-        in pixels (twice the area over the outline's length); mean darkness of the ink, 0 to 1.
+        in pixels (mean length of the ink's runs, along rows or columns, whichever is less); mean
+        darkness of the ink, 0 to 1.
 
     Raises
     ------
@@ -36,10 +37,10 @@ def ink_statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:
         raise ImageError("the image holds no ink.")
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     padded = np.pad(ink, 1)
-    outline = np.count_nonzero(padded[1:] != padded[:-1]) + np.count_nonzero(padded[:, 1:] != padded[:, :-1])
+    runs = max(np.count_nonzero(padded[1:] & ~padded[:-1]), np.count_nonzero(padded[:, 1:] & ~padded[:, :-1]))
     aspect = (columns[-1] - columns[0] + 1) / (rows[-1] - rows[0] + 1)
     darkness = 1.0 - float(image[ink].mean()) / 255.0
-    return np.array([np.log(area), np.log(aspect), np.log(2.0 * area / outline), darkness])
+    return np.array([np.log(area), np.log(aspect), np.log(area / runs), darkness])
 
 
 def standardised(statistics: NDArray[np.float64]) -> NDArray[np.float64]:

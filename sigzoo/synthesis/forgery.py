@@ -27,7 +27,7 @@ class Forger:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Forger:
         """Draw a new forger."""
-        return cls(Hand.draw(rng), float(rng.uniform(0.0, 1.0)), float(np.exp(rng.normal(0.0, 0.25))))
+        return cls(Hand.draw(rng), float(rng.uniform(0.0, 1.0)), float(np.exp(rng.normal(0.35, 0.3))))
 
 
 def forge(observed: Plan, target: Hand, forger: Forger, habit: int, rng: np.random.Generator) -> Trace:
@@ -47,7 +47,7 @@ def forge(observed: Plan, target: Hand, forger: Forger, habit: int, rng: np.rand
         Source of what differs between the forger's attempts.
     """
     constant = np.random.default_rng(habit)
-    targets = observed.targets
+    targets = observed.targets @ _own_slant(forger.hand, target, 0.25).T
     for source, share in ((constant, 0.8), (rng, 0.5)):
         targets = _misshape(targets, observed.unit, source, share * forger.eye * (1.15 - 0.5 * forger.care))
     plan = replace(observed, targets=targets, down=_misjoin(observed, constant))
@@ -60,6 +60,13 @@ def forge(observed: Plan, target: Hand, forger: Forger, habit: int, rng: np.rand
     )
     trace = move_pen(plan, hand, rng)
     return replace(trace, points=trace.points + hand.size * _tremor(len(trace.points), forger.care, rng))
+
+
+def _own_slant(own: Hand, target: Hand, share: float) -> Floats:
+    """Return the 2 x 2 matrix by which the forger's own slant and width show through."""
+    shear = float(np.clip(own.slant - target.slant, -0.8, 0.8))
+    wide = float(np.clip(np.log(own.width / target.width), -0.6, 0.6))
+    return np.array([[np.exp(0.6 * share * wide), share * shear], [0.0, 1.0]])
 
 
 def _misshape(targets: Floats, unit: np.ndarray, rng: np.random.Generator, amount: float) -> Floats:
@@ -86,9 +93,9 @@ def _misjoin(plan: Plan, rng: np.random.Generator) -> np.ndarray:
     """Lift the pen where the writer did not, and join where the writer lifted it, now and then."""
     chance = rng.random(len(plan.down))
     between = np.append(False, np.diff(plan.unit) != 0)
-    lifted = plan.down & (chance < np.where(between, 0.15, 0.02))
-    gap = np.append(0.0, np.hypot(*np.diff(plan.targets, axis=0).T))
-    joined = ~plan.down & between & (gap < 1.0) & (chance < 0.12)
+    way = np.append(0.0, np.hypot(*np.diff(plan.targets, axis=0).T))
+    lifted = plan.down & (way < 1.3) & (chance < np.where(between, 0.18, 0.03))
+    joined = ~plan.down & between & (way < 1.0) & (chance < 0.12)
     down = (plan.down & ~lifted) | joined
     down[0] = False
     return np.asarray(down)

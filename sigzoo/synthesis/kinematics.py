@@ -90,7 +90,9 @@ def movement(strokes: Strokes, origin: tuple[float, float], step: float = 0.005)
     begin = strokes.onset + np.exp(strokes.mu - _REACH * strokes.sigma)
     finish = strokes.onset + np.exp(strokes.mu + _REACH * strokes.sigma)
     first = float(begin.min()) - step
-    times: Floats = first + step * np.arange(math.ceil((float(finish.max()) - first) / step) + 2, dtype=np.float64)
+    times: Floats = first + step * np.arange(
+        math.ceil((float(finish.max()) - first) / step) + 2, dtype=np.float64
+    )
     low = np.floor((begin - first) / step).astype(np.int64)
     count = np.ceil((finish - first) / step).astype(np.int64) - low + 1
     stroke = np.repeat(np.arange(len(low)), count)

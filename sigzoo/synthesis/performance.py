@@ -54,9 +54,9 @@ def _joins(plan: Plan, rng: np.random.Generator, s: float) -> NDArray[np.bool_]:
     """Lift the pen between letters, or leave it on the paper over a short gap, now and then."""
     chance = rng.random(len(plan.down))
     between = np.append(False, np.diff(plan.unit) != 0)
-    near = np.append(0.0, np.hypot(*np.diff(plan.targets, axis=0).T)) < 0.9
-    lifted = plan.down & between & (chance < 0.05 * s)
-    joined = ~plan.down & near & (chance < 0.05 * s)
+    way = np.append(0.0, np.hypot(*np.diff(plan.targets, axis=0).T))
+    lifted = plan.down & between & (way < 1.3) & (chance < 0.05 * s)
+    joined = ~plan.down & (way < 0.9) & (chance < 0.05 * s)
     down: NDArray[np.bool_] = (plan.down & ~lifted) | joined
     down[0] = False
     return down

@@ -117,4 +117,9 @@ def _identity(found: WeightFile, name: str, card: Card) -> dict[str, str]:
         "trained_on": card.trained_on,
         "sigzoo_version": __version__,
     }
-    return identity | ({"source_member": found.member} if found.member else {})
+    if found.member:
+        identity["source_member"] = found.member
+    if found.format == "safetensors":
+        # Converted before: the published file it came from is what matters.
+        identity |= {key: text for key, text in found.metadata.items() if key.startswith("source_")}
+    return identity

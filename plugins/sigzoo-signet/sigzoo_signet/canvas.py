@@ -128,8 +128,9 @@ def place(image: GreyImage, ink: NDArray[np.bool_], threshold: float, canvas: Si
     SigzooWarning
         If the signature is larger than the canvas.
     """
-    per_row = np.count_nonzero(ink, axis=1)
-    per_column = np.count_nonzero(ink, axis=0)
+    counter = np.uint16 if max(ink.shape) < 1 << 16 else np.uint64
+    per_row = ink.view(np.uint8).sum(axis=1, dtype=counter).astype(np.intp)
+    per_column = ink.view(np.uint8).sum(axis=0, dtype=counter).astype(np.intp)
     rows, top = _place_axis(per_row, canvas[0])
     columns, left = _place_axis(per_column, canvas[1])
     height, width = _extent(per_row), _extent(per_column)
@@ -140,9 +141,14 @@ def place(image: GreyImage, ink: NDArray[np.bool_], threshold: float, canvas: Si
             SigzooWarning,
             stacklevel=4,
         )
-    cut = image[rows, columns]
-    bright: GreyImage = np.where(cut <= threshold, np.uint8(255) - cut, np.uint8(0))
-    return Placed(bright, top, left, canvas)
+    return Placed(without_background(image[rows, columns], threshold), top, left, canvas)
+
+
+def without_background(image: GreyImage, threshold: float) -> GreyImage:
+    """Invert a grey image, uint8, and set what was above the threshold to 0."""
+    bright = ~image
+    bright *= image <= threshold
+    return bright
 
 
 def warn_if_blank(result: GreyImage) -> None:

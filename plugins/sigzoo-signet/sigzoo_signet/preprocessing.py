@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from sigzoo.interfaces import GreyImage, ImageError, Preprocessor, Size, UsageError, check_grey
 from sigzoo_signet.canvas import (
@@ -16,7 +17,9 @@ from sigzoo_signet.canvas import (
     warn_if_blank,
 )
 from sigzoo_signet.otsu import grey_histogram, otsu_opencv, otsu_skimage
-from sigzoo_signet.resizing import TRAINING_SIZE, SkimageResize, cover, resize_pillow
+from sigzoo_signet.pillow_resize import PillowResize
+from sigzoo_signet.resizing import TRAINING_SIZE, cover
+from sigzoo_signet.skimage_resize import SkimageResize
 from sigzoo_signet.smoothing import smoothed_at_most, truncating_smooth
 
 __all__ = ["SigNet2017", "Sigver"]
@@ -45,16 +48,29 @@ class _CanvasPreprocessor(Preprocessor):
     """
 
     output_size: Size
+    _resizing: ClassVar[type[PillowResize] | type[SkimageResize]]
 
     def __init__(self, *, canvas: Canvas = "gpds", size: Sequence[int] | None = _NETWORK_SIZE) -> None:
         self.canvas = parse_canvas(canvas)
         self.output_size = TRAINING_SIZE if size is None else parse_size(size, "size")
         if self.output_size[0] > TRAINING_SIZE[0] or self.output_size[1] > TRAINING_SIZE[1]:
             raise UsageError(f"size {self.output_size} is larger than {TRAINING_SIZE}, which it is cut from.")
-        self._crop_start = (
-            (TRAINING_SIZE[0] - self.output_size[0]) // 2,
-            (TRAINING_SIZE[1] - self.output_size[1]) // 2,
-        )
+        (top, left), (height, width) = cover(self.canvas).start, self.output_size
+        self._margin = (TRAINING_SIZE[0] - height) // 2, (TRAINING_SIZE[1] - width) // 2
+        start = top + self._margin[0], left + self._margin[1]
+        self._resize = self._resizing(self.canvas, start, self.output_size)
+
+    def __call__(self, image: GreyImage) -> GreyImage:
+        """Preprocess one image: uint8 ``(H, W)`` in, uint8 `output_size` out, ink bright on 0.
+
+        Raises
+        ------
+        ImageError
+            If the image is no grey image or holds no ink.
+        """
+        result = self._resize(self._placed(check_grey(image)))
+        warn_if_blank(result)
+        return result
 
     def stages(self, image: GreyImage) -> dict[str, GreyImage]:
         """Run the steps as the published notebook shows them.
@@ -76,22 +92,15 @@ class _CanvasPreprocessor(Preprocessor):
             If the image is no grey image or holds no ink.
         """
         placed = self._placed(check_grey(image))
-        resized = self._resized(placed)
-        cropped = self._cropped(resized).copy()
+        resized = self._resizing(self.canvas, cover(self.canvas).start, TRAINING_SIZE)(placed)
+        (top, left), (height, width) = self._margin, self.output_size
+        cropped = resized[top : top + height, left : left + width].copy()
         warn_if_blank(cropped)
         return {"original": image.copy(), "centred": placed.picture(), "resized": resized, "cropped": cropped}
-
-    def _cropped(self, resized: GreyImage) -> GreyImage:
-        (top, left), (height, width) = self._crop_start, self.output_size
-        return resized[top : top + height, left : left + width]
 
     @abstractmethod
     def _placed(self, image: GreyImage) -> Placed:
         """Remove the background and put the signature on the canvas."""
-
-    @abstractmethod
-    def _resized(self, placed: Placed) -> GreyImage:
-        """Resize the canvas to 170 x 242."""
 
 
 class SigNet2017(_CanvasPreprocessor):
@@ -105,17 +114,7 @@ class SigNet2017(_CanvasPreprocessor):
 
     input_scale = 1.0
 
-    def __call__(self, image: GreyImage) -> GreyImage:
-        """Preprocess one image: uint8 ``(H, W)`` in, uint8 `output_size` out, ink bright on 0.
-
-        Raises
-        ------
-        ImageError
-            If the image is no grey image or holds no ink.
-        """
-        result = self._cropped(self._resized(self._placed(check_grey(image)))).copy()
-        warn_if_blank(result)
-        return result
+    _resizing = PillowResize
 
     def _placed(self, image: GreyImage) -> Placed:
         require_ink(image)
@@ -125,9 +124,6 @@ class SigNet2017(_CanvasPreprocessor):
         if not ink.any():
             raise ImageError("the image holds no ink: it is of one grey level once smoothed.")
         return place(image, ink, threshold, self.canvas)
-
-    def _resized(self, placed: Placed) -> GreyImage:
-        return resize_pillow(placed)
 
 
 class Sigver(_CanvasPreprocessor):
@@ -146,23 +142,7 @@ class Sigver(_CanvasPreprocessor):
 
     input_scale = 1 / 255
 
-    def __init__(self, *, canvas: Canvas = "gpds", size: Sequence[int] | None = _NETWORK_SIZE) -> None:
-        super().__init__(canvas=canvas, size=size)
-        self._whole_start = cover(self.canvas).start
-        start = tuple(whole + crop for whole, crop in zip(self._whole_start, self._crop_start, strict=True))
-        self._resize = SkimageResize(self.canvas, (start[0], start[1]), self.output_size)
-
-    def __call__(self, image: GreyImage) -> GreyImage:
-        """Preprocess one image: uint8 ``(H, W)`` in, uint8 `output_size` out, ink bright on 0.
-
-        Raises
-        ------
-        ImageError
-            If the image is no grey image or holds no ink.
-        """
-        result = self._resize(self._placed(check_grey(image)))
-        warn_if_blank(result)
-        return result
+    _resizing = SkimageResize
 
     def _placed(self, image: GreyImage) -> Placed:
         require_ink(image)
@@ -181,6 +161,3 @@ class Sigver(_CanvasPreprocessor):
                 "the image holds no ink but in a single row or column of pixels; that is no signature."
             )
         return placed
-
-    def _resized(self, placed: Placed) -> GreyImage:
-        return SkimageResize(self.canvas, self._whole_start, TRAINING_SIZE)(placed)

@@ -25,11 +25,12 @@ Mask = NDArray[np.bool_]
 _SIGMA = 2.0
 _RADIUS = 8
 _TAPS = 2 * _RADIUS + 1
-_BLOCK = 32
+_BLOCK = 16
+_STRIP = 96
 # 17 products of float32 and their sums err by less than 17 * 2**-24 * 255 = 2.6e-4 a pass.
 _DOUBT_ONE_PASS = 3e-4
 _DOUBT_TWO_PASSES = 1e-3
-_CHUNK = 1 << 14
+_CHUNK = 1 << 12
 
 
 @lru_cache(maxsize=32)
@@ -78,7 +79,8 @@ def truncating_smooth(image: GreyImage) -> GreyImage:
     ndarray
         uint8 ``(H, W)``.
     """
-    return _truncating_pass(_truncating_pass(image, 0), 1)
+    strips = _Strips(image.shape[1])
+    return _truncating_pass(_truncating_pass(image, 0, strips), 1, strips)
 
 
 def smoothed_at_most(image: GreyImage, threshold: float) -> Mask:
@@ -99,28 +101,33 @@ def smoothed_at_most(image: GreyImage, threshold: float) -> Mask:
     ndarray
         bool ``(H, W)``.
     """
-    result = np.zeros(image.shape, dtype=np.bool_)
-    dark = image <= threshold
-    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
-    if rows.size == 0:
-        return result
-    # Farther than the radius from every dark pixel a mean of light ones cannot be dark; twice the
-    # radius, so that what is smoothed next to the cut lies farther than that.
-    region = tuple(
-        slice(max(0, int(where[0]) - 2 * _RADIUS), int(where[-1]) + 2 * _RADIUS + 1)
-        for where in (rows, columns)
-    )
-    padded = np.pad(image[region], _RADIUS, mode="edge")
-    smoothed = _correlate(_correlate(padded, 0), 1)
-    ink: Mask = smoothed <= threshold
-    doubtful = np.flatnonzero(np.abs(smoothed - np.float32(threshold)) < _DOUBT_TWO_PASSES)
-    if doubtful.size > ink.size // 64:
-        ink = _exact_smooth(padded) <= threshold
-    elif doubtful.size:
-        at = np.unravel_index(doubtful, ink.shape)
-        ink[at] = _exact_smooth_at(padded, *at) <= threshold
-    result[region] = ink
-    return result
+    height, width = image.shape
+    ink = np.zeros(image.shape, dtype=np.bool_)
+    padded = np.pad(image, _RADIUS, mode="edge")
+    dark = padded <= threshold
+    strips = _Strips(width + 2 * _RADIUS)
+    doubtful: list[NDArray[np.intp]] = []
+    for top in range(0, height, _STRIP):
+        # Farther than the radius from every dark pixel, a mean of light ones is light.
+        columns = np.flatnonzero(dark[top : top + _STRIP + 2 * _RADIUS].any(axis=0))
+        if columns.size == 0:
+            continue
+        left, right = max(0, int(columns[0]) - 2 * _RADIUS), min(width, int(columns[-1]) + 1)
+        source = padded[top : top + _STRIP + 2 * _RADIUS, left : right + 2 * _RADIUS]
+        strips.source[: source.shape[0], : source.shape[1]] = source
+        part = ink[top : top + _STRIP, left:right]
+        strips.down(part.shape[0], source.shape[1])
+        smoothed = strips.across(*part.shape)
+        np.less_equal(smoothed, threshold, out=part)
+        near = np.flatnonzero(np.abs(smoothed - np.float32(threshold)) < _DOUBT_TWO_PASSES)
+        rows, across = np.unravel_index(near, part.shape)
+        doubtful.append((rows + top) * width + across + left)
+    at = np.concatenate(doubtful) if doubtful else np.empty(0, dtype=np.intp)
+    if at.size > image.size // 64:
+        return _exact_smooth(padded) <= threshold
+    rows, across = np.unravel_index(at, image.shape)
+    ink[rows, across] = _exact_smooth_at(padded, rows, across) <= threshold
+    return ink
 
 
 @lru_cache(maxsize=1)
@@ -132,51 +139,98 @@ def _band() -> NDArray[np.float32]:
     return band
 
 
-def _correlate(padded: NDArray[Any], axis: int) -> NDArray[np.float32]:
-    """Smooth an array that is `_RADIUS` longer on both sides of an axis, in float32."""
-    count = padded.shape[axis] - 2 * _RADIUS
-    blocks = -(-count // _BLOCK)
-    shape = list(padded.shape)
-    shape[axis] = blocks * _BLOCK + 2 * _RADIUS
-    lines = np.zeros(shape, dtype=np.float32)
-    if axis == 0:
-        lines[: padded.shape[0]] = padded
-        stride, unit = lines.strides
-        windows = as_strided(lines, (blocks, _BLOCK + 2 * _RADIUS, shape[1]), (_BLOCK * stride, stride, unit))
-        smoothed = np.empty((blocks, _BLOCK, shape[1]), dtype=np.float32)
-        np.matmul(_band(), windows, out=smoothed)
-        return smoothed.reshape(blocks * _BLOCK, shape[1])[:count]
-    lines[:, : padded.shape[1]] = padded
-    stride, unit = lines.strides
-    windows = as_strided(lines, (blocks, shape[0], _BLOCK + 2 * _RADIUS), (_BLOCK * unit, stride, unit))
-    result = np.empty((shape[0], blocks * _BLOCK), dtype=np.float32)
-    stride = result.strides[0]
-    np.matmul(
-        windows, _band().T, out=as_strided(result, (blocks, shape[0], _BLOCK), (_BLOCK * unit, stride, unit))
-    )
-    return result[:, :count]
+class _Strips:
+    """Smooths strips of up to `_STRIP` rows in float32, in buffers that stay in the cache.
+
+    Fill `source` (for `down`) or `middle` (for `across`) before. What the methods return are views
+    of the buffers, good until the next call.
+
+    Parameters
+    ----------
+    width
+        Largest number of columns that a strip will have, without the margins.
+    """
+
+    def __init__(self, width: int) -> None:
+        room = -(-width // _BLOCK) * _BLOCK + 2 * _RADIUS
+        self.source = np.zeros((_STRIP + 2 * _RADIUS, room), dtype=np.float32)
+        self.middle = np.zeros((_STRIP, room), dtype=np.float32)
+        self._result = np.zeros((_STRIP, room), dtype=np.float32)
+        blocks = room // _BLOCK - 1
+        stride, unit = self.middle.strides
+        strides = (_BLOCK * unit, stride, unit)
+        self._windows = as_strided(self.middle, (blocks, _STRIP, _BLOCK + 2 * _RADIUS), strides)
+        self._smoothed = as_strided(self._result, (blocks, _STRIP, _BLOCK), strides)
+
+    def down(self, rows: int, width: int) -> NDArray[np.float32]:
+        """Smooth ``(rows + 16, width)`` of `source` along the columns into `middle`."""
+        for first in range(0, rows, _BLOCK):
+            last = min(first + _BLOCK, rows)
+            band = _band()[: last - first, : last - first + 2 * _RADIUS]
+            np.matmul(
+                band, self.source[first : last + 2 * _RADIUS, :width], out=self.middle[first:last, :width]
+            )
+        return self.middle[:rows, :width]
+
+    def across(self, rows: int, width: int) -> NDArray[np.float32]:
+        """Smooth ``(rows, width + 16)`` of `middle` along the rows."""
+        blocks = -(-width // _BLOCK)
+        np.matmul(self._windows[:blocks, :rows], _band().T, out=self._smoothed[:blocks, :rows])
+        return self._result[:rows, :width]
 
 
-def _truncating_pass(image: GreyImage, axis: int) -> GreyImage:
+def _truncating_pass(image: GreyImage, axis: int, strips: _Strips) -> GreyImage:
     """Smooth along one axis, borders reflected, truncated to uint8 as scipy truncates."""
-    padding = [(0, 0), (0, 0)]
-    padding[axis] = (_RADIUS, _RADIUS)
-    padded = np.pad(image, padding, mode="symmetric")
-    smoothed = _correlate(padded, axis)
-    result = (smoothed + np.float32(_DOUBT_ONE_PASS)).astype(np.uint8)
-    doubtful = result != (smoothed - np.float32(_DOUBT_ONE_PASS)).astype(np.uint8)
-    flat = _flat_windows(padded, axis)
-    np.copyto(result, image, where=flat)
-    for level, mean in _drifting_levels():
-        result[flat & (image == level)] = mean
-    doubtful &= ~flat
-    at = np.unravel_index(np.flatnonzero(doubtful), image.shape)
-    for start in range(0, at[0].size, _CHUNK):
-        rows, columns = (index[start : start + _CHUNK] for index in at)
-        steps = range(_TAPS)
-        taps = [padded[rows + step, columns] if axis == 0 else padded[rows, columns + step] for step in steps]
-        result[rows, columns] = weighted_sum(taps, gaussian_weights(_SIGMA)).astype(np.uint8)
+    height, width = image.shape
+    mirrored = np.pad(np.arange(image.shape[axis]), _RADIUS, mode="symmetric")
+    result, below = np.empty_like(image), np.empty((_STRIP, width), dtype=np.uint8)
+    doubtful = []
+    for top in range(0, height, _STRIP):
+        rows = min(_STRIP, height - top)
+        if axis == 0:
+            source = _lines(image, mirrored[top : top + rows + 2 * _RADIUS])
+            strips.source[: rows + 2 * _RADIUS, :width] = source
+            smoothed = strips.down(rows, width)
+        else:
+            source = image[top : top + rows]
+            strips.middle[:rows, _RADIUS : width + _RADIUS] = source
+            strips.middle[:rows, :_RADIUS] = source[:, mirrored[:_RADIUS]]
+            strips.middle[:rows, width + _RADIUS : width + 2 * _RADIUS] = source[:, mirrored[-_RADIUS:]]
+            smoothed = strips.across(rows, width)
+        part = result[top : top + rows]
+        np.add(smoothed, np.float32(_DOUBT_ONE_PASS), out=part, casting="unsafe")
+        np.subtract(smoothed, np.float32(_DOUBT_ONE_PASS), out=below[:rows], casting="unsafe")
+        unsure = part != below[:rows]
+        if np.count_nonzero(unsure) > part.size // 32:
+            windows = source if axis == 0 else np.pad(source, ((0, 0), (_RADIUS, _RADIUS)), mode="symmetric")
+            unsure &= ~_settle_flat(part, windows, axis)
+        doubtful.append(np.flatnonzero(unsure) + top * width)
+    rows_at, columns_at = np.unravel_index(np.concatenate(doubtful), image.shape)
+    along, steps = (rows_at, columns_at)[axis], range(_TAPS)
+    places = [
+        (mirrored[along + step], columns_at) if axis == 0 else (rows_at, mirrored[along + step])
+        for step in steps
+    ]
+    exact = weighted_sum([image[place] for place in places], gaussian_weights(_SIGMA))
+    result[rows_at, columns_at] = exact.astype(np.uint8)
     return result
+
+
+def _lines(image: GreyImage, rows: NDArray[np.intp]) -> GreyImage:
+    """Some rows, a view of them where they follow each other."""
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return image[rows[0] : rows[-1] + 1]
+    return image[rows]
+
+
+def _settle_flat(result: GreyImage, source: GreyImage, axis: int) -> Mask:
+    """Fill in the pixels of `result` whose 17 pixels in `source` are equal; return where they are."""
+    flat = _flat_windows(source, axis)
+    inner = source[_RADIUS:-_RADIUS] if axis == 0 else source[:, _RADIUS:-_RADIUS]
+    np.copyto(result, inner, where=flat)
+    for level, mean in _drifting_levels():
+        np.copyto(result, np.uint8(mean), where=flat & (inner == level))
+    return flat
 
 
 @lru_cache(maxsize=1)
@@ -189,11 +243,15 @@ def _drifting_levels() -> tuple[tuple[int, int], ...]:
 
 def _flat_windows(padded: GreyImage, axis: int) -> Mask:
     """Say where all 17 pixels along an axis are equal."""
-    lines = padded if axis == 0 else padded.T
-    changes = lines[1:] != lines[:-1]
-    for width in (1, 2, 4, 8):
-        changes = changes[:-width] | changes[width:]
-    flat: Mask = ~(changes if axis == 0 else changes.T)
+    if axis == 0:
+        changes = padded[1:] != padded[:-1]
+        for width in (1, 2, 4, 8):
+            changes = changes[:-width] | changes[width:]
+    else:
+        changes = padded[:, 1:] != padded[:, :-1]
+        for width in (1, 2, 4, 8):
+            changes = changes[:, :-width] | changes[:, width:]
+    flat: Mask = np.logical_not(changes)
     return flat
 
 
@@ -208,6 +266,10 @@ def _exact_smooth(padded: GreyImage) -> FloatArray:
 def _exact_smooth_at(padded: GreyImage, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> FloatArray:
     """Smooth along both axes in float64 at some pixels only, exactly as scipy does."""
     weights = gaussian_weights(_SIGMA)
-    across = columns[:, None] + np.arange(_TAPS)
-    down = weighted_sum([padded[rows[:, None] + tap, across] for tap in range(_TAPS)], weights)
-    return weighted_sum([down[:, tap] for tap in range(_TAPS)], weights)
+    result = np.empty(rows.size)
+    for first in range(0, rows.size, _CHUNK):
+        some = slice(first, first + _CHUNK)
+        across = columns[some, None] + np.arange(_TAPS)
+        down = weighted_sum([padded[rows[some, None] + tap, across] for tap in range(_TAPS)], weights)
+        result[some] = weighted_sum([down[:, tap] for tap in range(_TAPS)], weights)
+    return result

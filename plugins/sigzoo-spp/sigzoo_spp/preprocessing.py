@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sigzoo_signet.canvas import parse_size, require_ink
+from sigzoo_signet.canvas import parse_size, require_ink, without_background
 from sigzoo_signet.otsu import grey_histogram, otsu_opencv
 
 from sigzoo.interfaces import GreyImage, Preprocessor, Size, check_grey
@@ -90,5 +90,4 @@ class SPP2018(Preprocessor):
 
 def _without_background(image: GreyImage) -> GreyImage:
     require_ink(image)
-    threshold = otsu_opencv(grey_histogram(image))
-    return np.where(image <= threshold, np.uint8(255) - image, np.uint8(0))
+    return without_background(image, otsu_opencv(grey_histogram(image)))

@@ -1,0 +1,32 @@
+"""Student backbones, their preprocessing and losses, and the weights that ship with sigzoo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sigzoo import hookimpl
+
+if TYPE_CHECKING:
+    from sigzoo.hookspecs import Register
+
+SIGZOO_API = 1
+
+__version__ = "0.1.0"
+
+
+@hookimpl
+def sigzoo_register_backbones(register: Register) -> None:
+    """Register the student networks."""
+    register("student-tiny", "sigzoo_students.backbones:StudentTiny")
+
+
+@hookimpl
+def sigzoo_register_preprocessors(register: Register) -> None:
+    """Register the preprocessing of the bundled models."""
+    register("synsig", "sigzoo_students.preprocessing:SynsigPreprocessor")
+
+
+@hookimpl
+def sigzoo_register_losses(register: Register) -> None:
+    """Register the losses that the bundled models were trained with."""
+    register("am-softmax", "sigzoo_students.losses:AdditiveMarginSoftmax")

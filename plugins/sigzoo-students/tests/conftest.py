@@ -1,0 +1,12 @@
+"""Signatures for the tests of this plugin: synthetic ones, made by the core."""
+
+import numpy as np
+import pytest
+
+from sigzoo.synthesis import Writer
+
+
+@pytest.fixture(scope="session")
+def signature() -> np.ndarray:
+    """One clean synthetic signature."""
+    return Writer(21, script="latin").genuine(1)

@@ -1,0 +1,121 @@
+"""The preprocessing: the same signature looks the same however it was taken."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from sigzoo_students.preprocessing import SynsigPreprocessor
+
+from sigzoo.interfaces import ImageError, UsageError
+
+
+@pytest.fixture(scope="module")
+def preprocess() -> SynsigPreprocessor:
+    return SynsigPreprocessor()
+
+
+def likeness(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation of two results after a little blur."""
+    blurred = [np.asarray(Image.fromarray(x).resize((64, 32), Image.Resampling.BOX), float) for x in (a, b)]
+    return float(np.corrcoef(blurred[0].ravel(), blurred[1].ravel())[0, 1])
+
+
+def resized(image: np.ndarray, factor: float) -> np.ndarray:
+    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+
+
+def test_the_result_is_ink_bright_on_black_in_the_middle(preprocess, signature):
+    canvas = preprocess(signature)
+    assert canvas.dtype == np.uint8
+    assert canvas.shape == preprocess.output_size == (96, 192)
+    assert np.median(canvas) == 0
+    assert canvas.max() == 255
+    rows, columns = np.nonzero(canvas > 100)
+    assert abs((rows.min() + rows.max()) / 2 - 47.5) < 4
+    assert abs((columns.min() + columns.max()) / 2 - 95.5) < 6
+    assert np.ptp(columns) > 160 or np.ptp(rows) > 80
+
+
+def test_the_last_stage_is_the_result_and_the_image_stays_untouched(preprocess, signature):
+    before = signature.copy()
+    stages = preprocess.stages(signature)
+    assert list(stages) == ["located", "ink", "canvas"]
+    assert all(stage.dtype == np.uint8 for stage in stages.values())
+    np.testing.assert_array_equal(stages["canvas"], preprocess(signature))
+    np.testing.assert_array_equal(signature, before)
+
+
+@pytest.mark.parametrize("factor", [0.4, 0.7, 2.0, 5.0])
+def test_resolution_hardly_matters(preprocess, signature, factor):
+    assert likeness(preprocess(signature), preprocess(resized(signature, factor))) > 0.9
+
+
+def test_two_level_images_work(preprocess, signature):
+    two = np.where(signature > 160, 255, 0).astype(np.uint8)
+    assert likeness(preprocess(signature), preprocess(two)) > 0.95
+
+
+def test_photographed_paper_is_taken_away(preprocess, signature):
+    height, width = signature.shape
+    light = np.linspace(0.45, 0.85, width) + np.linspace(-0.08, 0.08, height)[:, None]
+    noise = np.random.default_rng(0).normal(0, 2.0, signature.shape)
+    photograph = np.clip(signature * light + noise, 0, 255).astype(np.uint8)
+    assert likeness(preprocess(signature), preprocess(photograph)) > 0.95
+
+
+def test_bright_ink_on_a_dark_ground_is_turned(preprocess, signature):
+    assert likeness(preprocess(signature), preprocess(255 - signature)) > 0.98
+
+
+def test_faint_pencil_is_strengthened(preprocess, signature):
+    faint = (255 - (255 - signature.astype(float)) * 0.25).astype(np.uint8)
+    assert likeness(preprocess(signature), preprocess(faint)) > 0.95
+
+
+def test_white_margins_do_not_matter(preprocess, signature):
+    page = np.full((1200, 1500), 252, np.uint8)
+    page[500 : 500 + signature.shape[0], 300 : 300 + signature.shape[1]] = signature
+    assert likeness(preprocess(signature), preprocess(page)) > 0.9
+
+
+def test_an_image_of_sixteen_megapixels_works(preprocess, signature):
+    large = np.asarray(Image.fromarray(signature).resize((5000, 3200)))
+    assert preprocess(large).max() == 255
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2), (1, 400), (400, 1)])
+def test_the_tiniest_images_work_or_raise_an_image_error(preprocess, shape):
+    image = np.full(shape, 255, np.uint8)
+    image[tuple(side // 2 for side in shape)] = 0
+    try:
+        result = preprocess(image)
+    except ImageError:
+        return
+    assert result.shape == (96, 192)
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_a_page_of_one_level_holds_no_ink(preprocess, level):
+    with pytest.raises(ImageError, match="no ink"):
+        preprocess(np.full((300, 500), level, np.uint8))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_noisy_blank_page_holds_no_ink(preprocess, seed):
+    rng = np.random.default_rng(seed)
+    page = np.linspace(190, 240, 600) + rng.normal(0, rng.uniform(0.5, 5.0), (300, 600))
+    with pytest.raises(ImageError, match="no ink"):
+        preprocess(np.clip(page, 0, 255).astype(np.uint8))
+
+
+def test_what_is_no_grey_image_is_refused(preprocess):
+    for wrong in (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4)), "file.png"):
+        with pytest.raises(ImageError, match="grey image"):
+            preprocess(wrong)
+
+
+def test_options(signature):
+    assert SynsigPreprocessor(canvas=(64, 64))(signature).shape == (64, 64)
+    for options in ({"canvas": (4, 4)}, {"margin": 0.5}, {"tail": -0.1}):
+        with pytest.raises(UsageError):
+            SynsigPreprocessor(**options)

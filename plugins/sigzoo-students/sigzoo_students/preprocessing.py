@@ -19,8 +19,10 @@ _WORK = 720
 """Longest side in pixels at which paper and ink are told apart."""
 _BLOCK = 24
 """Blocks along the longest side from which the paper's brightness is estimated."""
-_FAINTEST = 12.0
-"""Grey levels by which ink must be darker than the paper around it, on average."""
+_FAINTEST = 6.0
+"""Grey levels by which ink, slightly blurred, must be darker than the paper around it, on average."""
+_CLEAREST = 1.5
+"""The same in standard deviations of the noise."""
 
 
 class SynsigPreprocessor(Preprocessor):
@@ -135,12 +137,19 @@ def _ink(image: GreyImage) -> tuple[Floats, NDArray[np.bool_]]:
     cut, contrast = _threshold(smooth)
     floor = 3.0 * float(np.median(smooth)) + 6.0
     mask = smooth > max(min(floor, cut), 0.6 * cut)
-    if contrast < _FAINTEST or not mask.any():
+    if contrast < max(_FAINTEST, _CLEAREST * _noise(grey)) or not mask.any():
         raise ImageError(
             f"the image ({image.shape[0]} x {image.shape[1]}) holds no ink: nothing stands out from the "
             "paper. Check that it is the right file and not a blank page."
         )
     return np.maximum(depth - 0.3 * cut, 0.0), mask
+
+
+def _noise(grey: Floats) -> float:
+    """Standard deviation of the noise, from the median difference between neighbours."""
+    if grey.shape[1] < 2:
+        return 0.0
+    return float(np.median(np.abs(np.diff(grey, axis=1)))) / (0.6745 * 2.0**0.5)
 
 
 def _paper(grey: Floats) -> Floats:

@@ -191,7 +191,7 @@ def _judged(entry: _File, staged: Path, source: Path, lookup: Lookup) -> _Arriva
     by_manifest = ArtifactSpec(
         entry.artifact, (source.absolute().as_uri(),), entry.sha256, size=entry.size, filename=entry.filename
     )
-    found = digests_of(staged)
+    found = digests_of(staged, git=known is not None and known.git_blob is not None)
     try:
         check(found, by_manifest)
         if known is not None:

@@ -191,11 +191,20 @@ class _Transfer:
                 return self.end_of_range(response)
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise ArtifactError("the server sends the file compressed, though asked not to")
-            if response.status_code == 206 and asked:
-                start, total = self.continued(response)
-            else:
-                start, total = 0, _number(response.headers.get("Content-Length"))
+            start, total = self.continued(response) if response.status_code == 206 and asked else (0, None)
+            length = _number(response.headers.get("Content-Length"))
+            if total is None and length is not None:
+                total = start + length
+            if total is None and not self.end_shows(response):
+                raise ArtifactError(
+                    "the server does not say how long the file is, and no digest is known to tell a cut one"
+                )
             self.receive(response, start, total)
+
+    def end_shows(self, response: Response) -> bool:
+        """Whether a cut would be noticed without a stated length."""
+        known = self.wanted.same_bytes or self.wanted.size is not None
+        return known or bool(getattr(response.raw, "chunked", False))
 
     def answer(self, asked: dict[str, str]) -> Response:
         from requests import exceptions

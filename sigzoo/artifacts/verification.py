@@ -23,13 +23,13 @@ class Digests:
     """A file as it was read: its digests, and the size and time it had just before."""
 
     sha256: str
-    git_blob: str
+    git_blob: str | None
     size: int
     mtime_ns: int
 
 
-def digests_of(path: Path) -> Digests:
-    """Read a file once, in blocks, and compute its digests.
+def digests_of(path: Path, *, git: bool = False) -> Digests:
+    """Read a file once, in blocks, and compute its SHA-256 and, with `git`, its git blob id.
 
     Raises
     ------
@@ -44,13 +44,14 @@ def digests_of(path: Path) -> Digests:
             blob = hashlib.sha1(b"blob %d\0" % before.st_size, usedforsecurity=False)
             while block := file.read(BLOCK):
                 sha256.update(block)
-                blob.update(block)
+                if git:
+                    blob.update(block)
             after = os.fstat(file.fileno())
     except OSError as error:
         raise VerificationError(f"cannot read {path} ({error.strerror or error}).") from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise VerificationError(f"{path} changed while it was being verified.")
-    return Digests(sha256.hexdigest(), blob.hexdigest(), before.st_size, before.st_mtime_ns)
+    return Digests(sha256.hexdigest(), blob.hexdigest() if git else None, before.st_size, before.st_mtime_ns)
 
 
 def verify(path: Path, spec: ArtifactSpec) -> Digests:
@@ -65,7 +66,7 @@ def verify(path: Path, spec: ArtifactSpec) -> Digests:
     """
     if spec.size is not None:
         _check_size(path, spec.size)
-    found = digests_of(path)
+    found = digests_of(path, git=spec.git_blob is not None)
     check(found, spec)
     return found
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -64,8 +66,9 @@ class Request:
 class Site:
     """The server, what it holds, and what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.resources: dict[str, Resource] = {}
+        self.scheme = "https" if certificate else "http"
         self.requests: list[Request] = []
         self.stop = threading.Event()
         site = self
@@ -87,6 +90,10 @@ class Site:
                 """A client that was killed is no news."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
@@ -96,7 +103,7 @@ class Site:
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server.server_address[1]}"
 
     def publish(self, content: bytes, name: str = "weights.bin", **faults: Any) -> str:
         self.resources[f"/{name}"] = Resource(content, **faults)
@@ -207,6 +214,22 @@ class Site:
 def site() -> Iterator[Site]:
     """A server of this test's own."""
     server = Site()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def secure_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A server that speaks TLS, with a certificate that `requests` is told to trust."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make a certificate")
+    pem, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*make, "-keyout", str(key), "-out", str(pem)], check=True, capture_output=True)
+    pem.write_text(key.read_text() + pem.read_text())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
+    server = Site(pem)
     yield server
     server.close()
 

@@ -339,6 +339,16 @@ def test_a_hostile_import_is_refused_and_changes_nothing(tmp_path, home, case):
     assert {path.name for path in tmp_path.iterdir()} == {"a.tar", "home"}
 
 
+def test_an_import_is_held_to_the_registry_s_git_blob_id(tmp_path):
+    archive = write_tar(tmp_path / "a.tar", manifest(), regular(PATH))
+    blob = hashlib.sha1(b"blob %d\0" % len(DATA) + DATA).hexdigest()
+    url = ("https://example.invalid/w.bin",)
+    with pytest.raises(VerificationError, match=f"git blob id is {blob} instead of"):
+        import_cache(archive, registry(ArtifactSpec("weights", url, git_blob="0" * 40)))
+    right = ArtifactSpec("weights", url, git_blob=blob)
+    assert import_cache(archive, registry(right))[0].path == locate(right)
+
+
 def test_one_bad_file_keeps_the_good_ones_out_too(tmp_path, home):
     second = SECOND | {"sha256": "0" * 64}
     archive = write_tar(tmp_path / "a.tar", manifest({}, second), regular(PATH), regular(SECOND_PATH))

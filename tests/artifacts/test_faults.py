@@ -214,6 +214,18 @@ def test_a_truncated_file_of_unstated_length_is_refused(site, content, pinned, p
         fetch(pinned(data, url), retry=patient)
 
 
+def test_a_cut_unpinned_file_is_never_recorded_as_the_first_seen(site, content, pinned, patient, home):
+    fields = {"sha256": None, "size": None, "unpinned": True}
+    url = site.publish(content(), length=None, cuts=[100_000])
+    with pytest.raises(ArtifactError, match="does not say how long the file is"):
+        fetch(pinned(b"", url, **fields), retry=patient)
+    url = site.publish(content(), chunked=True, cuts=[100_000])
+    with pytest.raises(ArtifactError, match="connection cut at 100000 bytes"):
+        fetch(pinned(b"", url, **fields), retry=Retry(attempts=1))
+    assert not (home / "pins.json").exists()
+    assert fetch(pinned(b"", url, **fields), retry=patient).read_bytes() == content()
+
+
 def test_an_answer_that_does_not_end_is_cut_off(site, content, pinned, patient, home):
     data = content(4 * BLOCK)
     url = site.publish(data, length=None)

@@ -228,6 +228,17 @@ def test_a_specification_that_cannot_be_right_is_refused(fields, why):
 # --- kinds of URL -----------------------------------------------------------------------------------
 
 
+def test_https_is_verified_and_never_left(secure_site, site, content, pinned, monkeypatch):
+    data = content()
+    assert fetch(pinned(data, secure_site.publish(data))).read_bytes() == data
+    plain = secure_site.publish(b"", "down", always=(302, {"Location": site.publish(data)}, b""))
+    with pytest.raises(ArtifactError, match="redirected from https to http:"):
+        fetch(pinned(data, plain, name="down"))
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with pytest.raises(ArtifactError, match=r"no trusted connection .*certificate"):
+        fetch(pinned(data, secure_site.publish(data), name="other"))
+
+
 def test_a_drive_id_is_asked_for_with_confirmation(site, content, pinned, monkeypatch):
     data = content()
     assert sources.DRIVE_URL.startswith("https://drive.usercontent.google.com/download?id={id}&")

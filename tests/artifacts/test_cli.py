@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 import yaml
@@ -156,3 +159,18 @@ def test_a_cache_is_carried_to_a_machine_without_a_network(sigzoo, served, tmp_p
     status, _, err = sigzoo("cache", "import", str(out))
     assert status == 1
     assert "carried.tar" in err
+
+
+def documented_commands():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "cache.md").read_text()
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize("words", documented_commands(), ids=" ".join)
+def test_the_program_takes_every_command_of_the_documentation(sigzoo, words):
+    """With ``--help`` added, unknown commands and options are still refused, and nothing is done."""
+    assert words[0] == "sigzoo"
+    assert sigzoo(*words[1:], "--help")[0] == 0
+    assert sigzoo(*words[1:], "--no-such-option", "--help")[0] == 2

@@ -47,19 +47,23 @@ def _grid(images: Tensor, generator: torch.Generator) -> Tensor:
     theta[:, 0, 2], theta[:, 1, 2] = 0.03 * normal[:, 4], 0.04 * normal[:, 5]
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     knots = torch.randn(count, 2, 3, 6, generator=generator) * torch.tensor([0.02, 0.035]).view(1, 2, 1, 1)
-    bend = F.interpolate(knots, size=(height, width), mode="bicubic", align_corners=True)
+    bend = F.interpolate(knots, size=(height // 4, width // 4), mode="bicubic", align_corners=True)
+    bend = F.interpolate(bend, size=(height, width), mode="bilinear", align_corners=True)
     return (grid + bend.permute(0, 2, 3, 1)).to(images.device)
 
 
 def _rewidth(images: Tensor, generator: torch.Generator) -> Tensor:
     """Thicken or thin the strokes by up to a pixel or two, smoothly."""
-    thick = F.max_pool2d(images, 3, 1, 1)
-    thin = -F.max_pool2d(-images, (1, 3), 1, (0, 1))
-    soft = F.avg_pool2d(images, 3, 1, 1)
+    left, right = images.roll(1, 3), images.roll(-1, 3)
+    thin = torch.minimum(torch.minimum(left, right), images)
+    thick = torch.maximum(torch.maximum(left, right), images)
+    thick = torch.maximum(torch.maximum(thick.roll(1, 2), thick.roll(-1, 2)), thick)
     amount = _uniform(images, -1.0, 1.0, generator)
-    out = images + amount.clamp(min=0) * (thick - images) * (_uniform(images, 0, 1, generator) < 0.7)
+    out = images + amount.clamp(min=0) * (thick - images)
     out = out - (-amount).clamp(min=0) * 0.6 * (images - thin)
     blur = _uniform(images, -0.6, 0.8, generator).clamp(min=0)
+    soft = 0.5 * out + 0.25 * (out.roll(1, 3) + out.roll(-1, 3))
+    soft = 0.5 * soft + 0.25 * (soft.roll(1, 2) + soft.roll(-1, 2))
     return out + blur * (soft - out)
 
 

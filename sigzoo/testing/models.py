@@ -66,7 +66,7 @@ def parts_fit(case: ModelCase) -> None:
         features = backbone.forward_layers(x, (card.features.layer,))[card.features.layer]
     expect(
         features[0].numel() == card.features.size,
-        f"layer {card.features.layer} gives {features[0].numel()} numbers, the card says {card.features.size}",
+        f"{card.features.layer} gives {features[0].numel()} numbers, the card says {card.features.size}",
     )
 
 

@@ -31,7 +31,8 @@ class StudentTiny(Backbone):
     """A small residual network whose features have length 1.
 
     Euclidean distance ``d`` and cosine similarity ``c`` of such features say the same:
-    ``d * d = 2 - 2 * c``.
+    ``d * d = 2 - 2 * c``. They see where things are (``squeeze``) and, wherever it is, how
+    strokes look (mean and deviation of ``stage2``).
 
     Parameters
     ----------
@@ -80,19 +81,23 @@ class StudentTiny(Backbone):
         )
         self.squeeze = _Unit(far, squeeze, 1, 1)
         places = (self.input_size[0] // 16) * (self.input_size[1] // 16)
-        self.fc = nn.Linear(squeeze * places, feature_dim, bias=False)
+        self.fc = nn.Linear(squeeze * places + 2 * far, feature_dim, bias=False)
         self.bn = nn.BatchNorm1d(feature_dim)
 
     def forward_layers(self, x: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """Compute some of ``stem stage1 stage2 squeeze embedding``; see `Backbone.forward_layers`."""
         self.check_layers(names)
         self.check_input(x)
-        wanted, found = set(names), {}
-        for name in self.layers[: 1 + max((self.layers.index(n) for n in wanted), default=-1)]:
-            x = self._embed(x) if name == "embedding" else self.get_submodule(name)(x)
-            if name in wanted:
-                found[name] = x
-        return found
+        wanted: dict[str, Tensor] = {}
+        before = x
+        for name in self.layers[: 1 + max((self.layers.index(n) for n in names), default=-1)]:
+            before, x = x, self._embed(x, before) if name == "embedding" else self.get_submodule(name)(x)
+            if name in names:
+                wanted[name] = x
+        return wanted
 
-    def _embed(self, x: Tensor) -> Tensor:
-        return F.normalize(self.bn(self.fc(torch.flatten(x, 1))), dim=1)
+    def _embed(self, placed: Tensor, strokes: Tensor) -> Tensor:
+        mean = strokes.mean(dim=(2, 3))
+        deviation = torch.sqrt(strokes.var(dim=(2, 3), correction=0) + 1e-4)
+        described = torch.cat([torch.flatten(placed, 1), mean, deviation], dim=1)
+        return F.normalize(self.bn(self.fc(described)), dim=1)

@@ -149,7 +149,8 @@ def _noise(grey: Floats) -> float:
     """Standard deviation of the noise, from the median difference between neighbours."""
     if grey.shape[1] < 2:
         return 0.0
-    return float(np.median(np.abs(np.diff(grey, axis=1)))) / (0.6745 * 2.0**0.5)
+    difference = float(np.median(np.abs(np.diff(grey, axis=1))))
+    return difference / 0.954
 
 
 def _paper(grey: Floats) -> Floats:

@@ -14,8 +14,10 @@ from numpy.typing import DTypeLike, NDArray
 from sigzoo.errors import DataError, UsageError
 from sigzoo.weights.npz import NpzArray, NpzFile, open_npz
 
-MAX_SIDE = 20_000
+MAX_IMAGES = 10_000_000
+MAX_SIDE = 4_096
 _PEEK = 16
+_PEEK_BYTES = 4 << 20
 _UNIT_LIMIT = 16.0
 
 
@@ -207,8 +209,12 @@ class SignatureData:
     def _image_array(self) -> NpzArray:
         array = self._npz["x"]
         shape = array.shape
-        if len(shape) != 4 or shape[1] != 1 or not all(shape) or max(shape[2:]) > MAX_SIDE:
+        if len(shape) != 4 or shape[1] != 1 or not all(shape):
             raise DataError(f"{array.where} has shape {shape}, expected (N, 1, H, W).")
+        if shape[0] > MAX_IMAGES or max(shape[2:]) > MAX_SIDE:
+            raise DataError(
+                f"{array.where} has shape {shape}: over {MAX_IMAGES} images or over {MAX_SIDE} pixels a side."
+            )
         if array.dtype.kind not in "fu" or (array.dtype.kind == "u" and array.dtype.itemsize != 1):
             raise DataError(f"{array.where} is {array.dtype}, expected floating point 0..1 or uint8 0..255.")
         return array
@@ -234,7 +240,8 @@ class SignatureData:
 
     def _peek(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """The scale of the values, told from the first images, and their extremes."""
-        first = self._checked(self._npz["x"].rows(0, min(_PEEK, len(self))))
+        count = min(_PEEK, 1 + _PEEK_BYTES // self._x.row_bytes, len(self))
+        first = self._checked(self._npz["x"].rows(0, count))
         low, high = float(first.min()), float(first.max())
         if first.dtype.kind == "u":
             return (0.0, 255.0), (low, high)

@@ -58,7 +58,8 @@ def read_safetensors(
         loaded = safetensors.torch.load(data)
     except Exception as problem:
         raise WeightsError(f"{where}: damaged safetensors file ({problem}).") from problem
-    tensors, heads = _split({key: _float32(value) for key, value in loaded.items()}, where)
+    # The library's order changes from run to run; the header's does not.
+    tensors, heads = _split({key: _float32(loaded[key]) for key in header}, where)
     return tensors, heads, metadata
 
 

@@ -89,6 +89,15 @@ def test_two_iterations_do_not_disturb_each_other(save: Save, tmp_path: Path) ->
     np.testing.assert_array_equal(np.concatenate([one.x for one, _ in pairs]), _images())
 
 
+def test_a_system_without_positioned_reads_reads_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "preadv", raising=False)
+    with SignatureData(_file(tmp_path / "d.npz", np.savez)) as data:
+        batches = list(data.batches(5))
+    np.testing.assert_array_equal(np.concatenate([batch.x for batch in batches]), _images())
+
+
 @pytest.mark.parametrize(
     ("images", "scale", "said"),
     [

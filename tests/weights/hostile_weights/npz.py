@@ -114,6 +114,22 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
         "declares shape",
     ),
     "has an empty axis": (lambda: _data(x=npy("'<f4'", "(2, 1, 0, 5)", b"")), "expected \\(N, 1, H, W\\)"),
+    "has 120 million images of one pixel": (
+        lambda: _data(
+            method=zipfile.ZIP_DEFLATED,
+            x=npy("'|u1'", "(120000000, 1, 1, 1)", bytes(120_000_000)),
+            y=npy("'|u1'", "(120000000,)", bytes(120_000_000)),
+        ),
+        "over 10000000 images",
+    ),
+    "has an image of 100 million pixels": (
+        lambda: _data(
+            method=zipfile.ZIP_DEFLATED,
+            x=npy("'|u1'", "(1, 1, 10000, 10000)", bytes(100_000_000)),
+            y=npy("'<i8'", "(1,)", bytes(8)),
+        ),
+        "over 4096 pixels a side",
+    ),
     "has images without a channel": (
         lambda: _data(x=npy("'<f4'", "(2, 4, 5)", bytes(160))),
         "expected \\(N, 1",

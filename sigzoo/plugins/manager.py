@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -218,7 +219,10 @@ def _hook_functions(module: Any) -> dict[str, Any]:
             continue
         hook = (mark.get("specname") if isinstance(mark, dict) else None) or name
         if hook not in known:
-            raise PluginError(str(UnknownNameError("hook", hook, known)))
+            near = get_close_matches(hook, known, n=1, cutoff=0)
+            raise PluginError(
+                f"it implements a hook {hook!r}, which does not exist; perhaps {near[0]} is meant"
+            )
         if not marked:
             raise PluginError(
                 f"its {name} is not marked with `@sigzoo.hookimpl`, so it would never be called"

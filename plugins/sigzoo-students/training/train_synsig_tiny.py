@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from augment import augment
 from corpus import Corpus, load_or_build
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sigzoo_students.backbones import StudentTiny
 from sigzoo_students.losses import AdditiveMarginSoftmax
 
@@ -35,9 +35,12 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     began = time.perf_counter()
     corpus = load_or_build(args.cache, args.seed, range(args.families), args.genuine, args.workers)
-    held_out = load_or_build(args.cache, args.seed, range(HELD_OUT, HELD_OUT + 150), 8, args.workers)
+    held_out = load_or_build(
+        args.cache, args.seed, range(HELD_OUT, HELD_OUT + args.held_out), 8, args.workers
+    )
     seconds = time.perf_counter() - began
     print(f"{len(corpus.images)} images, {corpus.classes().max() + 1} classes, {seconds:.0f} s", flush=True)
+    args.batch = min(args.batch, len(corpus.images))
     model = StudentTiny().to(device, memory_format=torch.channels_last)
     if args.start is not None:
         _resume(model, args.start)
@@ -58,6 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--genuine", type=int, default=10, help="genuine signatures of a family's first writer"
     )
+    parser.add_argument("--held-out", type=int, default=150, help="families kept for validation")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of AdamW")
@@ -77,6 +81,8 @@ def _epochs(model: StudentTiny, corpus: Corpus, args: argparse.Namespace, device
     images = torch.from_numpy(corpus.images)
     loss = AdditiveMarginSoftmax(scale=args.scale, margin=args.margin)
     loss.prepare(feature_dim=model.feature_dim, writers=int(classes.max()) + 1)
+    if args.start is not None:
+        _place_centres(loss, embed(model, corpus.images), classes)
     loss.to(device)
     plain = [p for p in model.parameters() if p.ndim == 1]
     heavy = [p for p in model.parameters() if p.ndim > 1]
@@ -106,6 +112,13 @@ def _epochs(model: StudentTiny, corpus: Corpus, args: argparse.Namespace, device
             schedule.step()
             total += float(value.detach())
         yield total / (len(images) // args.batch)
+
+
+def _place_centres(loss: AdditiveMarginSoftmax, features: np.ndarray, classes: torch.Tensor) -> None:
+    """Begin with the classes where a network that is trained already sees them."""
+    assert loss.centres is not None
+    sums = torch.zeros(loss.centres.shape).index_add_(0, classes, torch.from_numpy(features))
+    loss.centres.data.copy_(torch.nn.functional.normalize(sums, dim=1))
 
 
 def embed(model: StudentTiny, images: np.ndarray) -> np.ndarray:
@@ -145,14 +158,8 @@ def save(state: dict[str, torch.Tensor], path: Path, facts: dict[str, object]) -
 
 
 def _resume(model: StudentTiny, path: Path) -> None:
-    from safetensors.torch import load_file
-
-    model.load_state_dict(
-        {
-            k.removeprefix("backbone."): v.float() if v.is_floating_point() else v
-            for k, v in load_file(path).items()
-        }
-    )
+    tensors = {key.removeprefix("backbone."): value for key, value in load_file(path).items()}
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+"""The plugin's hooks: lazy, named as the cards name them, and their targets exist."""
+
+import subprocess
+import sys
+from importlib import import_module
+
+import sigzoo_students
+
+from sigzoo.interfaces import Backbone, Loss, Preprocessor
+
+
+def registered(hook) -> dict[str, object]:
+    found = {}
+
+    def register(name: str, target: str, /, **defaults: object) -> None:
+        module, _, attribute = target.partition(":")
+        found[name] = getattr(import_module(module), attribute)
+
+    hook(register)
+    return found
+
+
+def test_importing_the_plugin_does_not_import_torch():
+    code = "import sys, sigzoo_students; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_hooks_register_what_the_cards_name():
+    backbones = registered(sigzoo_students.sigzoo_register_backbones)
+    preprocessors = registered(sigzoo_students.sigzoo_register_preprocessors)
+    losses = registered(sigzoo_students.sigzoo_register_losses)
+    assert issubclass(backbones["student-tiny"], Backbone)
+    assert issubclass(preprocessors["synsig"], Preprocessor)
+    assert issubclass(losses["am-softmax"], Loss)
+    assert sigzoo_students.SIGZOO_API == 1

@@ -1,0 +1,66 @@
+"""The training script: its augmentation, its corpus, and a whole run in small."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+TRAINING = Path(__file__).resolve().parents[1] / "training"
+
+
+def load(name: str):
+    spec = importlib.util.spec_from_file_location(f"synsig_{name}", TRAINING / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return load("corpus").build(5, range(3), 4, 1)
+
+
+def test_the_corpus_gives_forgers_and_namesakes_classes_of_their_own(corpus):
+    classes = corpus.classes()
+    assert corpus.images.shape[1:] == (96, 192)
+    assert len(corpus.images) == len(classes) == len(corpus.forger)
+    keys = {(f, w, g) for f, w, g in zip(corpus.family, corpus.writer, corpus.forger, strict=True)}
+    assert sorted(set(classes.tolist())) == list(range(len(keys)))
+    assert set(corpus.family.tolist()) == {0, 1, 2}
+
+
+def test_augmentation_is_reproducible_bounded_and_keeps_the_signature(corpus):
+    augment = load("augment").augment
+    x = torch.from_numpy(corpus.images[:16, None]).float() / 255.0
+    one, two = (augment(x, torch.Generator().manual_seed(3)) for _ in range(2))
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+    other = augment(x, torch.Generator().manual_seed(4))
+    assert float((one - other).abs().mean()) > 0.005
+    assert one.shape == x.shape
+    assert 0.0 <= float(one.min()) <= float(one.max()) <= 1.0
+    pooled = [torch.nn.functional.avg_pool2d(v, 12).flatten(1).numpy() for v in (x, one)]
+    alike = np.corrcoef(np.concatenate(pooled))[:16, 16:]
+    assert (alike.argmax(axis=1)[[0, 8, 15]] // 4 == np.array([0, 8, 15]) // 4).all()
+
+
+def test_a_run_in_small_writes_weights_that_load(tmp_path):
+    out = tmp_path / "w.safetensors"
+    command = [sys.executable, "train_synsig_tiny.py", "--out", out, "--families", 8, "--held-out", 4]
+    command += ["--genuine", 4, "--epochs", 1, "--batch", 32, "--workers", 1, "--threads", 1]
+    done = subprocess.run(
+        [str(part) for part in command], cwd=TRAINING, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "epoch 1" in done.stdout
+    with safe_open(out, "pt") as file:
+        assert file.metadata()["model"] == "synsig-tiny"
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    assert all(torch.isfinite(value.float()).all() for value in tensors.values())
+    measure = load("measure")
+    assert measure.load(out)(torch.zeros(2, 1, 96, 192)).shape == (2, 160)

@@ -26,16 +26,20 @@ from sigzoo.weights import SignatureData, open_npz, read_weights, save_weights
 # Read at import, before the suite's fixtures clear what starts with SIGZOO_.
 EXAMPLES = int(os.environ.get("SIGZOO_TEST_EXAMPLES", "150"))
 
-Valid = dict[str, tuple[bytes, Callable[[Path], int]]]
+Valid = dict[str, tuple[bytes, Callable[[bytes], bytes], Callable[[Path], int]]]
+"""What is damaged, what makes a file of it, what reads the file and tells how many bytes it got."""
 
 KINDS = (
     "lasagne",
     "lasagne in a zip",
     "torch zip",
+    "torch pickle in a sound zip",
     "torch legacy",
     "safetensors",
     "npz stored",
     "npz deflated",
+    "npz images in a sound zip",
+    "npz labels in a sound zip",
 )
 
 NUMBERS = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1]
@@ -79,13 +83,33 @@ def _arrays(save: Callable[..., None]) -> bytes:
     return file.getvalue()
 
 
+def _within(archive: bytes, member: str) -> tuple[bytes, Callable[[bytes], bytes]]:
+    """A member, and what puts a changed one back, so that damage gets past the checksums."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as original:
+        members = {name: original.read(name) for name in original.namelist()}
+    found = next(name for name in members if name.endswith(member))
+
+    def repacked(content: bytes) -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, raw in (members | {found: content}).items():
+                archive.writestr(name, raw)
+        return file.getvalue()
+
+    return members[found], repacked
+
+
+def _itself(content: bytes) -> bytes:
+    return content
+
+
 @pytest.fixture(scope="module")
 def valid(
     tmp_path_factory: pytest.TempPathFactory,
     python2_pickle: Callable[..., bytes],
     small_arrays: list[NDArray[np.float32]],
 ) -> Valid:
-    """A valid file of each kind, and what reads it and tells how many bytes it got."""
+    """A valid file of each kind."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.BatchNorm2d(2))
     head = nn.Linear(4, 3)
@@ -97,14 +121,19 @@ def valid(
         members.writestr("README.txt", "weights")
     ours = tmp_path_factory.mktemp("valid") / "w.safetensors"
     save_weights(ours, network.state_dict(), {"writer": head.state_dict()}, {"model": "signet"})
+    zipped, stored = _saved(three, zipped=True), _arrays(np.savez)
+    torch_file = _read("torch-tuple")
     return {
-        "lasagne": (pickled, _read("lasagne")),
-        "lasagne in a zip": (archive.getvalue(), _read("lasagne", "signet.pkl")),
-        "torch zip": (_saved(three, zipped=True), _read("torch-tuple")),
-        "torch legacy": (_saved(three, zipped=False), _read("torch-tuple")),
-        "safetensors": (ours.read_bytes(), _read("safetensors")),
-        "npz stored": (_arrays(np.savez), _read_npz),
-        "npz deflated": (_arrays(np.savez_compressed), _read_npz),
+        "lasagne": (pickled, _itself, _read("lasagne")),
+        "lasagne in a zip": (archive.getvalue(), _itself, _read("lasagne", "signet.pkl")),
+        "torch zip": (zipped, _itself, torch_file),
+        "torch pickle in a sound zip": (*_within(zipped, "data.pkl"), torch_file),
+        "torch legacy": (_saved(three, zipped=False), _itself, torch_file),
+        "safetensors": (ours.read_bytes(), _itself, _read("safetensors")),
+        "npz stored": (stored, _itself, _read_npz),
+        "npz deflated": (_arrays(np.savez_compressed), _itself, _read_npz),
+        "npz images in a sound zip": (*_within(stored, "x.npy"), _read_npz),
+        "npz labels in a sound zip": (*_within(stored, "y.npy"), _read_npz),
     }
 
 
@@ -149,9 +178,9 @@ def _damaged(content: bytes, changes: list[tuple[Any, ...]]) -> bytes:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_valid_file_is_read(valid: Valid, kind: str, tmp_path: Path) -> None:
-    content, read = valid[kind]
+    content, whole, read = valid[kind]
     path = tmp_path / "file"
-    path.write_bytes(content)
+    path.write_bytes(whole(content))
     assert read(path) > 100
 
 
@@ -159,7 +188,7 @@ def test_a_valid_file_is_read(valid: Valid, kind: str, tmp_path: Path) -> None:
 def test_a_damaged_file_is_read_or_refused(
     valid: Valid, kind: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    content, read = valid[kind]
+    content, whole, read = valid[kind]
     path = tmp_path_factory.mktemp("damaged") / "file"
 
     @settings(
@@ -170,7 +199,7 @@ def test_a_damaged_file_is_read_or_refused(
     )
     @given(changes=damage())
     def check(changes: list[tuple[Any, ...]]) -> None:
-        damaged = _damaged(content, changes)
+        damaged = whole(_damaged(content, changes))
         path.write_bytes(damaged)
         refusal = None
         try:

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from sigzoo.artifacts.fetching import fetch, locate
     from sigzoo.artifacts.home import cache_home
     from sigzoo.artifacts.members import member
+    from sigzoo.artifacts.progress import fetch_with_bar
     from sigzoo.artifacts.retry import Progress, Retry
     from sigzoo.artifacts.spec import ArtifactSpec
 
-__all__ = ["ArtifactSpec", "Progress", "Retry", "cache_home", "fetch", "locate", "member"]
+__all__ = ["ArtifactSpec", "Progress", "Retry", "cache_home", "fetch", "fetch_with_bar", "locate", "member"]
 
 _HOME = {
     "ArtifactSpec": "spec",
@@ -20,6 +21,7 @@ _HOME = {
     "Retry": "retry",
     "cache_home": "home",
     "fetch": "fetching",
+    "fetch_with_bar": "progress",
     "locate": "fetching",
     "member": "members",
 }

@@ -11,7 +11,7 @@ from sigzoo.artifacts import pins
 from sigzoo.artifacts.home import cache_home, discard, keeping
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.records import read_json
-from sigzoo.artifacts.sources import package_file
+from sigzoo.artifacts.sources import NotInstalledError, package_file
 from sigzoo.artifacts.spec import RESERVED_ENDINGS, ArtifactSpec, is_plain_name
 from sigzoo.artifacts.verification import digests_of, stamp, stamp_path, unchanged, verify
 from sigzoo.errors import ArtifactError, UsageError
@@ -153,6 +153,8 @@ def _judge_bundled(spec: ArtifactSpec) -> Iterator[Verdict]:
             if path is None:
                 continue
             verify(path, spec)
+        except NotInstalledError:
+            continue
         except ArtifactError as error:
             yield Verdict(spec.name, Path(url), str(error), "registry")
         else:

@@ -5,10 +5,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from sigzoo.artifacts.fetching import fetch
+from sigzoo.artifacts.notices import show_once
 from sigzoo.artifacts.retry import Progress
+from sigzoo.artifacts.spec import ArtifactSpec
 
-__all__ = ["bar"]
+__all__ = ["bar", "fetch_with_bar"]
+
+
+def fetch_with_bar(spec: ArtifactSpec, *, require_hash: bool = False) -> Path:
+    """Fetch as `fetch` does, with a bar where a person sees it.
+
+    Raises
+    ------
+    ArtifactError, VerificationError, OfflineError
+        As `fetch`.
+    """
+    if spec.pinned or not require_hash:
+        # Before the bar, which would be drawn over it.
+        show_once(spec)
+    with bar(spec.stored_name) as progress:
+        return fetch(spec, progress=progress, require_hash=require_hash)
 
 
 @contextmanager

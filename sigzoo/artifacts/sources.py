@@ -14,13 +14,17 @@ from sigzoo.artifacts.home import write_blocks
 from sigzoo.artifacts.http import BLOCK, ResumingDownloader, discard_part
 from sigzoo.errors import ArtifactError
 
-__all__ = ["DRIVE_URL", "bring", "browsable", "is_network", "package_file"]
+__all__ = ["DRIVE_URL", "NotInstalledError", "bring", "browsable", "is_network", "package_file"]
 
 DRIVE_URL = "https://drive.usercontent.google.com/download?id={id}&export=download&confirm=t"
 """Where Google Drive gives a file without its warning page."""
 
 _DRIVE_ID = re.compile(r"[A-Za-z0-9_-]{10,100}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+class NotInstalledError(ArtifactError):
+    """The package of a ``package:`` URL is not there, which is no fault of the file's."""
 
 
 def scheme(url: str) -> str:
@@ -61,8 +65,10 @@ def package_file(url: str) -> Path | None:
 
     Raises
     ------
+    NotInstalledError
+        If the package is not installed.
     ArtifactError
-        If the package is not installed or does not hold it.
+        If it cannot be imported or does not hold the file.
     """
     if scheme(url) != "package":
         return None
@@ -102,7 +108,7 @@ def _resource(url: str) -> Traversable:
         resource = files(module).joinpath(*steps)
         found = resource.is_file()
     except ModuleNotFoundError as error:
-        raise ArtifactError(f"the package {module} is not installed ({error})") from error
+        raise NotInstalledError(f"the package {module} is not installed ({error})") from error
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
         raise ArtifactError(f"the package {module} cannot be used ({why})") from error

@@ -111,7 +111,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
     if wrong:
         raise VerificationError(
             f"{len(wrong)} of {len(verdicts)} files are not what they should be: {', '.join(wrong)}. "
-            "The next fetch replaces them."
+            "The next fetch replaces what was fetched; a bundled file comes back with its package."
         )
 
 

@@ -52,13 +52,7 @@ def fetch(names: tuple[str, ...], everything: bool, require_hash: bool, as_json:
 
 
 def _fetched(spec: ArtifactSpec, require_hash: bool) -> dict[str, str | int]:
-    from sigzoo import artifacts
-    from sigzoo.artifacts.notices import show_once
-    from sigzoo.artifacts.progress import bar
+    from sigzoo.artifacts import fetch_with_bar
 
-    if spec.pinned or not require_hash:
-        # Before the bar, which would be drawn over it.
-        show_once(spec)
-    with bar(spec.stored_name) as progress:
-        path = artifacts.fetch(spec, progress=progress, require_hash=require_hash)
+    path = fetch_with_bar(spec, require_hash=require_hash)
     return {"artifact": spec.name, "path": str(path), "size": path.stat().st_size}

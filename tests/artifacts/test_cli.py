@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def sigzoo(capfd):
 
 @pytest.fixture
 def served(site, content, tmp_path, monkeypatch):
-    """A registry of a user's own with three artifacts that the loopback server has."""
+    """A registry of a user's own with four artifacts, two of which the loopback server has."""
     pinned, unpinned = content(seed=1), content(seed=2)
     common = {"summary": "for tests", "provenance": "made here"}
     artifacts = {
@@ -44,6 +45,7 @@ def served(site, content, tmp_path, monkeypatch):
             "licence": LICENCE,
         },
         "test-unpinned": common | {"urls": [site.publish(unpinned, "u.bin")], "unpinned": True},
+        "test-elsewhere": common | {"urls": ["package:no_such_package/w"], "sha256": "0" * 64},
         "test-broken": common | {"urls": [f"{site.address}/missing"], "sha256": "0" * 64},
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"artifacts": artifacts}))
@@ -61,6 +63,13 @@ def test_fetch_prints_where_the_file_is_and_tells_its_licence_once(sigzoo, serve
     assert caplog.text.count(LICENCE) == 1
     sigzoo("fetch", "test-pinned")
     assert caplog.text.count(LICENCE) == 1
+
+
+def test_a_bar_is_drawn_where_stderr_is_a_terminal(sigzoo, served, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    assert "p.bin" in sigzoo("fetch", "test-pinned")[2]
+    assert "p.bin" not in sigzoo("fetch", "test-pinned")[2]
 
 
 def test_fetch_gives_json_and_nothing_else_on_stdout(sigzoo, served):
@@ -102,7 +111,9 @@ def test_the_cache_is_listed_verified_and_cleared(sigzoo, served, home):
     listed = json.loads(sigzoo("cache", "list", "--json")[1])
     assert listed["home"] == str(home)
     assert [file["state"] for file in listed["files"]] == ["verified", "verified"]
-    assert sigzoo("cache", "verify")[0] == 0
+    status, out, _ = sigzoo("cache", "verify", "test-pinned", "test-unpinned")
+    assert status == 0
+    assert out.count("ok") == 2
     status, out, _ = sigzoo("cache", "clear", "test-pinned", "--json")
     assert status == 0
     assert json.loads(out)["freed"] >= len(served["test-pinned"])
@@ -119,6 +130,16 @@ def test_verify_fails_on_a_changed_file_and_names_it(sigzoo, served, home):
     assert json.loads(out)[0]["ok"] is False
     assert "p.bin" in err
     assert sigzoo("cache", "verify", "test-unpinned")[0] == 1
+
+
+def test_verify_does_not_mind_packages_that_are_not_installed(sigzoo, served):
+    sigzoo("fetch", "test-pinned")
+    judged = {row["artifact"] for row in json.loads(sigzoo("cache", "verify", "--json")[1])}
+    assert "test-pinned" in judged
+    assert "test-elsewhere" not in judged
+    status, _, err = sigzoo("cache", "verify", "test-elsewhere")
+    assert status == 1
+    assert "test-elsewhere" in err
 
 
 def test_path_says_where_a_file_is_or_would_be(sigzoo, served, home):

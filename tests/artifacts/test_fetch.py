@@ -1,4 +1,4 @@
-"""Fetching: kinds of URL, verification, pins, stamps, licences, offline."""
+"""The usual way: fetched once, verified, stamped, recorded where nobody published a digest."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import logging
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pooch
 import pytest
 
-from sigzoo.artifacts import ArtifactSpec, Retry, cache_home, fetch, locate, sources
+from sigzoo.artifacts import ArtifactSpec, Retry, cache_home, fetch, locate
 from sigzoo.artifacts.http import ResumingDownloader
-from sigzoo.errors import ArtifactError, OfflineError, UsageError, VerificationError
+from sigzoo.errors import ArtifactError, VerificationError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -37,9 +36,6 @@ def python(code, **environment):
         text=True,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
     )
-
-
-# --- the usual way ----------------------------------------------------------------------------------
 
 
 def test_a_file_is_fetched_once_and_kept_under_its_artifact_s_name(site, content, pinned, home):
@@ -122,9 +118,6 @@ def test_the_downloader_resumes_inside_pooch_too(site, content, tmp_path):
         pooch.retrieve(url, **arguments)
     assert Path(pooch.retrieve(url, **arguments)).read_bytes() == data
     assert site.asked(url)[1].start == 2_000_000
-
-
-# --- verification -----------------------------------------------------------------------------------
 
 
 def test_a_git_blob_id_pins_a_file_as_git_computes_it(site, content, pinned, tmp_path):
@@ -223,213 +216,6 @@ def test_a_file_put_into_the_cache_by_hand_is_verified_and_used(content, pinned,
 def test_a_specification_that_cannot_be_right_is_refused(fields, why):
     with pytest.raises(ArtifactError, match=why):
         ArtifactSpec(**({"name": "w", "urls": ("https://example.invalid/w",)} | fields))
-
-
-# --- kinds of URL -----------------------------------------------------------------------------------
-
-
-def test_https_is_verified_and_never_left(secure_site, site, content, pinned, monkeypatch):
-    data = content()
-    assert fetch(pinned(data, secure_site.publish(data))).read_bytes() == data
-    plain = secure_site.publish(b"", "down", always=(302, {"Location": site.publish(data)}, b""))
-    with pytest.raises(ArtifactError, match="redirected from https to http:"):
-        fetch(pinned(data, plain, name="down"))
-    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-    with pytest.raises(ArtifactError, match=r"no trusted connection .*certificate"):
-        fetch(pinned(data, secure_site.publish(data), name="other"))
-
-
-def test_a_drive_id_is_asked_for_with_confirmation(site, content, pinned, monkeypatch):
-    data = content()
-    assert sources.DRIVE_URL.startswith("https://drive.usercontent.google.com/download?id={id}&")
-    assert "confirm=t" in sources.DRIVE_URL
-    url = site.publish(data, "download?id=1l8NFdxSvQSLb2QTv71E6bKcTgvShKPpx&confirm=t")
-    monkeypatch.setattr(sources, "DRIVE_URL", f"{site.address}/download?id={{id}}&confirm=t")
-    path = fetch(pinned(data, "gdrive:1l8NFdxSvQSLb2QTv71E6bKcTgvShKPpx"))
-    assert path.read_bytes() == data
-    assert path.name == "weights"
-    assert len(site.asked(url)) == 1
-
-
-@pytest.mark.parametrize(
-    "url", ["gdrive:../../x", "gdrive:", "gdrive:a&b=c12345678", "file://host/x", "file:x"]
-)
-def test_a_malformed_url_is_named(pinned, url):
-    with pytest.raises(ArtifactError, match="weights"):
-        fetch(pinned(b"x", url, filename="w"))
-
-
-def test_a_file_url_is_copied_and_verified(content, pinned, tmp_path, home):
-    data = content()
-    source = tmp_path / "a file.bin"
-    source.write_bytes(data)
-    path = fetch(pinned(data, source.as_uri(), filename="w"))
-    assert path.read_bytes() == data
-    assert home in path.parents
-    source.write_bytes(content(seed=9))
-    with pytest.raises(VerificationError, match="sha256"):
-        fetch(pinned(data, source.as_uri(), filename="w", name="other"))
-    with pytest.raises(ArtifactError, match="cannot read"):
-        fetch(pinned(data, (tmp_path / "nothing").as_uri(), filename="w", name="other"))
-    with pytest.raises(ArtifactError, match="cannot read"):
-        fetch(pinned(data, tmp_path.as_uri(), filename="w", name="other"))
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch, request):
-    """An installed package with a file inside; a new name for each test, as modules are remembered."""
-    name = "bundled_" + hashlib.sha256(request.node.name.encode()).hexdigest()[:8]
-    folder = tmp_path / "installed" / name
-    (folder / "data").mkdir(parents=True)
-    (folder / "__init__.py").write_text("")
-    monkeypatch.syspath_prepend(str(folder.parent))
-    return folder
-
-
-def test_a_file_of_an_installed_package_is_used_where_it_lies(package, content, pinned, home):
-    data = content()
-    (package / "data" / "tiny.safetensors").write_bytes(data)
-    spec = pinned(data, f"package:{package.name}/data/tiny.safetensors")
-    assert fetch(spec) == locate(spec) == package / "data" / "tiny.safetensors"
-    assert not list(home.rglob("*.safetensors"))
-
-
-def test_a_file_of_an_installed_package_is_verified_too(package, content, pinned):
-    data = content()
-    (package / "data" / "tiny.safetensors").write_bytes(data[:-1] + b"\0")
-    spec = pinned(data, f"package:{package.name}/data/tiny.safetensors")
-    assert locate(spec) is None
-    with pytest.raises(VerificationError, match="sha256"):
-        fetch(spec)
-
-
-def test_a_bundled_file_needs_no_writable_cache(package, content, pinned, tmp_path, monkeypatch):
-    data = content()
-    (package / "w").write_bytes(data)
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("SIGZOO_HOME", str(tmp_path / "file" / "home"))
-    assert fetch(pinned(data, f"package:{package.name}/w")) == package / "w"
-
-
-def test_a_file_of_a_zipped_package_is_copied(content, pinned, tmp_path, monkeypatch, home):
-    data = content()
-    with zipfile.ZipFile(tmp_path / "zipped.zip", "w") as archive:
-        archive.writestr("zipped_bundle/__init__.py", "")
-        archive.writestr("zipped_bundle/w.bin", data)
-    monkeypatch.syspath_prepend(str(tmp_path / "zipped.zip"))
-    path = fetch(pinned(data, "package:zipped_bundle/w.bin"))
-    assert path.read_bytes() == data
-    assert home in path.parents
-
-
-@pytest.mark.parametrize(
-    ("inside", "why"),
-    [
-        ("/missing.bin", "holds no file"),
-        ("/data", "holds no file"),
-        ("/../secret", "is written package:"),
-        ("//etc/passwd", "is written package:"),
-        ("", "is written package:"),
-    ],
-)
-def test_a_package_url_that_leads_nowhere_is_named(package, pinned, inside, why):
-    with pytest.raises(ArtifactError, match=why):
-        fetch(pinned(b"x", f"package:{package.name}{inside}", filename="w"))
-
-
-def test_a_package_that_is_missing_or_broken_is_named(package, pinned):
-    with pytest.raises(ArtifactError, match="no_such_package is not installed"):
-        fetch(pinned(b"x", "package:no_such_package/w"))
-    (package / "__init__.py").write_text("1 / 0")
-    with pytest.raises(ArtifactError, match="ZeroDivisionError"):
-        fetch(pinned(b"x", f"package:{package.name}/w"))
-
-
-# --- licences ---------------------------------------------------------------------------------------
-
-
-def test_a_licence_is_told_once_at_the_first_fetch(site, content, pinned, caplog):
-    data = content()
-    spec = pinned(data, site.publish(data), licence_notice="GPDS, non-commercial use only")
-    fetch(spec)
-    assert caplog.text.count("GPDS, non-commercial use only") == 1
-    fetch(spec)
-    assert caplog.text.count("GPDS, non-commercial use only") == 1
-    fetch(pinned(data, spec.urls[0], licence_notice="GPDS, changed"))
-    assert "GPDS, changed" in caplog.text
-
-
-def test_a_licence_is_told_on_stderr_where_nobody_set_up_logging(site, content, pinned):
-    data = content()
-    code = (
-        "from sigzoo.artifacts import *\n"
-        f"fetch(ArtifactSpec('w', ({site.publish(data)!r},), sha256={hashlib.sha256(data).hexdigest()!r},"
-        " licence_notice='non-commercial use only'))"
-    )
-    assert "sigzoo: licence of w: non-commercial use only" in python(code).stderr
-
-
-# --- offline ----------------------------------------------------------------------------------------
-
-_WATCHED = """
-import sys
-def watch(event, arguments):
-    if event.startswith("socket."):
-        print("SOCKET", event); sys.stdout.flush()
-sys.addaudithook(watch)
-from sigzoo.artifacts import ArtifactSpec, fetch
-from sigzoo.errors import OfflineError
-try:
-    fetch(ArtifactSpec("w", {urls!r}, sha256="0" * 64, size=7))
-except OfflineError as error:
-    print(error)
-"""
-
-
-def test_offline_opens_not_one_socket_and_says_what_to_bring_and_where(site, home):
-    urls = (site.publish(b"x", "w.bin"), "gdrive:1l8NFdxSvQSLb2QTv71E6bKcTgvShKPpx")
-    told = python(_WATCHED.format(urls=urls), SIGZOO_OFFLINE="1").stdout
-    assert "SOCKET" not in told
-    assert site.requests == []
-    for part in (
-        "w.bin is not in the cache",
-        "SIGZOO_OFFLINE",
-        str(home / "artifacts" / "w" / "w.bin"),
-        "sha256 " + "0" * 64,
-        "7 bytes",
-        urls[0],
-        "https://drive.usercontent.google.com/download?id=1l8NFdxSvQSLb2QTv71E6bKcTgvShKPpx",
-        "sigzoo cache import",
-    ):
-        assert part in told
-    assert "SOCKET" in python(_WATCHED.format(urls=urls[:1]), SIGZOO_OFFLINE="0").stdout
-
-
-def test_offline_uses_what_is_here(site, content, pinned, monkeypatch, tmp_path):
-    data = content()
-    spec = pinned(data, site.publish(data))
-    path = fetch(spec)
-    monkeypatch.setenv("SIGZOO_OFFLINE", "1")
-    assert fetch(spec) == path
-    (tmp_path / "w").write_bytes(data)
-    copied = pinned(data, "https://example.invalid/w", (tmp_path / "w").as_uri(), name="copied")
-    assert fetch(copied).read_bytes() == data
-
-
-def test_offline_names_a_damaged_file_as_damaged(site, content, pinned, monkeypatch):
-    data = content()
-    spec = pinned(data, site.publish(data))
-    fetch(spec).write_bytes(b"")
-    monkeypatch.setenv("SIGZOO_OFFLINE", "1")
-    with pytest.raises(OfflineError, match="is here but is not the published file"):
-        fetch(spec)
-
-
-def test_a_typo_in_the_offline_switch_does_not_open_the_network(site, content, pinned, monkeypatch):
-    monkeypatch.setenv("SIGZOO_OFFLINE", "ture")
-    with pytest.raises(UsageError, match="'ture'"):
-        fetch(pinned(content(), site.publish(content())))
-    assert site.requests == []
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sigzoo.loading import load
     from sigzoo.model import SignatureModel
     from sigzoo.plugins import backbone, loss, preprocessor
-    from sigzoo.zoo import info, list_models
+    from sigzoo.zoo import fetch, info, list_models
 
 __version__ = "0.1.0"
 
@@ -20,6 +20,7 @@ __all__ = [
     "SignatureModel",
     "backbone",
     "distances",
+    "fetch",
     "hookimpl",
     "info",
     "list_models",
@@ -32,6 +33,7 @@ _HOME = {
     "SignatureModel": "sigzoo.model",
     "backbone": "sigzoo.plugins",
     "distances": "sigzoo.evaluation.distances",
+    "fetch": "sigzoo.zoo",
     "info": "sigzoo.zoo",
     "list_models": "sigzoo.zoo",
     "load": "sigzoo.loading",

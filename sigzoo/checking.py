@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from sigzoo import zoo
-from sigzoo.artifacts import fetch
+from sigzoo.artifacts import fetch_with_bar
 from sigzoo.errors import DataError
 from sigzoo.evaluation.distances import distances
 from sigzoo.loading import load
@@ -107,7 +107,7 @@ def _golden(model: SignatureModel, case: Golden) -> Iterator[Check]:
 
 
 def _file(reference: str) -> Path:
-    return fetch(zoo.artifact_spec(reference))
+    return fetch_with_bar(zoo.artifact_spec(reference))
 
 
 def _vector(path: Path, size: int) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from zipfile import is_zipfile
 from torch import nn
 
 from sigzoo import plugins, zoo
-from sigzoo.artifacts import fetch, member
+from sigzoo.artifacts import fetch_with_bar, member
 from sigzoo.errors import RegistryError, UsageError, WeightsError
 from sigzoo.imaging import ImageSource
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
@@ -148,7 +148,7 @@ def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None
     if path is None:
         if published is None:
             raise _unpublished(name, card, path)
-        found = fetch(zoo.artifact_spec(published.artifact))
+        found = fetch_with_bar(zoo.artifact_spec(published.artifact))
         inside = published.member
         return read_weights(member(found, inside) if inside else found, published.format)
     local = Path(path)

@@ -13,7 +13,7 @@ from sigzoo.errors import ArtifactError, PluginError, RegistryError, UnknownName
 from sigzoo.plugins.records import describe
 from sigzoo.registry import Artifact, Card, Catalogue, Registry, core_registry_path, read_registry
 
-__all__ = ["artifact_names", "artifact_spec", "artifact_specs", "catalogue", "info", "list_models"]
+__all__ = ["artifact_names", "artifact_spec", "artifact_specs", "catalogue", "fetch", "info", "list_models"]
 
 
 @cache
@@ -226,6 +226,36 @@ def artifact_spec(name: str) -> ArtifactSpec:
     if len(specs) != 1:
         raise UnknownNameError("single artifact", name, [spec.name for spec in specs])
     return specs[0]
+
+
+def fetch(name: str, *, require_hash: bool = False) -> list[Path]:
+    """Fetch and verify the files of a model or artifact: ``sigzoo.fetch("signet")``.
+
+    What is in the cache already is not fetched again. The licence is told at the first fetch.
+
+    Parameters
+    ----------
+    name
+        A model, an artifact, or one file of a collection.
+    require_hash
+        Refuse a file of which nobody published a digest.
+
+    Returns
+    -------
+    list
+        Paths in the cache (or inside an installed package), one a file; empty for a model that is
+        made from a recipe.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is nothing of that name; with the nearest names.
+    ArtifactError
+        If a file cannot be had or is not the published one; lists each URL with what went wrong.
+    """
+    from sigzoo.artifacts import fetch_with_bar
+
+    return [fetch_with_bar(spec, require_hash=require_hash) for spec in artifact_specs(name)]
 
 
 def _single(name: str, entry: Artifact) -> ArtifactSpec:

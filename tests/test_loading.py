@@ -221,3 +221,11 @@ artifacts:
             sigzoo.load("mixed-up", weights=root / "tests/data/lasagne/signet_sparse.pkl.gz")
     finally:
         zoo.catalogue.cache_clear()
+
+
+def test_fetch_gives_the_path_of_a_verified_file(tmp_path: Path) -> None:
+    (path,) = sigzoo.fetch("synsig-tiny")
+    assert path.name == "synsig-tiny.safetensors"
+    assert path.is_file()
+    with pytest.raises(UnknownNameError, match="Did you mean synsig-tiny"):
+        sigzoo.fetch("synsig-tny")

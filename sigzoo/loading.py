@@ -61,7 +61,7 @@ def load(
         head: _head(file, head, outputs, backbone.feature_dim) for head, outputs in card.heads.items()
     }
     return SignatureModel(
-        name, card, build_preprocessor(card), backbone, heads, device=device, runtime=runtime
+        name, card, preprocessor, backbone, heads, device=device, runtime=runtime
     )
 
 

@@ -115,7 +115,7 @@ def draw_comparison(
     count = len(images)
     cell = min(1.0, max(0.45, 9.0 / count))
     side, top = 1.7 * max(cell, 0.7), 1.0 * max(cell, 0.7)
-    margin, title = 0.25, 0.55
+    margin, title = 0.2, 0.4
     extent = cell * count
     width, height = side + extent + 2 * margin + 1.0, top + extent + title + 2 * margin
     figure = new_figure(width, height)
@@ -132,14 +132,14 @@ def draw_comparison(
         left = margin + side + index * cell
         bottom = margin + extent - (index + 1) * cell
         _draw_thumbnail(
-            area(margin, bottom + 0.05 * cell, side - 0.1, 0.9 * cell), thumbnail, names[index], cell
+            area(margin, bottom + 0.03 * cell, side - 0.1, 0.77 * cell), thumbnail, names[index], cell
         )
         _draw_thumbnail(area(left + 0.04 * cell, margin + extent + 0.05, 0.92 * cell, top - 0.1), thumbnail)
     bar = area(margin + side + extent + 0.2, margin, 0.18, extent)
     figure.colorbar(shown, cax=bar)
     figure.text(
         margin / width,
-        1 - 0.35 / height,
+        1 - 0.3 / height,
         f"Euclidean distance of {model}'s features",
         fontsize=11,
         weight="bold",
@@ -171,6 +171,7 @@ def _thumbnail(path: Path) -> NDArray[np.uint8]:
 def _draw_thumbnail(axes: Any, thumbnail: NDArray[np.uint8], name: str = "", cell: float = 1.0) -> None:
     axes.imshow(thumbnail, cmap="gray", vmin=0, vmax=255, interpolation="lanczos")
     axes.set_axis_off()
+    axes.set_anchor("W" if name else "S")
     if name:
         axes.set_title(name, fontsize=6.5 * max(cell, 0.6), pad=1, loc="left", color="0.35")
 

@@ -92,6 +92,10 @@ class Catalogue:
             return target
         raise UnknownNameError("model", name, [*self.models, *self._aliases], "`sigzoo list` shows all.")
 
+    def is_taken(self, name: str) -> bool:
+        """Whether a model is called so, by its name or an alias."""
+        return name in self.models or name in self._aliases
+
     def search(self, pattern: str | None = None) -> list[str]:
         """Names of models in the registry's order; `pattern` with ``*``, ``?`` and ``[...]``.
 

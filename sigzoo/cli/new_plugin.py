@@ -1,0 +1,38 @@
+"""`sigzoo new-plugin`: a distribution of your own, to be filled with your network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("new-plugin")
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(["backbone", "preprocessor", "loss", "models"]),
+    default="backbone",
+    show_default=True,
+    help="What it provides; a backbone comes with its preprocessing and a model.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder to write, which must not exist; ./NAME by default.",
+)
+@click.option(
+    "--like",
+    metavar="MODEL",
+    help="With --kind models: the model whose network the new ones have; the default model otherwise.",
+)
+def new_plugin(name: str, kind: str, output: Path | None, like: str | None) -> None:
+    """Write a plugin, the distribution NAME, that installs and passes its tests as it is."""
+    from sigzoo.scaffolding import write_plugin
+
+    folder = write_plugin(name, kind, output, like)  # type: ignore[arg-type]
+    click.echo(f"{folder}: a {kind} plugin. Next:")
+    click.echo(f"  pip install -e {folder}")
+    click.echo(f"  sigzoo plugins check {name}")
+    click.echo(f"  python -m pytest {folder}")

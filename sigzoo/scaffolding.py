@@ -1,0 +1,233 @@
+"""Writing the skeleton of a plugin: a whole distribution that installs, works and passes its tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import keyword
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from string import Template
+from typing import Literal
+
+from sigzoo import plugins, zoo
+from sigzoo.errors import SigzooError, UsageError
+from sigzoo.registry import Card, Component
+
+__all__ = ["KINDS", "PluginKind", "write_plugin"]
+
+PluginKind = Literal["backbone", "preprocessor", "loss", "models"]
+
+TEMPLATES = Path(__file__).with_name("templates")
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST_NAME = 60
+
+_LAYERS: dict[PluginKind, tuple[str, ...]] = {
+    "backbone": ("common", "preprocessing", "model", "backbone"),
+    "preprocessor": ("common", "preprocessing", "preprocessor"),
+    "loss": ("common", "loss"),
+    "models": ("common", "model", "models"),
+}
+"""Folders of templates that make up a kind."""
+
+KINDS = tuple(_LAYERS)
+
+_DESCRIPTIONS: dict[PluginKind, str] = {
+    "backbone": "A backbone with its preprocessing and a model, for sigzoo",
+    "preprocessor": "A preprocessing, for sigzoo",
+    "loss": "A loss, for sigzoo",
+    "models": "Models, for sigzoo",
+}
+
+
+def write_plugin(
+    name: str,
+    kind: PluginKind = "backbone",
+    folder: str | os.PathLike[str] | None = None,
+    like: str | None = None,
+) -> Path:
+    """Write a distribution with one working backbone, preprocessor, loss or model.
+
+    Parameters
+    ----------
+    name
+        The distribution's name: lower-case letters, digits, single hyphens.
+    kind
+        What it provides. A backbone comes with a preprocessing and a model, so that it can be
+        used at once; its weights are random and say so.
+    folder
+        Where to write it; `name` in the working folder by default. Must not exist.
+    like
+        For ``"models"``: the model whose backbone and preprocessor the new one has; the default
+        model's without it.
+
+    Returns
+    -------
+    Path
+        The folder, which appears only when all of it is written.
+
+    Raises
+    ------
+    UsageError
+        If the name cannot be one, is taken, or the folder exists.
+    PluginError
+        If the model `like` cannot be used because its plugin is not here.
+    SigzooError
+        If the folder cannot be written.
+    """
+    values = _values(name, kind, like)
+    target = Path(folder) if folder is not None else Path(name)
+    if target.exists() or target.is_symlink():
+        raise UsageError(f"{target} exists already; choose another name or folder.")
+    parent = target.absolute().parent
+    if not parent.is_dir():
+        raise UsageError(f"{target}: the folder {parent} does not exist.")
+    try:
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=parent))
+        try:
+            _render(kind, values, beside)
+            if kind in ("backbone", "models"):
+                _make_weights(beside)
+            beside.chmod(0o777 & ~_umask())
+            beside.rename(target)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise SigzooError(f"{target}: cannot be written: {error.strerror or error}.") from error
+    return target
+
+
+def _values(name: str, kind: PluginKind, like: str | None) -> dict[str, str]:
+    """What the templates' words stand for."""
+    if like is not None and kind != "models":
+        raise UsageError("--like goes with --kind models: the other kinds bring parts of their own.")
+    _check_name(name)
+    component = name.removeprefix("sigzoo-").removesuffix("-sigzoo")
+    _check_free(component, kind)
+    package = name.replace("-", "_")
+    classname = "".join(part.capitalize() for part in component.split("-"))
+    values = {
+        "name": name,
+        "package": package,
+        "component": component,
+        "classname": classname if classname[0].isalpha() else f"Net{classname}",
+        "description": _DESCRIPTIONS[kind],
+    }
+    requirements = ["numpy>=1.26", "pillow>=10.3", "sigzoo>=0.1", "torch>=2.4"]
+    if kind == "backbone":
+        network = f"from {package}.backbone import {values['classname']}"
+        values |= {"feature_dim": "64", "build": f"{values['classname']}()"}
+        values["imports"] = f"import torch\nfrom safetensors.torch import save\n\n{network}"
+    elif kind == "models":
+        values |= _like(like)
+        values["imports"] = "import sigzoo\nimport torch\nfrom safetensors.torch import save"
+        requirements = ["sigzoo>=0.1", values["provider"]]
+    values["dependencies"] = ", ".join(f'"{each}"' for each in requirements)
+    return values
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise UsageError(
+            f"{name!r} cannot be a distribution's name here: use lower-case letters, digits and single"
+            f" hyphens, a letter first, at most {_LONGEST_NAME} characters."
+        )
+    package = name.replace("-", "_")
+    if keyword.iskeyword(package) or package in sys.stdlib_module_names:
+        raise UsageError(f"{name!r} cannot be a plugin's name: Python has a use for {package!r} of its own.")
+    if importlib.util.find_spec(package) is not None:
+        raise UsageError(
+            f"{name!r} is taken: a package {package!r} is installed already. Choose another name."
+        )
+
+
+def _check_free(component: str, kind: PluginKind) -> None:
+    """Refuse a name that the plugin manager would refuse."""
+    manager, known, owners = plugins.manager(), zoo.catalogue(), zoo.component_owners()
+    for each in plugins.KINDS:
+        here = manager.provided(each).get(component)
+        owner = owners.get(f"{each} {component}") or (here.distribution if here else None)
+        if owner is not None:
+            raise UsageError(f"The name {component!r} is taken by a {each} of {owner}. Choose another name.")
+    if known.is_taken(component):
+        raise UsageError(f"The name {component!r} is taken by a model. Choose another name.")
+
+
+def _like(like: str | None) -> dict[str, str]:
+    known = zoo.catalogue()
+    name = like or known.default
+    if name is None:
+        raise UsageError("There is no default model; say with --like whose backbone the new one has.")
+    name = known.resolve(name)
+    card = known.models[name]
+    zoo.require_components(name, card)
+    return {
+        "like": name,
+        "provider": card.distribution,
+        "backbone": _flow(card.backbone),
+        "preprocessor": _flow(card.preprocessor),
+        "input_scale": repr(card.input_scale),
+        "layer": card.features.layer,
+        "feature_dim": str(card.features.size),
+        "build": _call(card),
+    }
+
+
+def _flow(component: Component) -> str:
+    """A component as YAML has it; JSON is YAML."""
+    if not component.options:
+        return component.name
+    return json.dumps({"name": component.name, **component.options})
+
+
+def _call(card: Card) -> str:
+    options = "".join(f", {key}={value!r}" for key, value in card.backbone.options.items())
+    return f'sigzoo.backbone("{card.backbone.name}"{options})'
+
+
+def _render(kind: PluginKind, values: Mapping[str, str], folder: Path) -> None:
+    for template, place in _templates(kind, values["package"]):
+        path = folder / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = Template(template.read_text(encoding="utf-8")).substitute(values)
+        path.write_text(text, encoding="utf-8")
+
+
+def _templates(kind: PluginKind, package: str) -> Iterator[tuple[Path, Path]]:
+    """Each template of a kind, and where what it gives belongs."""
+    for layer in _LAYERS[kind]:
+        root = TEMPLATES / layer
+        for template in sorted(root.rglob("*.tmpl")):
+            parts = [
+                f".{part.removeprefix('dot-')}" if part.startswith("dot-") else part
+                for part in template.relative_to(root).with_suffix("").parts
+            ]
+            yield template, Path(*(package if part == "package" else part for part in parts))
+
+
+def _make_weights(folder: Path) -> None:
+    """Run the plugin's own script, as its author will do after training."""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        [sys.executable, "-B", "make_weights.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise SigzooError(f"The weights of the new plugin could not be made: {last}")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

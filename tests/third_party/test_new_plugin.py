@@ -1,0 +1,160 @@
+"""`sigzoo new-plugin` writes distributions that install, work and pass their tests as they are."""
+
+from __future__ import annotations
+
+import compileall
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sigzoo.errors import UsageError
+from sigzoo.scaffolding import KINDS, write_plugin
+from sigzoo.testing import check_registry, images
+
+PLUGINS = {
+    "backbone": "ourlab-sigzoo",
+    "preprocessor": "our-cut",
+    "loss": "our-smoothing",
+    "models": "our-models",
+}
+
+
+@pytest.fixture(scope="module")
+def environment(make_environment: Callable[..., Any]) -> Any:
+    """An environment with a new plugin of each kind, written and installed in it."""
+    made = make_environment()
+    Image.fromarray(images.signature(3)).save(made.work / "signature.png")
+    for kind, name in PLUGINS.items():
+        done = made.sigzoo("new-plugin", name, "--kind", kind)
+        assert done.returncode == 0, done.stderr
+    made.pip("install", *(made.work / name for name in PLUGINS.values()))
+    return made
+
+
+@pytest.mark.wheels
+def test_a_new_plugin_of_each_kind_passes_its_own_tests(environment: Any) -> None:
+    done = environment.python("-m", "pytest", "-q", "--import-mode=importlib", *PLUGINS.values())
+    assert done.returncode == 0, done.stdout
+    assert " skipped" not in done.stdout
+    assert "warning" not in done.stdout
+
+
+@pytest.mark.wheels
+def test_all_that_new_plugins_provide_can_be_built(environment: Any) -> None:
+    done = environment.sigzoo("plugins", "check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for what in ("backbone ourlab", "preprocessor our-cut", "loss our-smoothing", "model our-models"):
+        assert f": {what}\n" in done.stdout
+
+
+@pytest.mark.wheels
+@pytest.mark.parametrize(("model", "size"), [("ourlab", 64), ("our-models", 160)])
+def test_a_new_model_embeds_at_once(environment: Any, model: str, size: int) -> None:
+    done = environment.sigzoo("embed", "signature.png", "-m", model, "-o", f"{model}.npz")
+    assert done.returncode == 0, done.stderr
+    with np.load(environment.work / f"{model}.npz") as found:
+        assert found["features"].shape == (1, size)
+        assert np.isfinite(found["features"]).all()
+
+
+@pytest.mark.wheels
+def test_weights_can_be_made_again_and_are_the_same(environment: Any) -> None:
+    folder = environment.work / PLUGINS["backbone"]
+    before = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    done = environment.python(folder / "make_weights.py")
+    assert done.returncode == 0, done.stderr
+    after = {path: path.read_bytes() for path in before}
+    assert after == before
+
+
+@pytest.mark.wheels
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_is_whole(environment: Any, kind: str) -> None:
+    folder = environment.work / PLUGINS[kind]
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    package = PLUGINS[kind].replace("-", "_")
+    expected = {"pyproject.toml", "README.md", "LICENSE", ".gitignore", ".github/workflows/test.yml"}
+    assert expected | {"tests/test_plugin.py", f"{package}/__init__.py", f"{package}/py.typed"} <= names
+    texts = [path for path in folder.rglob("*") if path.suffix in (".py", ".yml", ".yaml", ".toml", ".md")]
+    assert not [path for path in texts if "$" in path.read_text().replace("${{ matrix.python }}", "")]
+    assert compileall.compile_dir(folder, quiet=1)
+
+
+def test_the_card_of_a_new_backbone_is_complete_and_says_that_it_is_untrained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_plugin("some-new-lab", folder=tmp_path / "plugin")
+    monkeypatch.syspath_prepend(str(folder))
+    registry = folder / "some_new_lab" / "registry.yaml"
+    check_registry(registry, skip=("components",))
+    assert "untrained" in registry.read_text()
+
+
+def test_the_folder_is_the_names_own_or_the_one_that_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert write_plugin("some-loss", "loss") == Path("some-loss")
+    write_plugin("some-loss", "loss", tmp_path / "elsewhere")
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"some-loss", "elsewhere"}
+    files = [{str(path.relative_to(root)) for path in root.rglob("*")} for root in tmp_path.iterdir()]
+    assert files[0] == files[1]
+    assert Path("some-loss").stat().st_mode & 0o700 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Our-Lab", "lower-case letters"),
+        ("9lab", "a letter first"),
+        ("our--lab", "single hyphens"),
+        ("our_lab", "lower-case letters"),
+        ("../evil", "lower-case letters"),
+        ("", "lower-case letters"),
+        ("x" * 61, "at most 60"),
+        ("class", "Python has a use"),
+        ("json", "Python has a use"),
+        ("numpy", "is installed already"),
+        ("signet", "taken by a backbone of sigzoo-signet"),
+        ("sigzoo-signet-2017", "taken by a preprocessor of sigzoo-signet"),
+        ("synsig-tiny", "taken by a model"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=reason):
+        write_plugin(name, "loss")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_exists_is_left_as_it_is(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    with pytest.raises(UsageError, match="exists already"):
+        write_plugin("some-loss", "loss", taken)
+    assert list(tmp_path.iterdir()) == [taken]
+    assert list(taken.iterdir()) == []
+    with pytest.raises(UsageError, match="does not exist"):
+        write_plugin("some-loss", "loss", tmp_path / "no" / "such")
+
+
+def test_nothing_is_left_behind_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sigzoo import scaffolding
+    from sigzoo.errors import SigzooError
+
+    monkeypatch.setattr(scaffolding.sys, "executable", str(tmp_path / "no-python"))
+    with pytest.raises(SigzooError, match="cannot be written"):
+        write_plugin("some-lab", folder=tmp_path / "plugin")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_like_goes_with_models_alone(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--like goes with --kind models"):
+        write_plugin("some-loss", "loss", tmp_path / "x", like="signet")

@@ -120,3 +120,13 @@ def test_a_file_without_params_says_what_it_holds(tmp_path: Path) -> None:
     path.write_bytes(b"\x80\x02}q\x01U\x07weightsq\x02K\x07s.")
     with pytest.raises(WeightsError, match=r"found a dict with the keys \['weights'\]"):
         read_weights(path, "lasagne")
+
+
+def test_other_entries_of_the_file_become_texts(tmp_path: Path) -> None:
+    entries = (
+        b"U\x05notesU\x03abcU\x05epochK\x07U\x04rateG?\xe0\x00\x00\x00\x00\x00\x00U\x04none]U\x06params]"
+    )
+    path = tmp_path / "weights.pkl"
+    path.write_bytes(b"\x80\x02}(" + entries + b"u.")
+    metadata = read_weights(path, "lasagne").metadata
+    assert metadata == {"notes": "abc", "epoch": "7", "rate": "0.5", "none": "a list of 0"}

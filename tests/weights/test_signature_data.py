@@ -228,6 +228,41 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
             SignatureData(path)
 
 
+def test_rows_beyond_the_end_and_arrays_too_large_to_read_whole_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "large.npz"
+    np.savez_compressed(path, x=np.zeros(270 << 20, np.uint8), y=np.zeros(3))
+    with open_npz(path) as found:
+        with pytest.raises(DataError, match="array 'x' takes 283115520 bytes; read it by rows"):
+            found["x"].read()
+        assert found["x"].rows(5, 9).tolist() == [0, 0, 0, 0]
+        for start, stop in ((2, 4), (-1, 2), (2, 1)):
+            with pytest.raises(DataError, match=f"array 'y' has 3 entries, not {start} to {stop}"):
+                found["y"].rows(start, stop)
+
+
+SHUFFLE = """
+import resource, sys
+from sigzoo.errors import DataError
+from sigzoo.weights.arrays import SignatureData
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+with SignatureData(sys.argv[1]) as data:
+    try:
+        next(data.batches(4, shuffle_seed=1))
+    except DataError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_no_space_to_unpack_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    x = np.zeros((100, 1, 150, 220), np.float32)
+    path = _file(tmp_path / "d.npz", np.savez_compressed, x=x, y=np.zeros(100), yforg=None)
+    done = subprocess.run([sys.executable, "-c", SHUFFLE, path], capture_output=True, text=True, check=True)
+    assert "array 'x' cannot be unpacked (File too large)" in done.stdout
+    assert list(tmp_path.iterdir()) == [path]
+
+
 ITERATE = """
 import sys
 from pathlib import Path

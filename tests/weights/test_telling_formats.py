@@ -112,3 +112,12 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
             read_weights(path, "lasagne")
         with pytest.raises(WeightsError, match=said):
             detect_format(path)
+
+
+def test_a_file_of_5_gb_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "w.pkl"
+    with path.open("wb") as file:
+        file.write(b"\x80\x02")
+        file.truncate(5 << 30)
+    with pytest.raises(WeightsError, match="5368709120 bytes, more than any weight file has"):
+        read_weights(path, "lasagne")

@@ -92,7 +92,7 @@ class LayeredBackbone(Backbone):
         self.check_layers(names)
         self.check_input(x)
         taps: dict[str, Tensor] = {}
-        last = max((self.layers.index(name) for name in names), default=-1)
+        last = max([-1, *(self.layers.index(name) for name in names)])
         for name, step in zip(self._conv_names[: last + 1], self.conv_layers, strict=False):
             x = step(x)
             if name in names:

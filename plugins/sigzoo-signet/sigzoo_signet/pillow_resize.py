@@ -20,6 +20,7 @@ class PillowResize:
     Grey levels are stretched to 0 .. 255. Pillow then filters along the rows, rounds to uint8,
     and filters along the columns, with whole coefficients of 22 bits: their products with grey
     levels are exact in float64, so that matrices give the same, and only of the inked part.
+    Pillow itself is not asked: from version 13 on it turns the order round on tall canvases.
 
     Parameters
     ----------

@@ -118,6 +118,6 @@ def _variance(inv_std: Tensor, label: str) -> Tensor:
     """Running variance, float32, from the inverse standard deviation that Lasagne stores."""
     exact = inv_std.double()
     variance = (exact.pow(-2) - _BATCH_NORM_EPS).float()
-    if not bool((exact > 0).all()) or not bool(torch.isfinite(variance).all()):
+    if not bool(((exact > 0) & torch.isfinite(exact) & torch.isfinite(variance)).all()):
         raise WeightsError(f"{label}: an inverse standard deviation must be positive and finite.")
     return variance

@@ -50,8 +50,6 @@ class SkimageResize:
         for first in range(0, rows.size, chunk):
             some = rows[first : first + chunk], columns[first : first + chunk]
             result[some] = self._exact(placed, *some).clip(lowest, highest).astype(np.uint8)
-        result[~self._rows.inside] = 0
-        result[:, ~self._columns.inside] = 0
         return result
 
     def _exact(
@@ -80,7 +78,6 @@ class _Axis:
         self.weights = gaussian_weights(sigma) if sigma > 1e-15 else (1.0,)
         self.window = len(self.weights) + 1
         positions = (np.arange(start, start + size) + 0.5) * factor - 0.5
-        self.inside = (positions >= 0) & (positions <= length - 1)
         whole = np.floor(positions)
         near = 1.0 - (positions - whole)
         self.linear = np.stack([near, 1.0 - near], axis=1)

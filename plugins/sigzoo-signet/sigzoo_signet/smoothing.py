@@ -205,15 +205,25 @@ def _truncating_pass(image: GreyImage, axis: int, strips: _Strips) -> GreyImage:
             windows = source if axis == 0 else np.pad(source, ((0, 0), (_RADIUS, _RADIUS)), mode="symmetric")
             unsure &= ~_settle_flat(part, windows, axis)
         doubtful.append(np.flatnonzero(unsure) + top * width)
-    rows_at, columns_at = np.unravel_index(np.concatenate(doubtful), image.shape)
-    along, steps = (rows_at, columns_at)[axis], range(_TAPS)
-    places = [
-        (mirrored[along + step], columns_at) if axis == 0 else (rows_at, mirrored[along + step])
-        for step in steps
-    ]
-    exact = weighted_sum([image[place] for place in places], gaussian_weights(_SIGMA))
-    result[rows_at, columns_at] = exact.astype(np.uint8)
+    at = np.concatenate(doubtful)
+    if at.size > image.size // 16:
+        return _exact_pass(image, axis, mirrored)
+    place = list(np.unravel_index(at, image.shape))
+    along, taps = place[axis], []
+    for tap in range(_TAPS):
+        place[axis] = mirrored[along + tap]
+        taps.append(image[tuple(place)])
+    result.ravel()[at] = weighted_sum(taps, gaussian_weights(_SIGMA)).astype(np.uint8)
     return result
+
+
+def _exact_pass(image: GreyImage, axis: int, mirrored: NDArray[np.intp]) -> GreyImage:
+    """Smooth along one axis in float64: slow, for images that are full of doubtful pixels."""
+    lines = image.take(mirrored, axis=axis)
+    length = image.shape[axis]
+    parts = [slice(tap, tap + length) for tap in range(_TAPS)]
+    taps = [lines[part] if axis == 0 else lines[:, part] for part in parts]
+    return weighted_sum(taps, gaussian_weights(_SIGMA)).astype(np.uint8)
 
 
 def _lines(image: GreyImage, rows: NDArray[np.intp]) -> GreyImage:

@@ -113,7 +113,7 @@ def draw_comparison(
         If matplotlib is not installed or the suffix is not one of `SUFFIXES`.
     """
     count = len(images)
-    cell = min(1.0, max(0.45, 9.0 / count))
+    cell = min(1.0, max(0.45, 9.0 / count), 27.0 / count)
     side, top = 1.7 * max(cell, 0.7), 1.0 * max(cell, 0.7)
     margin, title = 0.2, 0.4
     extent = cell * count
@@ -126,7 +126,8 @@ def draw_comparison(
     heat = area(margin + side, margin, extent, extent)
     shown = heat.imshow(distances, cmap="viridis_r", vmin=0, aspect="auto")
     heat.set_axis_off()
-    _write_values(heat, distances, cell)
+    if cell >= 0.45:
+        _write_values(heat, distances, cell)
     for index, image in enumerate(images):
         thumbnail = _thumbnail(image)
         left = margin + side + index * cell

@@ -7,7 +7,8 @@ from functools import cache, partial
 from typing import Any, ClassVar
 
 from sigzoo import plugins, zoo
-from sigzoo.plugins import KINDS, normalise
+from sigzoo.plugins import KINDS, Plugin, normalise
+from sigzoo.registry import read_registry
 from sigzoo.testing.backbones import BACKBONE, BackboneCase
 from sigzoo.testing.backbones import DEFAULT_LIMIT_MB as DEFAULT_WEIGHTS_LIMIT_MB
 from sigzoo.testing.distributions import DEFAULT_LIMIT_MB, DISTRIBUTION, DistributionCase, find_plugins
@@ -82,9 +83,20 @@ class PluginConformance:
                     yield from _bound(f"{kind} {item.name}", _SUITES[kind], subject)
         for path in dict.fromkeys(path for plugin in found for path in plugin.registries):
             yield from _bound(f"registry {path.name}", REGISTRY, partial(RegistryCase, path))
-        for name, card in zoo.catalogue().models.items():
-            if normalise(card.distribution) == normalise(cls.distribution) and found:
-                yield from _bound(f"model {name}", MODEL, partial(ModelCase, name))
+        for name in _models(cls.distribution, found):
+            yield from _bound(f"model {name}", MODEL, partial(ModelCase, name))
+
+
+def _models(distribution: str, found: list[Plugin]) -> list[str]:
+    """Models that the plugins register, and those of other registries that are made of their parts."""
+    registered = {
+        name for plugin in found for path in plugin.registries for name in read_registry(path).models
+    }
+    return [
+        name
+        for name, card in zoo.catalogue().models.items()
+        if name in registered or (found and normalise(card.distribution) == normalise(distribution))
+    ]
 
 
 @cache

@@ -268,6 +268,15 @@ def test_the_test_class_covers_everything_that_a_plugin_provides(install: Instal
         assert any(name.startswith(f"{what}: ") for name in names), what
 
 
+def test_models_made_of_anothers_parts_are_covered_too(install: Install) -> None:
+    install("toyplugin", with_registry("distribution: toyplugin", "distribution: sigzoo-signet"))
+
+    class Conformance(PluginConformance):
+        distribution = "toyplugin"
+
+    assert "model toy: parts_fit" in [name for name, _ in Conformance.cases()]
+
+
 BLOCKED = PARTS.replace("self.fc(x.flatten(1))", "self.fc(x.flatten(1)).detach()")
 
 PLUGINS_TESTS = """\

@@ -217,6 +217,10 @@ BROKEN = {
         HEAD + "@hookimpl\ndef sigzoo_register_models(registry): ...",
         "registry",
     ),
+    "asks for models at import": (
+        "import sigzoo\nsigzoo.list_models()\n" + HEAD,
+        "it asks sigzoo for models or plugins while it is being imported itself",
+    ),
     "hook that raises": (HEAD + hook("losses", "1 / 0"), "ZeroDivisionError: division by zero"),
     "target that is no target": (backbone("net", "net"), "must look like 'package.module:Name', got 'net'"),
     "name that is no name": (backbone("My Net!", "a.b:C"), "lower-case letters and digits"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "PluginManager",
     "Provided",
     "backbone",
+    "forget",
     "is_strict",
     "loss",
     "manager",
@@ -40,7 +42,10 @@ def is_strict() -> bool:
     return os.environ.get("SIGZOO_STRICT", "") not in ("", "0")
 
 
-@cache
+_lock = threading.RLock()
+_loading = False
+
+
 def manager() -> PluginManager:
     """The plugins of this process, loaded once.
 
@@ -49,18 +54,37 @@ def manager() -> PluginManager:
     Raises
     ------
     PluginError
-        If a plugin failed and ``SIGZOO_STRICT=1``.
+        If a plugin failed and ``SIGZOO_STRICT=1``, or if a plugin asks for plugins at its import.
     """
+    with _lock:
+        if _loading:
+            raise PluginError("it asks sigzoo for models or plugins while it is being imported itself")
+        return _manager()
+
+
+@cache
+def _manager() -> PluginManager:
     from sigzoo.zoo import component_owners
 
+    global _loading
+    owners = component_owners()
     found, unknown = allowed(discover())
-    loaded = PluginManager(found, component_owners())
+    _loading = True
+    try:
+        loaded = PluginManager(found, owners)
+    finally:
+        _loading = False
     for name in unknown:
         _tell(f"SIGZOO_PLUGINS names {name!r}, which no installed distribution or entry point is called")
     for plugin in loaded.plugins:
         if not plugin.healthy:
             report(plugin)
     return loaded
+
+
+def forget() -> None:
+    """Find and load plugins anew when they are next asked for; for tests that install some."""
+    _manager.cache_clear()
 
 
 def report(plugin: Plugin) -> None:

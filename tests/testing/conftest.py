@@ -23,7 +23,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     installed: list[str] = []
 
     def forget() -> None:
-        plugins.manager.cache_clear()
+        plugins.forget()
         zoo.catalogue.cache_clear()
         for module in [each for each in sys.modules if each.partition(".")[0] in installed]:
             del sys.modules[module]

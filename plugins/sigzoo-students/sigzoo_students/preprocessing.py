@@ -23,6 +23,10 @@ _FAINTEST = 6.0
 """Grey levels by which ink, slightly blurred, must be darker than the paper around it, on average."""
 _CLEAREST = 1.5
 """The same in standard deviations of the noise."""
+_FAINT = 24.0
+"""Below this many grey levels, ink must be sparse: faint and everywhere is a shadow."""
+_SPARSE = 0.22
+"""Largest share of the image that faint ink covers."""
 
 
 class SynsigPreprocessor(Preprocessor):
@@ -137,7 +141,8 @@ def _ink(image: GreyImage) -> tuple[Floats, NDArray[np.bool_]]:
     cut, contrast = _threshold(smooth)
     floor = 3.0 * float(np.median(smooth)) + 6.0
     mask = smooth > max(min(floor, cut), 0.6 * cut)
-    if contrast < max(_FAINTEST, _CLEAREST * _noise(grey)) or not mask.any():
+    shadow = contrast < _FAINT and float(mask.mean()) > _SPARSE
+    if contrast < max(_FAINTEST, _CLEAREST * _noise(grey)) or shadow or not mask.any():
         raise ImageError(
             f"the image ({image.shape[0]} x {image.shape[1]}) holds no ink: nothing stands out from the "
             "paper. Check that it is the right file and not a blank page."

@@ -100,10 +100,13 @@ def test_a_page_of_one_level_holds_no_ink(preprocess, level):
         preprocess(np.full((300, 500), level, np.uint8))
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_noisy_blank_page_holds_no_ink(preprocess, seed):
+@pytest.mark.parametrize("seed", range(12))
+def test_a_noisy_shaded_blank_page_holds_no_ink(preprocess, seed):
     rng = np.random.default_rng(seed)
-    page = np.linspace(190, 240, 600) + rng.normal(0, rng.uniform(0.5, 5.0), (300, 600))
+    height, width = rng.integers(40, 700, 2)
+    slope = rng.uniform(-30, 30, 2)
+    page = slope[0] * np.linspace(-1, 1, width) + slope[1] * np.linspace(-1, 1, height)[:, None]
+    page = page + rng.uniform(90, 225) + rng.normal(0, rng.uniform(0.5, 10.0), (height, width))
     with pytest.raises(ImageError, match="no ink"):
         preprocess(np.clip(page, 0, 255).astype(np.uint8))
 

@@ -37,7 +37,7 @@ class PillowResize:
 
     def __call__(self, placed: Placed) -> GreyImage:
         """Resize a canvas: uint8 of `size`."""
-        narrow = _rounded(self._columns.apply(_stretch(placed).astype(np.float64).T, placed.left))
+        narrow = _rounded(self._columns.apply(_stretch(placed).T, placed.left))
         return _rounded(self._rows.apply(narrow.T, placed.top)).astype(np.uint8)
 
 

@@ -17,6 +17,8 @@ TRAINING_SIZE: Size = (170, 242)
 """Height and width of the published images before the crop."""
 
 _BAND = 5
+# Bands for which a part of the image is converted at once: as much as the cache holds.
+_GROUP = 4
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,19 @@ class BandedMatrix:
         What lies before and behind counts as 0. Gives ``(M, W)``.
         """
         result = np.zeros((self._height, lines.shape[1]), dtype=self._dtype)
-        for rows, origin, block in self._bands:
-            begin, end = max(origin, offset), min(origin + block.shape[1], offset + lines.shape[0])
-            if begin < end:
-                np.matmul(
-                    block[:, begin - origin : end - origin],
-                    lines[begin - offset : end - offset],
-                    out=result[rows],
-                )
+        for group in range(0, len(self._bands), _GROUP):
+            bands = self._bands[group : group + _GROUP]
+            begin = max(offset, bands[0][1])
+            end = min(offset + lines.shape[0], max(origin + block.shape[1] for _, origin, block in bands))
+            if begin >= end:
+                continue
+            part = lines[begin - offset : end - offset].astype(self._dtype)
+            for rows, origin, block in bands:
+                low, high = max(origin, begin), min(origin + block.shape[1], end)
+                if low < high:
+                    np.matmul(
+                        block[:, low - origin : high - origin],
+                        part[low - begin : high - begin],
+                        out=result[rows],
+                    )
         return result

@@ -39,7 +39,7 @@ class SkimageResize:
 
     def __call__(self, placed: Placed) -> GreyImage:
         """Resize a canvas: uint8 of `size`."""
-        narrow = self._rows.matrix.apply(placed.ink.astype(np.float32), placed.top)
+        narrow = self._rows.matrix.apply(placed.ink, placed.top)
         small = self._columns.matrix.apply(narrow.T, placed.left).T
         highest = int(placed.ink.max(initial=0))
         lowest = int(placed.ink.min()) if placed.covers else 0

@@ -1,7 +1,7 @@
 """Gaussian smoothing (sigma 2), fast, with every decision as scipy.ndimage would make it.
 
-The smoothed image is only ever truncated to uint8 or compared with a threshold. So it is computed in
-float32 as products with small banded matrices, and the few pixels that lie too near an integer
+The smoothed image is only ever truncated to uint8 or compared with a threshold. So it is computed
+in float32 as products with small banded matrices, and the few pixels that lie too near an integer
 are computed again in float64, in scipy's order of operations.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from threading import Thread, local
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from sigzoo.interfaces import GreyImage
 
@@ -27,6 +29,10 @@ _RADIUS = 8
 _TAPS = 2 * _RADIUS + 1
 _BLOCK = 16
 _STRIP = 96
+# OpenBLAS starts threads of its own for products larger than 16 x 32 x 512.
+_COLUMNS = 512
+_WORTH_A_THREAD = 1 << 17
+_KEPT_PIXELS = 1 << 22
 # 17 products of float32 and their sums err by less than 17 * 2**-24 * 255 = 2.6e-4 a pass.
 _DOUBT_ONE_PASS = 3e-4
 _DOUBT_TWO_PASSES = 1e-3
@@ -79,8 +85,17 @@ def truncating_smooth(image: GreyImage) -> GreyImage:
     ndarray
         uint8 ``(H, W)``.
     """
-    strips = _Strips(image.shape[1])
-    return _truncating_pass(_truncating_pass(image, 0, strips), 1, strips)
+    height = image.shape[0]
+    result = np.empty_like(image)
+    if image.size < _WORTH_A_THREAD or height < 2 or torch.get_num_threads() == 1:
+        _smooth_rows(image, 0, height, result, _buffers(0))
+        return result
+    middle = height // 2
+    lower = Thread(target=_smooth_rows, args=(image, middle, height, result, _buffers(1)))
+    lower.start()
+    _smooth_rows(image, 0, middle, result, _buffers(0))
+    lower.join()
+    return result
 
 
 def smoothed_at_most(image: GreyImage, threshold: float) -> Mask:
@@ -105,7 +120,7 @@ def smoothed_at_most(image: GreyImage, threshold: float) -> Mask:
     ink = np.zeros(image.shape, dtype=np.bool_)
     padded = np.pad(image, _RADIUS, mode="edge")
     dark = padded <= threshold
-    strips = _Strips(width + 2 * _RADIUS)
+    strips = _Strips(width, _buffers(0))
     doubtful: list[NDArray[np.intp]] = []
     for top in range(0, height, _STRIP):
         # Farther than the radius from every dark pixel, a mean of light ones is light.
@@ -113,11 +128,9 @@ def smoothed_at_most(image: GreyImage, threshold: float) -> Mask:
         if columns.size == 0:
             continue
         left, right = max(0, int(columns[0]) - 2 * _RADIUS), min(width, int(columns[-1]) + 1)
-        source = padded[top : top + _STRIP + 2 * _RADIUS, left : right + 2 * _RADIUS]
-        strips.source[: source.shape[0], : source.shape[1]] = source
         part = ink[top : top + _STRIP, left:right]
-        strips.down(part.shape[0], source.shape[1])
-        smoothed = strips.across(*part.shape)
+        strips.down(padded[top : top + _STRIP + 2 * _RADIUS, left : right + 2 * _RADIUS])
+        smoothed = strips.across(*part.shape)[:, : part.shape[1]]
         np.less_equal(smoothed, threshold, out=part)
         near = np.flatnonzero(np.abs(smoothed - np.float32(threshold)) < _DOUBT_TWO_PASSES)
         rows, across = np.unravel_index(near, part.shape)
@@ -139,90 +152,143 @@ def _band() -> NDArray[np.float32]:
     return band
 
 
+class _Buffers:
+    """Arrays that a thread uses again for every image: fresh memory costs as much as the smoothing."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, NDArray[Any]] = {}
+
+    def array(self, name: str, shape: tuple[int, int], dtype: DTypeLike) -> NDArray[Any]:
+        """An array of finite but arbitrary content, the same memory at every call."""
+        size = shape[0] * shape[1]
+        flat = self._kept.get(name)
+        if flat is None or flat.size < size:
+            flat = np.zeros(size, dtype=dtype)
+            if size <= _KEPT_PIXELS:
+                self._kept[name] = flat
+        return flat[:size].reshape(shape)
+
+
+class _OfThread(local):
+    """Each thread's own buffers: its own part of an image, and the part of the helper it starts."""
+
+    def __init__(self) -> None:
+        self.parts = _Buffers(), _Buffers()
+
+
+_of_thread = _OfThread()
+
+
+def _buffers(part: int) -> _Buffers:
+    return _of_thread.parts[part]
+
+
 class _Strips:
     """Smooths strips of up to `_STRIP` rows in float32, in buffers that stay in the cache.
-
-    Fill `source` (for `down`) or `middle` (for `across`) before. What the methods return are views
-    of the buffers, good until the next call.
 
     Parameters
     ----------
     width
-        Largest number of columns that a strip will have, without the margins.
+        Number of columns of the image, without the margins.
+    buffers
+        Where to take memory from.
     """
 
-    def __init__(self, width: int) -> None:
-        room = -(-width // _BLOCK) * _BLOCK + 2 * _RADIUS
-        self.source = np.zeros((_STRIP + 2 * _RADIUS, room), dtype=np.float32)
-        self.middle = np.zeros((_STRIP, room), dtype=np.float32)
-        self._result = np.zeros((_STRIP, room), dtype=np.float32)
-        blocks = room // _BLOCK - 1
-        stride, unit = self.middle.strides
+    def __init__(self, width: int, buffers: _Buffers) -> None:
+        blocks = -(-width // _BLOCK)
+        self.room = blocks * _BLOCK + 2 * _RADIUS
+        """Columns of the strips: the image's, its margins, and what fills up the last block."""
+        self.valid = width + 2 * _RADIUS, width
+        """Columns of the result that mean something, by axis."""
+        self._source = buffers.array("source", (_STRIP + 2 * _RADIUS, self.room), np.float32)
+        self._middle = buffers.array("middle", (_STRIP, self.room), np.float32)
+        self._result = buffers.array("result", (_STRIP, self.room), np.float32)
+        stride, unit = self._middle.strides
         strides = (_BLOCK * unit, stride, unit)
-        self._windows = as_strided(self.middle, (blocks, _STRIP, _BLOCK + 2 * _RADIUS), strides)
+        self._windows = as_strided(self._middle, (blocks, _STRIP, _BLOCK + 2 * _RADIUS), strides)
         self._smoothed = as_strided(self._result, (blocks, _STRIP, _BLOCK), strides)
 
-    def down(self, rows: int, width: int) -> NDArray[np.float32]:
-        """Smooth ``(rows + 16, width)`` of `source` along the columns into `middle`."""
+    def down(self, source: NDArray[Any]) -> NDArray[np.float32]:
+        """Smooth ``(rows + 16, W)`` along the columns to ``(rows, W)``, W up to `room`.
+
+        The result is a view of a buffer, good until the next call.
+        """
+        rows, width = source.shape[0] - 2 * _RADIUS, source.shape[1]
+        lines = self._source[: rows + 2 * _RADIUS, :width]
+        lines[...] = source
         for first in range(0, rows, _BLOCK):
             last = min(first + _BLOCK, rows)
             band = _band()[: last - first, : last - first + 2 * _RADIUS]
-            np.matmul(
-                band, self.source[first : last + 2 * _RADIUS, :width], out=self.middle[first:last, :width]
-            )
-        return self.middle[:rows, :width]
+            for left in range(0, width, _COLUMNS):
+                columns = slice(left, min(left + _COLUMNS, width))
+                target = self._middle[first:last, columns]
+                np.matmul(band, lines[first : last + 2 * _RADIUS, columns], out=target)
+        return self._middle[:rows, :width]
 
-    def across(self, rows: int, width: int) -> NDArray[np.float32]:
-        """Smooth ``(rows, width + 16)`` of `middle` along the rows."""
+    def across(self, rows: int, width: int, source: NDArray[Any] | None = None) -> NDArray[np.float32]:
+        """Smooth ``(rows, W + 16)`` along the rows; without `source`, what `down` has left.
+
+        The result is a view of a buffer, good until the next call: ``(rows, room)``, of which the
+        first `width` columns mean something.
+        """
+        if source is not None:
+            self._middle[:rows] = source
         blocks = -(-width // _BLOCK)
         np.matmul(self._windows[:blocks, :rows], _band().T, out=self._smoothed[:blocks, :rows])
-        return self._result[:rows, :width]
+        return self._result[:rows]
 
 
-def _truncating_pass(image: GreyImage, axis: int, strips: _Strips) -> GreyImage:
-    """Smooth along one axis, borders reflected, truncated to uint8 as scipy truncates."""
+def _smooth_rows(image: GreyImage, first: int, last: int, result: GreyImage, buffers: _Buffers) -> None:
+    """Fill some rows of `result` with the image smoothed along both axes.
+
+    Works on 255 minus the image, mirrored at the borders, in rows of the strips' whole width: what
+    lies beside the image is smoothed along with it, since unbroken memory is worth more.
+    """
     height, width = image.shape
-    mirrored = np.pad(np.arange(image.shape[axis]), _RADIUS, mode="symmetric")
-    result, below = np.empty_like(image), np.empty((_STRIP, width), dtype=np.uint8)
-    doubtful = []
+    strips = _Strips(width, buffers)
+    rows = np.pad(np.arange(height), _RADIUS, mode="symmetric")[first : last + 2 * _RADIUS]
+    columns = np.pad(np.arange(width), _RADIUS, mode="symmetric") + _RADIUS
+    inverted = buffers.array("inverted", (len(rows), strips.room), np.uint8)
+    np.invert(_lines(image, rows), out=inverted[:, _RADIUS : width + _RADIUS])
+    inverted[:, :_RADIUS] = inverted[:, columns[:_RADIUS]]
+    inverted[:, width + _RADIUS : width + 2 * _RADIUS] = inverted[:, columns[-_RADIUS:]]
+    down = buffers.array("down", (last - first, strips.room), np.uint8)
+    _truncating_pass(inverted, 0, strips, down)
+    across = buffers.array("across", down.shape, np.uint8)
+    _truncating_pass(down, 1, strips, across)
+    np.invert(across[:, :width], out=result[first:last])
+
+
+def _truncating_pass(padded: GreyImage, axis: int, strips: _Strips, result: GreyImage) -> None:
+    """Smooth along one axis and truncate to uint8 as scipy does, on inverted grey levels.
+
+    Takes 255 minus the image, from 8 pixels before it on along the axis, and fills in 255 minus
+    the result. On white paper the inverted mean is exactly 0, and anything else is far enough
+    from 0 to tell in float32; away from 0, truncating the mean is rounding the inverted one up.
+    """
+    height, doubtful = result.shape[0], []
     for top in range(0, height, _STRIP):
         rows = min(_STRIP, height - top)
-        if axis == 0:
-            source = _lines(image, mirrored[top : top + rows + 2 * _RADIUS])
-            strips.source[: rows + 2 * _RADIUS, :width] = source
-            smoothed = strips.down(rows, width)
-        else:
-            source = image[top : top + rows]
-            strips.middle[:rows, _RADIUS : width + _RADIUS] = source
-            strips.middle[:rows, :_RADIUS] = source[:, mirrored[:_RADIUS]]
-            strips.middle[:rows, width + _RADIUS : width + 2 * _RADIUS] = source[:, mirrored[-_RADIUS:]]
-            smoothed = strips.across(rows, width)
+        source = padded[top : top + rows + (2 * _RADIUS if axis == 0 else 0)]
+        smoothed = strips.down(source) if axis == 0 else strips.across(rows, strips.valid[1], source)
         part = result[top : top + rows]
         np.add(smoothed, np.float32(_DOUBT_ONE_PASS), out=part, casting="unsafe")
-        np.subtract(smoothed, np.float32(_DOUBT_ONE_PASS), out=below[:rows], casting="unsafe")
-        unsure = part != below[:rows]
+        unsure = (smoothed - np.float32(_DOUBT_ONE_PASS)).astype(np.uint8) != part
+        part += smoothed != 0
+        unsure[:, strips.valid[axis] :] = False
         if np.count_nonzero(unsure) > part.size // 32:
-            windows = source if axis == 0 else np.pad(source, ((0, 0), (_RADIUS, _RADIUS)), mode="symmetric")
-            unsure &= ~_settle_flat(part, windows, axis)
-        doubtful.append(np.flatnonzero(unsure) + top * width)
+            _settle_flat(part, unsure, source, axis)
+        doubtful.append(np.flatnonzero(unsure) + top * strips.room)
     at = np.concatenate(doubtful)
-    if at.size > image.size // 16:
-        return _exact_pass(image, axis, mirrored)
-    place = list(np.unravel_index(at, image.shape))
-    along, taps = place[axis], []
-    for tap in range(_TAPS):
-        place[axis] = mirrored[along + tap]
-        taps.append(image[tuple(place)])
-    result.ravel()[at] = weighted_sum(taps, gaussian_weights(_SIGMA)).astype(np.uint8)
-    return result
+    step = strips.room if axis == 0 else 1
+    line = padded.ravel()
+    for first in range(0, at.size, _CHUNK):
+        some = at[first : first + _CHUNK]
+        result.ravel()[some] = ~_truncated([~line.take(some + tap * step) for tap in range(_TAPS)])
 
 
-def _exact_pass(image: GreyImage, axis: int, mirrored: NDArray[np.intp]) -> GreyImage:
-    """Smooth along one axis in float64: slow, for images that are full of doubtful pixels."""
-    lines = image.take(mirrored, axis=axis)
-    length = image.shape[axis]
-    parts = [slice(tap, tap + length) for tap in range(_TAPS)]
-    taps = [lines[part] if axis == 0 else lines[:, part] for part in parts]
+def _truncated(taps: Sequence[GreyImage]) -> GreyImage:
+    """Weighted sum of 17 grey levels, truncated, exactly as scipy computes it."""
     return weighted_sum(taps, gaussian_weights(_SIGMA)).astype(np.uint8)
 
 
@@ -233,21 +299,22 @@ def _lines(image: GreyImage, rows: NDArray[np.intp]) -> GreyImage:
     return image[rows]
 
 
-def _settle_flat(result: GreyImage, source: GreyImage, axis: int) -> Mask:
-    """Fill in the pixels of `result` whose 17 pixels in `source` are equal; return where they are."""
+def _settle_flat(result: GreyImage, unsure: Mask, source: GreyImage, axis: int) -> None:
+    """Fill in the pixels of `result` whose 17 pixels in `source` are equal, and be sure of them."""
     flat = _flat_windows(source, axis)
     inner = source[_RADIUS:-_RADIUS] if axis == 0 else source[:, _RADIUS:-_RADIUS]
+    result, unsure = result[:, : flat.shape[1]], unsure[:, : flat.shape[1]]
     np.copyto(result, inner, where=flat)
     for level, mean in _drifting_levels():
-        np.copyto(result, np.uint8(mean), where=flat & (inner == level))
-    return flat
+        np.copyto(result, np.uint8(255 - mean), where=flat & (inner == 255 - level))
+    unsure &= ~flat
 
 
 @lru_cache(maxsize=1)
 def _drifting_levels() -> tuple[tuple[int, int], ...]:
     """Levels that smoothing changes although all 17 pixels hold them, and to what: rounding."""
-    levels = np.arange(256)
-    means = weighted_sum([levels] * _TAPS, gaussian_weights(_SIGMA)).astype(np.uint8)
+    levels = np.arange(256, dtype=np.uint8)
+    means = _truncated([levels] * _TAPS)
     return tuple((int(level), int(means[level])) for level in levels if means[level] != level)
 
 

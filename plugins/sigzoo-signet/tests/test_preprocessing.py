@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from scipy import ndimage
+from sigzoo_signet import smoothing
 from sigzoo_signet.canvas import CANVASES
 from sigzoo_signet.otsu import grey_histogram, otsu_opencv, otsu_skimage
 from sigzoo_signet.preprocessing import SigNet2017, Sigver
+from skimage import filters
 
 from sigzoo.interfaces import ImageError, SigzooWarning, UsageError
 
@@ -110,6 +113,27 @@ def test_one_preprocessor_serves_many_threads_and_can_be_sent_to_processes(prepr
     assert (pickle.loads(pickle.dumps(one))(images[0]) == expected[0]).all()
 
 
+def test_an_image_smoothed_by_two_threads_is_that_smoothed_by_one(specimens, monkeypatch):
+    images = [specimen.image for specimen in specimens(36)]
+    alone = [smoothing.truncating_smooth(image) for image in images]
+    monkeypatch.setattr(smoothing, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(smoothing.torch, "get_num_threads", lambda: 2)
+    for image, expected in zip(images, alone, strict=True):
+        assert (smoothing.truncating_smooth(image) == expected).all()
+        assert (ndimage.gaussian_filter(image, 2) == expected).all()
+
+
+@pytest.mark.parametrize("make", [np.zeros, np.ones])
+def test_the_buffers_of_an_image_never_show_in_the_next(make):
+    rng = np.random.default_rng(0)
+    for height, width in [(300, 500), (40, 30), (1, 200), (97, 17), (299, 501), (96, 16), (33, 1)]:
+        image = rng.integers(0, 256, (height, width), dtype=np.uint8)
+        smoothing.truncating_smooth(255 * make((310, 505), np.uint8))
+        assert (smoothing.truncating_smooth(image) == ndimage.gaussian_filter(image, 2)).all()
+        expected = filters.gaussian(image, 2, preserve_range=True) <= 120
+        assert (smoothing.smoothed_at_most(image, 120) == expected).all()
+
+
 @BOTH
 @pytest.mark.parametrize("level", [0, 1, 128, 255])
 def test_an_image_of_one_level_holds_no_ink(preprocessor, level):
@@ -185,8 +209,6 @@ def test_on_two_levels_sigvers_threshold_goes_halfway_between_them(dark, light, 
 
 
 def test_on_two_levels_the_box_is_that_of_the_image_smoothed_and_halved():
-    from skimage import filters
-
     image = two_levels(40, 200, 12)
     smoothed = filters.gaussian(image, 2, preserve_range=True)
     rows, columns = np.nonzero(smoothed <= 120)

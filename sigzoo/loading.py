@@ -60,9 +60,7 @@ def load(
     heads: dict[str, nn.Linear] = {
         head: _head(file, head, outputs, backbone.feature_dim) for head, outputs in card.heads.items()
     }
-    return SignatureModel(
-        name, card, preprocessor, backbone, heads, device=device, runtime=runtime
-    )
+    return SignatureModel(name, card, preprocessor, backbone, heads, device=device, runtime=runtime)
 
 
 def find_card(name: str | None = None) -> tuple[str, Card]:
@@ -154,12 +152,22 @@ def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None
     local = Path(path)
     kind = detect_format(local)
     if kind.format == "safetensors":
-        return read_weights(local, "safetensors")
+        return _own(read_weights(local, "safetensors"), name)
     if published is None:
         raise _unpublished(name, card, path)
     if kind.format is None and published.member and is_zipfile(local):
         return read_weights(local, published.format, member=published.member)
     return read_weights(local, published.format)
+
+
+def _own(file: WeightFile, name: str) -> WeightFile:
+    """Refuse a file that says it is another model's: its preprocessing would be another one."""
+    says = file.metadata.get("model")
+    if says is not None and says != name:
+        raise WeightsError(
+            f"{file.path}: holds the weights of {says!r}, not of {name!r}; load it by that name."
+        )
+    return file
 
 
 def _unpublished(name: str, card: Card, path: str | os.PathLike[str] | None) -> WeightsError:

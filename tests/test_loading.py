@@ -167,7 +167,7 @@ def test_a_file_of_another_format_is_refused(lasagne: Path, tmp_path: Path, stat
         sigzoo.load("signet", weights=tmp_path / "absent.pth")
 
 
-def test_safetensors_load_under_any_card_of_the_network(
+def test_safetensors_load_as_the_model_that_they_name(
     state: dict[str, Tensor], tmp_path: Path, signatures: list[Path]
 ) -> None:
     torch.save((state, {}, {}), tmp_path / "mine.pth")
@@ -175,6 +175,8 @@ def test_safetensors_load_under_any_card_of_the_network(
     first = sigzoo.load("signet.pytorch", weights=tmp_path / "mine.pth").embed(signatures)
     second = sigzoo.load("signet.pytorch", weights=tmp_path / "mine.safetensors").embed(signatures)
     np.testing.assert_array_equal(first, second)
+    with pytest.raises(WeightsError, match=r"holds the weights of 'signet\.pytorch', not of 'signet'"):
+        sigzoo.load("signet", weights=tmp_path / "mine.safetensors")
 
 
 def test_the_default_is_bundled_and_needs_no_network(

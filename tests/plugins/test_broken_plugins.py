@@ -1,0 +1,181 @@
+"""A plugin may be broken in any way: it is left out, told once, and everything else works."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HEAD = "from sigzoo import hookimpl\n\nSIGZOO_API = 1\n\n\n"
+HOOK = "@hookimpl\ndef sigzoo_register_{kind}(register):\n    {body}\n\n\n"
+
+
+def hook(kind: str, *lines: str) -> str:
+    return HOOK.format(kind=kind, body="\n    ".join(lines))
+
+
+def backbone(name: str, target: str) -> str:
+    return HEAD + hook("backbones", f"register({name!r}, {target!r})")
+
+
+def models(text: str = "Path(__file__).with_name('registry.yaml')") -> str:
+    return "from pathlib import Path\n\n" + HEAD + hook("models", f"register({text})")
+
+
+BROKEN = {
+    "raises": ("raise RuntimeError('the disk\\nis full')", "RuntimeError: the disk is full"),
+    "import error": ("import module_of_nobody", "No module named 'module_of_nobody'"),
+    "syntax error": ("def broken(:", "SyntaxError"),
+    "sys.exit": ("import sys\nsys.exit(3)", "SystemExit: 3"),
+    "base exception": ("class Stop(BaseException): pass\nraise Stop('now')", "Stop: now"),
+    "unprintable exception": (
+        "class Bad(Exception):\n    def __str__(self): raise KeyError(1)\nraise Bad",
+        "Bad: <an exception that cannot be shown>",
+    ),
+    "no API version": ("x = 1", "does not declare `SIGZOO_API = 1`"),
+    "API version that is no number": ("SIGZOO_API = '1'", "does not declare `SIGZOO_API = 1`"),
+    "API version of tomorrow": ("SIGZOO_API = 2", "written for version 2 of sigzoo's interfaces; this is 1"),
+    "misspelt hook": (
+        HEAD + "@hookimpl\ndef sigzoo_register_bakbones(register): ...",
+        "a hook 'sigzoo_register_bakbones', which does not exist; perhaps sigzoo_register_backbones is meant",
+    ),
+    "misspelt hook without the prefix": (
+        HEAD + "@hookimpl\ndef register_backbones(register): ...",
+        "a hook 'register_backbones', which does not exist",
+    ),
+    "misspelt hook without the mark": (
+        HEAD + "def sigzoo_register_model(register): ...",
+        "perhaps sigzoo_register_models is meant",
+    ),
+    "hook without the mark": (
+        HEAD + "def sigzoo_register_models(register): ...",
+        "sigzoo_register_models is not marked with `@sigzoo.hookimpl`",
+    ),
+    "hook with another argument": (
+        HEAD + "@hookimpl\ndef sigzoo_register_models(registry): ...",
+        "registry",
+    ),
+    "asks for models at import": (
+        "import sigzoo\nsigzoo.list_models()\n" + HEAD,
+        "it asks sigzoo for models or plugins while it is being imported itself",
+    ),
+    "hook that raises": (HEAD + hook("losses", "1 / 0"), "ZeroDivisionError: division by zero"),
+    "target that is no target": (backbone("net", "net"), "must look like 'package.module:Name', got 'net'"),
+    "name that is no name": (backbone("My Net!", "a.b:C"), "lower-case letters and digits"),
+    "one name twice": (
+        HEAD
+        + hook("backbones", "register('net', 'json:JSONDecoder')", "register('net', 'json:JSONEncoder')"),
+        "registers the backbone 'net' twice",
+    ),
+    "name that the core attributes to another": (
+        backbone("signet", "json:JSONDecoder"),
+        "the backbone name 'signet' belongs to sigzoo-signet",
+    ),
+    "registry that is not there": (models(), "registry.yaml: cannot be read"),
+    "registry at no path": (models("'a\\0b'"), "null"),
+}
+
+
+@dataclass(frozen=True)
+class Together:
+    """What `sigzoo plugins --json` gives with all of them installed beside a sound one."""
+
+    shown: dict[str, dict[str, Any]]
+    told: list[str]
+
+
+def slug(fault: str) -> str:
+    return "broken-" + fault.replace(" ", "-").replace(".", "-").lower()
+
+
+@pytest.fixture(scope="module")
+def all_broken(new_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Together:
+    """Every broken plugin at once, and a sound one."""
+    site = new_site(tmp_path_factory.mktemp("broken"))
+    for fault, (source, _) in BROKEN.items():
+        site.add(slug(fault), source)
+    site.add("sound", backbone("sound-net", "sound.net:Net"), net_py=site.network)
+    done = site.sigzoo("plugins", "--json")
+    assert done.returncode == 0, done.stderr
+    shown = {each["distribution"]: each for each in json.loads(done.stdout)}
+    return Together(shown, done.stderr.splitlines())
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_plugin_is_left_out_and_told_in_one_line(all_broken: Together, fault: str) -> None:
+    name, reason = slug(fault), BROKEN[fault][1]
+    (line,) = [
+        each for each in all_broken.told if each.startswith(f"sigzoo: Plugin {name} 2.5 was left out: ")
+    ]
+    assert line.endswith(f" See `sigzoo plugins {name}`.")
+    assert reason in line
+    shown = all_broken.shown[name]
+    assert (shown["healthy"], shown["provides"], shown["registries"]) == (False, [], [])
+    assert reason in shown["failure"]
+
+
+def test_a_sound_plugin_works_beside_any_number_of_broken_ones(all_broken: Together) -> None:
+    assert all_broken.shown["sound"]["healthy"] is True
+    assert len(all_broken.told) == len(BROKEN)
+
+
+def test_the_full_reason_with_traceback_is_shown_on_request(site: Any) -> None:
+    site.add("broken", "def deep():\n    raise RuntimeError('why')\n\n\ndeep()\n")
+    done = site.sigzoo("plugins", "broken")
+    assert done.returncode == 0
+    assert "health       left out: RuntimeError: why" in done.stdout
+    assert "line 2, in deep" in done.stdout
+
+
+def test_a_failure_is_told_once_a_process_and_does_not_stop_other_work(site: Any) -> None:
+    site.add("broken", "raise RuntimeError('no')")
+    code = "import sigzoo; sigzoo.list_models(); sigzoo.info('signet'); sigzoo.list_models('signet*')"
+    done = site.python(code)
+    assert done.returncode == 0
+    assert done.stderr.count("Plugin broken") == 1
+    listed = site.sigzoo("list", "--json")
+    assert listed.returncode == 0
+    assert "signet" in {each["name"] for each in json.loads(listed.stdout)}
+
+
+def test_strict_turns_a_failure_into_an_error(site: Any) -> None:
+    site.add("broken", "raise RuntimeError('no')")
+    done = site.sigzoo("list", SIGZOO_STRICT="1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Plugin broken 2.5 was left out: RuntimeError: no" in done.stderr
+    assert site.sigzoo("list", SIGZOO_STRICT="0").returncode == 0
+
+
+def test_strict_covers_registries_and_missing_targets(site: Any) -> None:
+    site.add("half", backbone("half-net", "half.gone:Net"))
+    assert "does not exist" in site.sigzoo("list", SIGZOO_STRICT="1").stderr
+    site.add("unread", models())
+    done = site.sigzoo("list", SIGZOO_STRICT="1", SIGZOO_PLUGINS="unread")
+    assert (done.returncode, "cannot be read" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "version"),
+    [
+        (lambda records: (records / "METADATA").unlink(), "2.5"),
+        (lambda records: (records / "METADATA").write_text("Metadata-Version: 2.1\nVersion: 7\n"), "7"),
+    ],
+)
+def test_damaged_records_of_an_installation_break_nothing(
+    site: Any, damage: Callable[[Path], object], version: str
+) -> None:
+    site.add("damaged", backbone("net", "damaged.net:Net"), net_py=site.network)
+    damage(site.records("damaged"))
+    assert site.state()["damaged"]["version"] == version
+
+
+def test_entry_points_that_cannot_be_read_are_a_failure_of_their_distribution_alone(site: Any) -> None:
+    site.add("damaged", backbone("net", "damaged.net:Net"), net_py=site.network)
+    (site.records("damaged") / "entry_points.txt").write_text("[sigzoo]\nno equals sign here\n")
+    done = site.sigzoo("list")
+    assert done.returncode == 0
+    assert "Plugin damaged 2.5 was left out: its entry_points.txt cannot be read" in done.stderr

@@ -1,0 +1,191 @@
+"""What plugins provide is found by name; names, targets and choices are settled before any import."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+HELPERS = """\
+sigzoo_version = "1"
+
+
+class Called:
+    sigzoo_impl = 1
+
+    def __call__(self, *args, **options):
+        raise SystemExit(9)
+
+
+anything = Called()
+
+
+def helper(*args, **options):
+    raise SystemExit(9)
+
+
+"""
+LAZY = """\
+def __getattr__(name):
+    if name == "Heavy":
+        raise SystemExit("imported")
+    raise AttributeError(name)
+
+
+def __dir__():
+    return ["Heavy"]
+"""
+
+
+def test_a_healthy_plugin_is_used_and_nothing_is_said(site: Any) -> None:
+    site.add("our-lab", site.backbone("net", "our_lab.net:Net"), net_py=site.network)
+    done = site.sigzoo("plugins", "--json")
+    (shown,) = json.loads(done.stdout)
+    assert done.stderr == ""
+    assert (shown["distribution"], shown["version"], shown["api"], shown["healthy"]) == (
+        "our-lab",
+        "2.5",
+        1,
+        True,
+    )
+    assert shown["provides"] == [
+        {"kind": "backbone", "name": "net", "target": "our_lab.net:Net", "defaults": {}}
+    ]
+    built = site.python("import sigzoo; print(sigzoo.backbone('net', width=5).fc.out_features)")
+    assert built.stdout == "5\n"
+
+
+def test_the_allow_list_goes_by_distribution_or_entry_point(site: Any) -> None:
+    site.add("one-lab", site.backbone("one", "json:JSONDecoder"))
+    site.add("two-lab", site.backbone("two", "json:JSONDecoder"))
+    site.add("broken", "raise RuntimeError('not to be seen')")
+    assert set(site.state(SIGZOO_PLUGINS="One_Lab, two-lab-entry")) == {"one-lab", "two-lab"}
+    assert site.state(SIGZOO_PLUGINS="") == {}
+    assert set(site.names) < set(site.state(SIGZOO_PLUGINS="*"))
+
+
+def test_a_name_in_the_allow_list_that_nobody_has_is_told(site: Any) -> None:
+    site.add("one-lab", site.backbone("one", "json:JSONDecoder"))
+    done = site.sigzoo("plugins", "--json", SIGZOO_PLUGINS="one-lab,tow-lab")
+    assert "SIGZOO_PLUGINS names 'tow-lab'" in done.stderr
+    assert len(json.loads(done.stdout)) == 1
+
+
+def test_of_two_that_claim_a_name_the_later_is_left_out_and_both_are_named(site: Any) -> None:
+    for name in ("zeta-lab", "alpha-lab"):
+        module = name.replace("-", "_")
+        site.add(name, site.backbone("net", f"{module}.net:Net"), net_py=site.network)
+    found = site.state()
+    assert found["alpha-lab"]["healthy"] is True
+    assert "the backbone name 'net' is taken by alpha-lab" in str(found["zeta-lab"]["failure"])
+    assert site.state(SIGZOO_PLUGINS="zeta-lab")["zeta-lab"]["healthy"] is True
+
+
+def test_one_name_may_stand_for_a_backbone_and_a_loss(site: Any) -> None:
+    both = site.hook("backbones", "register('x', 'json:JSONDecoder')") + site.hook(
+        "losses", "register('x', 'json:loads')"
+    )
+    site.add("both", site.head + both)
+    assert site.state()["both"]["healthy"] is True
+
+
+def test_what_a_plugin_prints_does_not_spoil_the_output(site: Any) -> None:
+    site.add(
+        "chatty", "print('hello from the plugin')\n" + site.head + site.hook("losses", "print('and again')")
+    )
+    done = site.sigzoo("plugins", "--json")
+    assert len(json.loads(done.stdout)) == 1
+    assert "hello from the plugin\nand again" in done.stderr
+
+
+def test_helpers_constants_and_classes_of_a_plugin_are_not_taken_for_hooks(site: Any) -> None:
+    site.add("helped", site.head + HELPERS + site.hook("losses", "register('x', 'json:loads')"))
+    assert site.state()["helped"]["healthy"] is True
+
+
+def test_looking_for_hooks_does_not_run_lazy_attributes(site: Any) -> None:
+    site.add("lazy", site.head + LAZY)
+    assert site.state()["lazy"]["healthy"] is True
+
+
+def test_a_missing_target_leaves_out_that_entry_alone(site: Any) -> None:
+    entries = site.hook(
+        "backbones", "register('good', 'half.net:Net')", "register('bad', 'half.gone:Net')",
+        "register('far', 'nowhere.to.be.found:Net')", "register('unnamed', 'half:Net')",
+    )  # fmt: skip
+    site.add("half", site.head + entries, net_py=site.network)
+    done = site.sigzoo("plugins", "--json")
+    (shown,) = json.loads(done.stdout)
+    assert [each["name"] for each in shown["provides"]] == ["good"]
+    assert [each["name"] for each in shown["left_out"]] == ["bad", "far", "unnamed"]
+    assert (shown["healthy"], shown["failure"]) == (False, None)
+    assert len(done.stderr.splitlines()) == 1
+    assert "Plugin half 2.5 was left out in part: the backbone 'bad': its target half.gone:Net" in done.stderr
+    asked = site.python(site.caught.format(call="backbone('bad')"))
+    assert asked.stdout.startswith("PluginError The backbone 'bad' of half 2.5 was left out")
+
+
+def test_looking_for_targets_imports_nothing(site: Any) -> None:
+    site.add("light", site.backbone("net", "light.deep.net:Net"))
+    (site.folder / "light" / "deep").mkdir()
+    (site.folder / "light" / "deep" / "__init__.py").write_text("raise SystemExit('imported')")
+    (site.folder / "light" / "deep" / "net.py").write_text(site.network)
+    assert site.state()["light"]["healthy"] is True
+    code = "import sys; from sigzoo import plugins; plugins.manager(); print('torch' in sys.modules)"
+    assert site.python(code).stdout == "False\n"
+
+
+def test_a_package_that_bends_its_path_keeps_its_targets(site: Any) -> None:
+    site.add("bent", site.backbone("net", "bent.outer.net:Net"))
+    (site.folder / "bent" / "outer").mkdir()
+    (site.folder / "bent" / "outer" / "__init__.py").write_text("__path__.append(__path__[0] + '/../hidden')")
+    (site.folder / "bent" / "hidden").mkdir()
+    (site.folder / "bent" / "hidden" / "net.py").write_text(site.network)
+    assert site.state()["bent"]["healthy"] is True
+
+
+def test_check_imports_and_builds_everything(site: Any) -> None:
+    entries = site.hook(
+        "backbones", "register('good', 'tried.net:Net')", "register('faulty', 'tried.net:Faulty')",
+        "register('absent', 'tried.net:Absent')", "register('stranger', 'tried.net:NotOne')",
+    )  # fmt: skip
+    site.add(
+        "tried",
+        site.models() + site.head + entries,
+        net_py=site.network,
+        registry_yaml=site.registry("toy", "tried", "good"),
+    )
+    done = site.sigzoo("plugins", "check")
+    assert done.returncode == 1
+    assert "ok      tried: backbone good" in done.stdout
+    assert (
+        "FAILED  tried: backbone faulty: The backbone 'faulty' of tried cannot be built with no options"
+        in done.stdout
+    )
+    assert "RuntimeError: the sky is falling" in done.stdout
+    assert "has no attribute 'Absent'" in done.stdout
+    assert "not a subclass of sigzoo.interfaces.Backbone" in done.stdout
+    assert "FAILED  tried: model toy:" in done.stdout
+    assert "preprocessor plain" in done.stdout
+    results = json.loads(site.sigzoo("plugins", "check", "tried", "--json").stdout)
+    assert [each["ok"] for each in results if each["kind"] == "backbone"] == [True, False, False, False]
+    assert "in __init__" in next(each["details"] for each in results if each["name"] == "faulty")
+
+
+def test_check_of_sound_plugins_succeeds(site: Any) -> None:
+    site.add("sound", site.backbone("net", "sound.net:Net"), net_py=site.network)
+    done = site.sigzoo("plugins", "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("1 thing checked, 0 failed\n")
+
+
+def test_wrong_options_are_the_callers_mistake(site: Any) -> None:
+    site.add("sound", site.backbone("net", "sound.net:Net"), net_py=site.network)
+    code = site.caught.format(call="backbone('net', depth=3)")
+    assert "UsageError The backbone 'net' cannot be built with depth=3" in site.python(code).stdout
+
+
+def test_an_unknown_plugin_is_a_wrong_usage(site: Any) -> None:
+    site.add("our-lab", site.backbone("net", "our_lab.net:Net"), net_py=site.network)
+    done = site.sigzoo("plugins", "our-lap")
+    assert (done.returncode, "Did you mean our-lab?" in done.stderr) == (2, True)
+    assert site.sigzoo("plugins", "one", "two").returncode == 2

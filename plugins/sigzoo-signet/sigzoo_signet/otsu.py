@@ -39,7 +39,7 @@ def otsu_opencv(counts: Histogram) -> int:
     """
     histogram = counts.tolist()
     scale = 1.0 / sum(histogram)
-    total_mean = float(sum(level * count for level, count in enumerate(histogram))) * scale
+    total_mean = float(counts @ np.arange(256)) * scale
     dark_mean = dark_share = best_variance = 0.0
     best = 0
     for level, count in enumerate(histogram):

@@ -203,7 +203,12 @@ class _Strips:
         self._source = buffers.array("source", (_STRIP + 2 * _RADIUS, self.room), np.float32)
         self._middle = buffers.array("middle", (_STRIP, self.room), np.float32)
         self._result = buffers.array("result", (_STRIP, self.room), np.float32)
+        self._below = buffers.array("below", (_STRIP, self.room), np.uint8)
+        self._positive = buffers.array("positive", (_STRIP, self.room), np.bool_)
         stride, unit = self._middle.strides
+        strips, taps = _STRIP // _BLOCK, _BLOCK + 2 * _RADIUS
+        self._lines = as_strided(self._source, (strips, taps, self.room), (_BLOCK * stride, stride, unit))
+        self._summed = self._middle.reshape(strips, _BLOCK, self.room)
         strides = (_BLOCK * unit, stride, unit)
         self._windows = as_strided(self._middle, (blocks, _STRIP, _BLOCK + 2 * _RADIUS), strides)
         self._smoothed = as_strided(self._result, (blocks, _STRIP, _BLOCK), strides)
@@ -214,15 +219,11 @@ class _Strips:
         The result is a view of a buffer, good until the next call.
         """
         rows, width = source.shape[0] - 2 * _RADIUS, source.shape[1]
-        lines = self._source[: rows + 2 * _RADIUS, :width]
-        lines[...] = source
-        for first in range(0, rows, _BLOCK):
-            last = min(first + _BLOCK, rows)
-            band = _band()[: last - first, : last - first + 2 * _RADIUS]
-            for left in range(0, width, _COLUMNS):
-                columns = slice(left, min(left + _COLUMNS, width))
-                target = self._middle[first:last, columns]
-                np.matmul(band, lines[first : last + 2 * _RADIUS, columns], out=target)
+        self._source[: source.shape[0], :width] = source
+        blocks = -(-rows // _BLOCK)
+        for left in range(0, width, _COLUMNS):
+            columns = slice(left, min(left + _COLUMNS, width))
+            np.matmul(_band(), self._lines[:blocks, :, columns], out=self._summed[:blocks, :, columns])
         return self._middle[:rows, :width]
 
     def across(self, rows: int, width: int, source: NDArray[Any] | None = None) -> NDArray[np.float32]:
@@ -236,6 +237,17 @@ class _Strips:
         blocks = -(-width // _BLOCK)
         np.matmul(self._windows[:blocks, :rows], _band().T, out=self._smoothed[:blocks, :rows])
         return self._result[:rows]
+
+    def truncate(self, smoothed: NDArray[np.float32], result: GreyImage) -> Mask:
+        """Round smoothed inverted levels up, where they are not 0; say where that is in doubt."""
+        below, positive = self._below[: len(smoothed)], self._positive[: len(smoothed)]
+        np.add(smoothed, np.float32(_DOUBT_ONE_PASS), out=result, casting="unsafe")
+        np.subtract(smoothed, np.float32(_DOUBT_ONE_PASS), out=below, casting="unsafe")
+        unsure = below.view(np.bool_)
+        np.not_equal(result, below, out=unsure)
+        np.not_equal(smoothed, 0, out=positive)
+        result += positive
+        return unsure
 
 
 def _smooth_rows(image: GreyImage, first: int, last: int, result: GreyImage, buffers: _Buffers) -> None:
@@ -272,9 +284,7 @@ def _truncating_pass(padded: GreyImage, axis: int, strips: _Strips, result: Grey
         source = padded[top : top + rows + (2 * _RADIUS if axis == 0 else 0)]
         smoothed = strips.down(source) if axis == 0 else strips.across(rows, strips.valid[1], source)
         part = result[top : top + rows]
-        np.add(smoothed, np.float32(_DOUBT_ONE_PASS), out=part, casting="unsafe")
-        unsure = (smoothed - np.float32(_DOUBT_ONE_PASS)).astype(np.uint8) != part
-        part += smoothed != 0
+        unsure = strips.truncate(smoothed, part)
         unsure[:, strips.valid[axis] :] = False
         if np.count_nonzero(unsure) > part.size // 32:
             _settle_flat(part, unsure, source, axis)

@@ -56,5 +56,6 @@ class AdditiveMarginSoftmax(Loss):
             raise UsageError("am-softmax must be prepared with the number of writers before it is used.")
         centres = F.normalize(self.centres, dim=1).to(batch.features.dtype)
         cosine = F.normalize(batch.features, dim=1) @ centres.T
-        target = F.one_hot(batch.writers, len(centres)).to(cosine.dtype)
-        return F.cross_entropy(self.scale * (cosine - self.margin * target), batch.writers)
+        right = batch.writers[:, None]
+        lowered = cosine.scatter_add(1, right, torch.full_like(right, -self.margin, dtype=cosine.dtype))
+        return F.cross_entropy(self.scale * lowered, batch.writers)

@@ -19,6 +19,7 @@ from typing import Literal
 from sigzoo import plugins, zoo
 from sigzoo.errors import SigzooError, UsageError
 from sigzoo.registry import Card, Component
+from sigzoo.registry.core import component_owners
 
 __all__ = ["KINDS", "PluginKind", "write_plugin"]
 
@@ -149,7 +150,7 @@ def _check_name(name: str) -> None:
 
 def _check_free(component: str, kind: PluginKind) -> None:
     """Refuse a name that the plugin manager would refuse."""
-    manager, known, owners = plugins.manager(), zoo.catalogue(), zoo.component_owners()
+    manager, known, owners = plugins.manager(), zoo.catalogue(), component_owners()
     for each in plugins.KINDS:
         here = manager.provided(each).get(component)
         owner = owners.get(f"{each} {component}") or (here.distribution if here else None)

@@ -11,27 +11,10 @@ from sigzoo import plugins
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.errors import ArtifactError, PluginError, RegistryError, UnknownNameError
 from sigzoo.plugins.records import describe
-from sigzoo.registry import Artifact, Card, Catalogue, Registry, core_registry_path, read_registry
+from sigzoo.registry import Artifact, Card, Catalogue, Registry, read_registry
+from sigzoo.registry.core import component_keys, component_owners, core_registry
 
 __all__ = ["artifact_names", "artifact_spec", "artifact_specs", "catalogue", "fetch", "info", "list_models"]
-
-
-@cache
-def _core_registry() -> Registry:
-    return read_registry(core_registry_path())
-
-
-def component_owners() -> dict[str, str]:
-    """``"kind name"`` -> distribution, for the components that the core's cards use."""
-    owners: dict[str, str] = {}
-    for card in _core_registry().models.values():
-        for key in _component_keys(card):
-            owners.setdefault(key, card.distribution)
-    return owners
-
-
-def _component_keys(card: Card) -> tuple[str, str]:
-    return f"backbone {card.backbone.name}", f"preprocessor {card.preprocessor.name}"
 
 
 @cache
@@ -45,7 +28,7 @@ def catalogue() -> Catalogue:
     RegistryError
         If the core's registry or one that the user named is not valid.
     """
-    accepted = [(_core_registry(), "sigzoo")]
+    accepted = [(core_registry(), "sigzoo")]
     known = _together(accepted)
     for plugin in plugins.manager().plugins:
         try:
@@ -119,7 +102,7 @@ def missing_distributions(card: Card) -> list[str]:
     manager = plugins.manager()
     provided = {f"{kind} {name}" for kind in ("backbone", "preprocessor") for name in manager.provided(kind)}
     owners = component_owners()
-    missing = [owners.get(key, card.distribution) for key in _component_keys(card) if key not in provided]
+    missing = [owners.get(key, card.distribution) for key in component_keys(card) if key not in provided]
     return list(dict.fromkeys(missing))
 
 
@@ -135,7 +118,7 @@ def require_components(name: str, card: Card) -> None:
     if not missing:
         return
     loaded = plugins.manager()
-    for key in _component_keys(card):
+    for key in component_keys(card):
         gone = loaded.withheld(*key.split(" ", 1))
         if gone is not None and gone[0].distribution in missing:
             plugin, entry = gone
@@ -150,7 +133,7 @@ def require_components(name: str, card: Card) -> None:
             raise PluginError(
                 f"The model {name!r} needs {plugin.distribution}, which was left out: {plugin.failure}."
             )
-        wanted = " and ".join(_component_keys(card))
+        wanted = " and ".join(component_keys(card))
         raise PluginError(
             f"The model {name!r} needs the {wanted}; {plugin.distribution} {plugin.version} is installed"
             f" but does not provide all of that. See `sigzoo plugins {plugin.distribution}`."

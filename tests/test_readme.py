@@ -56,7 +56,7 @@ def test_the_table_shows_who_belongs_together(folder: Path) -> None:
 
 
 def test_the_second_command_sets_up_and_runs_all_tests() -> None:
-    assert blocks("bash")[1].splitlines() == [SETUP, ".venv/bin/pytest -n auto"]
+    assert blocks("bash")[1].splitlines() == [SETUP, ".venv/bin/pytest -n auto --dist loadfile"]
 
 
 @pytest.mark.parametrize("command", [line for block in blocks("bash")[2:] for line in block.splitlines()])

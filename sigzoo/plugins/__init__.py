@@ -13,6 +13,7 @@ from sigzoo.plugins.discovery import allowed, discover
 from sigzoo.plugins.manager import PluginManager
 from sigzoo.plugins.records import API_VERSION, KINDS, Kind, LeftOut, Plugin, Provided, normalise
 from sigzoo.plugins.targets import resolve
+from sigzoo.registry.core import component_owners
 
 if TYPE_CHECKING:
     from sigzoo.interfaces import Backbone, Loss, Preprocessor
@@ -64,8 +65,6 @@ def manager() -> PluginManager:
 
 @cache
 def _manager() -> PluginManager:
-    from sigzoo.zoo import component_owners
-
     global _loading
     owners = component_owners()
     found, unknown = allowed(discover())

@@ -30,13 +30,6 @@ class Registry:
     citations: Mapping[str, Citation] = field(default_factory=dict)
 
 
-def core_registry_path() -> Path:
-    """Path of the registry that belongs to the installed core, in a wheel or in a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / "registry.yaml"
-    return installed if installed.exists() else package.parent / "registry.yaml"
-
-
 def read_registry(path: str | Path) -> Registry:
     """Read and check a registry file.
 

@@ -1,0 +1,36 @@
+"""The registry that belongs to the core: where it lies, and whose components its cards use."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from sigzoo.registry.cards import Card
+from sigzoo.registry.reading import Registry, read_registry
+
+
+def core_registry_path() -> Path:
+    """Path of the registry that belongs to the installed core, in a wheel or in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "registry.yaml"
+    return installed if installed.exists() else package.parent / "registry.yaml"
+
+
+@cache
+def core_registry() -> Registry:
+    """The core's registry, read once."""
+    return read_registry(core_registry_path())
+
+
+def component_keys(card: Card) -> tuple[str, str]:
+    """``"kind name"`` of the components that a card is made of."""
+    return f"backbone {card.backbone.name}", f"preprocessor {card.preprocessor.name}"
+
+
+def component_owners() -> dict[str, str]:
+    """``"kind name"`` -> distribution, for the components that the core's cards use."""
+    owners: dict[str, str] = {}
+    for card in core_registry().models.values():
+        for key in component_keys(card):
+            owners.setdefault(key, card.distribution)
+    return owners

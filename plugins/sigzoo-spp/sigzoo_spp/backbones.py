@@ -60,6 +60,16 @@ class _SigNetSPP(LayeredBackbone):
         side = _side_before(conv1_stride, pool1_stride, pool2_stride)
         self.minimum_size = (side, side)
 
+    def check_input(self, x: Tensor) -> None:
+        """Raise `ImageError` for a batch that is not ``(N, 1, h, w)`` of at least `minimum_size`.
+
+        What fits is compared as it is: turned into numbers first, as the messages need them, the
+        sizes would become constants of an exported program.
+        """
+        height, width = self.minimum_size
+        if not (x.ndim == 4 and x.shape[1] == 1 and x.shape[2] >= height and x.shape[3] >= width):
+            super().check_input(x)
+
 
 class SigNetSPP300(_SigNetSPP):
     """SigNet-SPP for scans of 300 dpi; images of any size from 37 x 37 on.

@@ -241,6 +241,15 @@ def test_exported_and_compiled_networks_give_the_same_features(randomised):
         assert difference(compiled(x), model(x)) < 1e-5
 
 
+def test_one_exported_program_takes_any_batch_and_any_size(randomised):
+    model = randomised(SigNetSPP300(), 9)
+    free = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)
+    program = torch.export.export(model, (images(2, (150, 220)),), dynamic_shapes={"x": free}).module()
+    with torch.inference_mode():
+        for count, size in [(1, (90, 140)), (3, (101, 333)), (2, (80, 75))]:
+            assert difference(program(images(count, size)), model(images(count, size))) < 1e-5
+
+
 def test_a_signet_file_under_spp_is_refused_by_the_name_of_the_tensor():
     signet = {"params[0]": SigNet().conv_layers.conv1.conv.weight.detach()}
     with pytest.raises(

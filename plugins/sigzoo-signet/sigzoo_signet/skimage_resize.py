@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sigzoo.interfaces import GreyImage, Size
 from sigzoo_signet.canvas import Placed
 from sigzoo_signet.resizing import BandedMatrix, cover
-from sigzoo_signet.smoothing import gaussian_weights, weighted_sum
+from sigzoo_signet.strips import gaussian_weights, weighted_sum
 
 __all__ = ["SkimageResize"]
 

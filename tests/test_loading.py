@@ -225,6 +225,25 @@ artifacts:
         zoo.catalogue.cache_clear()
 
 
+@pytest.mark.parametrize("name", ["signet-student-tiny", "signet-student-base", "signet-student-thin"])
+def test_a_recipe_has_no_weights_to_load_but_takes_ones_own(
+    name: str, tmp_path: Path, signatures: list[Path]
+) -> None:
+    with pytest.raises(WeightsError, match=r"nobody publishes its weights.*signet\.teacher.*weights=FILE"):
+        sigzoo.load(name)
+    card = zoo.info(name)
+    options = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in card.backbone.options.items()
+    }
+    state = random_state(sigzoo.backbone(card.backbone.name, **options))
+    head = {"weight": torch.zeros(531, card.features.size), "bias": torch.arange(531.0)}
+    path = save_weights(tmp_path / "own.safetensors", state, {"writer": head}, {"model": name})
+    model = sigzoo.load(name, weights=path)
+    assert model.embed(signatures).shape == (4, card.features.size)
+    np.testing.assert_allclose(model.logits(signatures), np.tile(np.arange(531.0), (4, 1)))
+
+
 def test_fetch_gives_the_path_of_a_verified_file(tmp_path: Path) -> None:
     (path,) = sigzoo.fetch("synsig-tiny")
     assert path.name == "synsig-tiny.safetensors"

@@ -37,7 +37,7 @@ class StudentTiny(Backbone):
     Parameters
     ----------
     input_size
-        ``(h, w)``, multiples of 16.
+        ``(h, w)``, each at least 16.
     widths
         Channels of the stem and of the two stages.
     depths
@@ -60,8 +60,8 @@ class StudentTiny(Backbone):
         feature_dim: int = 160,
     ) -> None:
         super().__init__()
-        if len(input_size) != 2 or any(side < 16 or side % 16 for side in input_size):
-            raise UsageError(f"input_size must be two multiples of 16, got {tuple(input_size)}.")
+        if len(input_size) != 2 or min(input_size) < 16:
+            raise UsageError(f"input_size must be two sides of at least 16, got {tuple(input_size)}.")
         if (
             len(widths) != 3
             or len(depths) != 2
@@ -80,7 +80,8 @@ class StudentTiny(Backbone):
             _Unit(near, far, 3, 2), *(_Unit(far, far, 3, 1) for _ in range(depths[1]))
         )
         self.squeeze = _Unit(far, squeeze, 1, 1)
-        places = (self.input_size[0] // 16) * (self.input_size[1] // 16)
+        height, width = (-(-side // 16) for side in self.input_size)  # each stride rounds up
+        places = height * width
         self.fc = nn.Linear(squeeze * places + 2 * far, feature_dim, bias=False)
         self.bn = nn.BatchNorm1d(feature_dim)
 

@@ -58,10 +58,16 @@ def test_options_change_the_network():
     assert model(torch.rand(1, 1, 64, 128)).shape == (1, 32)
 
 
+@pytest.mark.parametrize("size", [(16, 16), (17, 31), (90, 192), (150, 220)])
+def test_any_size_from_sixteen_on_can_be_chosen(size):
+    model = StudentTiny(input_size=size).eval()
+    assert model(torch.rand(2, 1, *size)).shape == (2, model.feature_dim)
+
+
 @pytest.mark.parametrize(
     "options",
     [
-        {"input_size": (90, 192)},
+        {"input_size": (15, 192)},
         {"widths": (8, 8)},
         {"depths": (1,)},
         {"feature_dim": 0},

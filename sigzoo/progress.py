@@ -20,6 +20,7 @@ def bar(progress: ProgressLike, total: int | None, what: str) -> Iterator[Callab
         from rich.console import Console
         from rich.progress import Progress
 
-        with Progress(console=Console(stderr=True), transient=True) as shown:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
             task = shown.add_task(what, total=total)
             yield lambda done: shown.advance(task, done)

@@ -15,6 +15,8 @@ def list_command(pattern: str | None, as_json: bool) -> None:
     from sigzoo import zoo
 
     cards = {name: zoo.info(name) for name in zoo.list_models(pattern)}
+    if not cards:
+        click.echo(f"sigzoo: no model matches {pattern!r}.", err=True)
     if as_json:
         print_json([{"name": name, **summary(name)} for name in cards])
         return

@@ -29,6 +29,18 @@ def test_list_takes_a_pattern(run: Run) -> None:
     assert [row["name"] for row in rows] == ["signet-f-0.95", "signet-f-0.999", "signet-f-0.95.pytorch"]
 
 
+def test_a_pattern_that_matches_nothing_is_told(run: Run) -> None:
+    done = run("list", "zzz*")
+    assert done.status == 0
+    assert "no model matches 'zzz*'" in done.err
+
+
+def test_an_unknown_command_gets_the_nearest_names(run: Run) -> None:
+    done = run("ebmed")
+    assert done.status == 2
+    assert "no command named 'ebmed'. Did you mean embed" in done.err
+
+
 def test_info_shows_a_card_by_its_alias(run: Run) -> None:
     done = run("info", "signetf_lambda0.95")
     assert done.status == 0

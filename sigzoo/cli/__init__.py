@@ -13,7 +13,7 @@ from typing import NoReturn, TextIO
 import click
 
 import sigzoo
-from sigzoo.errors import SigzooError, SigzooWarning
+from sigzoo.errors import SigzooError, SigzooWarning, UnknownNameError
 
 COMMANDS = {
     "list": "sigzoo.cli.listing:list_command",
@@ -45,6 +45,14 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed; an unknown one gets the nearest names."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise UnknownNameError("command", args[0], COMMANDS, "`sigzoo --help` shows all.")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

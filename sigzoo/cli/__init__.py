@@ -27,6 +27,7 @@ COMMANDS = {
     "preprocess": "sigzoo.cli.preprocess:preprocess",
     "check": "sigzoo.cli.check:check",
     "plugins": "sigzoo.cli.plugins:plugins",
+    "train": "sigzoo.cli.train:train",
     "new-plugin": "sigzoo.cli.new_plugin:new_plugin",
 }
 

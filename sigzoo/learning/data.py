@@ -1,0 +1,136 @@
+"""The training data in memory: preprocessed signatures, whose they are, and which are forged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigzoo.errors import DataError
+from sigzoo.interfaces import GreyImage, Size
+
+__all__ = ["Item", "TrainingData", "collect"]
+
+
+class Item(NamedTuple):
+    """One preprocessed signature, as a source gives it."""
+
+    image: GreyImage
+    """uint8 ``(h, w)``, ink bright on 0."""
+    writer: int | str
+    """Whose signature it is or claims to be, as the source names people."""
+    forged: bool
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """N signatures of W writers; images may differ in size."""
+
+    pixels: NDArray[np.uint8]
+    """All images one after the other, each row by row."""
+    sizes: NDArray[np.int64]
+    """``(N, 2)``: height and width."""
+    writers: NDArray[np.int64]
+    """``(N,)``, from 0 to W - 1."""
+    forged: NDArray[np.int64]
+    """``(N,)``: 0 genuine, 1 forgery."""
+
+    def __len__(self) -> int:
+        return len(self.writers)
+
+    @property
+    def writer_count(self) -> int:
+        """W."""
+        return int(self.writers.max()) + 1
+
+    def without_forgeries(self) -> NDArray[np.int64]:
+        """Indices of the genuine signatures."""
+        return np.flatnonzero(self.forged == 0)
+
+    def digest(self) -> str:
+        """A SHA-256 over everything, to tell whether a resumed run has the same data."""
+        found = hashlib.sha256()
+        for array in (self.pixels, self.sizes, self.writers, self.forged):
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
+
+    def smallest(self) -> Size:
+        """Least height and least width."""
+        return int(self.sizes[:, 0].min()), int(self.sizes[:, 1].min())
+
+    def batch(self, indices: NDArray[np.int64], minimum: Size = (1, 1)) -> NDArray[np.uint8]:
+        """Copy some images: uint8 ``(n, 1, H, W)``, each in the middle of the largest's size.
+
+        Parameters
+        ----------
+        indices
+            Which.
+        minimum
+            Least H and W; what an image does not fill is 0, as the background is.
+        """
+        sizes = self.sizes[indices]
+        height, width = (max(int(sizes[:, axis].max()), minimum[axis]) for axis in (0, 1))
+        out = np.zeros((len(indices), 1, height, width), np.uint8)
+        for row, index, (h, w) in zip(out, indices, sizes, strict=True):
+            top, left = (height - h) // 2, (width - w) // 2
+            row[0, top : top + h, left : left + w] = self.image(int(index))
+        return out
+
+    def image(self, index: int) -> GreyImage:
+        """One image, a view."""
+        starts = self._starts()
+        h, w = self.sizes[index]
+        return self.pixels[starts[index] : starts[index] + h * w].reshape(h, w)
+
+    def _starts(self) -> NDArray[np.int64]:
+        # Computed once; a frozen dataclass keeps it beside its fields.
+        found: NDArray[np.int64] | None = self.__dict__.get("_offsets")
+        if found is None:
+            areas = self.sizes.prod(axis=1)
+            found = np.cumsum(areas) - areas
+            self.__dict__["_offsets"] = found
+        return found
+
+
+def collect(items: Iterable[Item], source: str | Path) -> TrainingData:
+    """Put signatures together, and number the writers from 0 in the order of their names.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 2 writers with genuine signatures, or a writer has only forgeries.
+    """
+    images: list[NDArray[np.uint8]] = []
+    sizes: list[tuple[int, int]] = []
+    names: list[int | str] = []
+    forged: list[int] = []
+    for item in items:
+        images.append(np.ascontiguousarray(item.image).reshape(-1))
+        sizes.append((item.image.shape[0], item.image.shape[1]))
+        names.append(item.writer)
+        forged.append(int(item.forged))
+    people = sorted(set(names), key=lambda name: (isinstance(name, str), name))
+    genuine = {name for name, false in zip(names, forged, strict=True) if not false}
+    if len(genuine) < 2:
+        raise DataError(
+            f"{source}: training tells writers apart and needs at least 2 with genuine signatures;"
+            f" there are {len(genuine)} ({len(images)} images)."
+        )
+    lonely = [str(name) for name in people if name not in genuine]
+    if lonely:
+        raise DataError(
+            f"{source}: only forgeries, no genuine signature, of writer {', '.join(lonely[:5])}"
+            f"{' and others' if len(lonely) > 5 else ''}."
+        )
+    number = {name: index for index, name in enumerate(people)}
+    return TrainingData(
+        pixels=np.concatenate(images),
+        sizes=np.array(sizes, np.int64),
+        writers=np.array([number[name] for name in names], np.int64),
+        forged=np.array(forged, np.int64),
+    )

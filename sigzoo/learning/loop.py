@@ -1,0 +1,146 @@
+"""The training loop: epochs of steps, the same for every backbone and every loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from sigzoo.errors import SigzooError
+from sigzoo.interfaces import Size
+from sigzoo.learning.augment import Draws, augment, random_crop
+from sigzoo.learning.data import TrainingData
+from sigzoo.learning.distributed import Group
+from sigzoo.learning.network import TrainedNetwork
+from sigzoo.learning.optim import build_optimiser, clip_gradients, rate_factor, set_rate
+from sigzoo.learning.settings import TrainingSettings
+from sigzoo.learning.splits import epoch_batches
+
+__all__ = ["DivergedError", "Input", "Trainer"]
+
+
+class DivergedError(SigzooError):
+    """A loss or parameters that are no longer finite; the last good checkpoint is kept."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """How a batch of images becomes the network's input."""
+
+    crop: Size | None
+    """Size that is cut out, at random in training; `None` for the whole image."""
+    minimum: Size
+    """Least height and width; smaller images get background around them."""
+
+
+class Trainer:
+    """A network with its optimiser; trains one epoch at a time.
+
+    Every random number follows from the seed, the epoch and the image, none from what was before,
+    so that a run that is resumed takes the very steps of one that was never interrupted.
+
+    Parameters
+    ----------
+    network
+        On `group`'s device already, the same in every process.
+    data, indices
+        The signatures, and which of them are trained on.
+    entering
+        How images become input.
+    settings, group
+        What to do, and with whom.
+    """
+
+    def __init__(
+        self,
+        network: TrainedNetwork,
+        data: TrainingData,
+        indices: NDArray[np.int64],
+        entering: Input,
+        settings: TrainingSettings,
+        group: Group,
+    ) -> None:
+        self.network, self.group = network, group
+        self._data, self._indices, self._input, self._settings = data, indices, entering, settings
+        self.optimiser = build_optimiser(network, settings)
+        self.scaler = torch.amp.GradScaler(group.device.type, enabled=settings.precision == "float16")
+        self._module: nn.Module = network
+        if group.size > 1:
+            # A loss may leave a head out of some batches, which only this option allows.
+            self._module = DistributedDataParallel(network, find_unused_parameters=True)
+        self.steps = len(self._batches(1))
+
+    def epoch(self, number: int, done: Callable[[int], object]) -> tuple[float, float]:
+        """Train epoch `number`, from 1; return its mean loss and last learning rate.
+
+        Raises
+        ------
+        DivergedError
+            If the loss or the parameters become NaN or infinite.
+        """
+        settings, total, rate = self._settings, 0.0, 0.0
+        # Dropout and the like, in a plugin's network.
+        torch.manual_seed(_process_seed(settings.seed, number, self.group.rank))
+        self._module.train()
+        for index, batch in enumerate(self._batches(number)):
+            step = (number - 1) * self.steps + index
+            rate = settings.rate * rate_factor(settings, step, self.steps)
+            set_rate(self.optimiser, rate)
+            loss = self.group.mean(self._step(self._share(batch), number))
+            if not np.isfinite(loss):
+                raise DivergedError(f"The loss became {loss} in step {index + 1} of epoch {number}.")
+            total += loss
+            done(1)
+        if not all(bool(torch.isfinite(each).all()) for each in self.network.parameters()):
+            raise DivergedError(f"The parameters became NaN or infinite in epoch {number}.")
+        return total / self.steps, rate
+
+    def _step(self, batch: NDArray[np.int64], epoch: int) -> Tensor:
+        """One step of the optimiser; the loss of this process's share of the batch."""
+        device = self.group.device
+        pixels = self.pixels(batch, epoch)
+        writers = torch.from_numpy(self._data.writers[batch]).to(device)
+        forged = torch.from_numpy(self._data.forged[batch]).to(device, torch.float32)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss: Tensor = self._module(pixels, writers, forged)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimiser)
+        clip_gradients(self.network, self._settings)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        return loss.detach()
+
+    def pixels(self, batch: NDArray[np.int64], epoch: int) -> Tensor:
+        """Training images, augmented and cropped: float32 ``(N, 1, h, w)``, 0 to 255."""
+        settings, device = self._settings, self.group.device
+        pixels = torch.from_numpy(self._data.batch(batch, self._input.minimum)).to(device).float()
+        draws = Draws.of(settings.seed, epoch, batch, device)
+        if settings.augment:
+            pixels = 255.0 * augment(pixels / 255.0, draws, settings.augment, settings.strength)
+        if self._input.crop is not None:
+            pixels = random_crop(pixels, self._input.crop, draws.child("crop"))
+        return pixels
+
+    def _batches(self, number: int) -> list[NDArray[np.int64]]:
+        return epoch_batches(
+            self._indices,
+            self._data.writers,
+            size=self._settings.batch_size,
+            per_writer=self._settings.per_writer,
+            seed=self._settings.seed,
+            epoch=number,
+            processes=self.group.size,
+        )
+
+    def _share(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
+        count = len(batch) // self.group.size
+        return batch[self.group.rank * count : (self.group.rank + 1) * count]
+
+
+def _process_seed(seed: int, epoch: int, rank: int) -> int:
+    return int(np.random.default_rng([seed, epoch, rank, 3]).integers(2**62))

@@ -1,0 +1,136 @@
+"""What is trained: a backbone, the heads that the loss asks for, and the loss with parameters of its own."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from sigzoo.errors import PluginError, UsageError
+from sigzoo.interfaces import Backbone, Loss, TrainingBatch
+
+__all__ = ["BatchEnricher", "TrainedNetwork", "check_needs"]
+
+_FIELDS = frozenset(each.name for each in fields(TrainingBatch))
+_OWN = _FIELDS - {"teacher_features", "teacher_logits"}
+_PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class BatchEnricher(Protocol):
+    """Adds to a batch what the loop has not: a teacher's features, say. Its parameters are not trained."""
+
+    provides: frozenset[str]
+    """Fields of `TrainingBatch` that it fills."""
+
+    def __call__(self, batch: TrainingBatch, pixels: Tensor) -> TrainingBatch:
+        """Return the batch with `provides` filled in.
+
+        Parameters
+        ----------
+        batch
+            What the loop knows.
+        pixels
+            float32 ``(N, 1, h, w)``, 0 to 255, ink bright on 0: the images as augmented and cropped.
+        """
+        ...
+
+
+def check_needs(name: str, loss: Loss, enricher: BatchEnricher | None) -> None:
+    """Refuse a loss whose needs cannot be met.
+
+    Raises
+    ------
+    PluginError
+        If it declares a field that no batch has.
+    UsageError
+        If it learns from a teacher and there is none.
+    """
+    unknown = loss.needs - _FIELDS
+    if unknown:
+        raise PluginError(
+            f"The loss {name!r} declares that it needs {', '.join(sorted(unknown))}: no batch has."
+        )
+    missing = loss.needs - _OWN - (enricher.provides if enricher else frozenset())
+    if missing:
+        raise UsageError(
+            f"The loss {name!r} learns from a teacher ({', '.join(sorted(missing))}), and training alone has"
+            " none. Choose a loss without one; `sigzoo plugins` lists them."
+        )
+
+
+class TrainedNetwork(nn.Module):
+    """From pixels and labels to a loss, in one module, so that processes can share its gradients.
+
+    Attributes
+    ----------
+    backbone, heads, loss
+        Its parts; ``writer`` and ``forgery`` heads as the loss needs them.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        loss: Loss,
+        *,
+        writers: int,
+        input_scale: float,
+        precision: str = "float32",
+        enricher: BatchEnricher | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone, self.loss = backbone, loss
+        outputs = {"writer": writers, "forgery": 1}
+        self.heads = nn.ModuleDict(
+            {
+                head: nn.Linear(backbone.feature_dim, count)
+                for head, count in outputs.items()
+                if f"{head}_logits" in loss.needs
+            }
+        )
+        loss.prepare(feature_dim=backbone.feature_dim, writers=writers)
+        self.input_scale, self._precision = input_scale, precision
+        # In a tuple, so that torch does not take a teacher's parameters for its own.
+        self._enricher = (enricher,)
+
+    def forward(self, pixels: Tensor, writers: Tensor, forged: Tensor) -> Tensor:
+        """Loss of a batch: a scalar.
+
+        Parameters
+        ----------
+        pixels
+            float32 ``(N, 1, h, w)``, 0 to 255.
+        writers
+            int64 ``(N,)``.
+        forged
+            float32 ``(N,)``: 0 genuine, 1 forgery.
+        """
+        features, logits = self.describe(pixels)
+        batch = TrainingBatch(
+            features=features,
+            writers=writers,
+            forgery=forged if "forgery" in self.loss.needs else None,
+            writer_logits=logits.get("writer"),
+            forgery_logits=logits["forgery"].squeeze(1) if "forgery" in logits else None,
+        )
+        (enricher,) = self._enricher
+        if enricher is not None:
+            with torch.no_grad():
+                added = enricher(batch, pixels)
+            batch = replace(batch, **{field: getattr(added, field) for field in enricher.provides})
+        value: Tensor = self.loss(batch)
+        return value
+
+    def describe(self, pixels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Features float32 ``(N, D)`` and each head's logits ``(N, outputs)`` of images 0 to 255."""
+        with self._autocast(pixels.device.type):
+            features = self.backbone(pixels * self.input_scale)
+            logits = {name: head(features) for name, head in self.heads.items()}
+        return features.float(), {name: each.float() for name, each in logits.items()}
+
+    def _autocast(self, device: str) -> AbstractContextManager[object]:
+        if self._precision == "float32":
+            return nullcontext()
+        return torch.autocast(device, _PRECISIONS[self._precision])

@@ -1,0 +1,176 @@
+"""What a training run is told: one frozen dataclass, checked, and kept as JSON beside its results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from sigzoo.errors import DataError, UnknownNameError, UsageError
+
+__all__ = ["AUGMENTATIONS", "CHOICES", "NOT_STATED", "TrainingSettings"]
+
+AUGMENTATIONS = ("affine", "elastic", "width", "ink", "binarise", "noise", "residue")
+"""Names of the steps, in the order in which they are applied."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "optimiser": ("adamw", "sgd"),
+    "schedule": ("cosine", "steps", "constant"),
+    "precision": ("float32", "bfloat16", "float16"),
+    "decay": ("all", "weights"),
+    "select": ("auto", "accuracy", "eer"),
+}
+"""Values that the settings of these names may take."""
+
+NOT_STATED = "not stated"
+
+_ELSEWHERE = frozenset({"output", "device", "workers", "plot"})
+"""Settings that change nothing about the numbers, so that a resumed run may differ in them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """Everything that decides a training run.
+
+    Raises
+    ------
+    UsageError
+        If a value is out of range.
+    UnknownNameError
+        If a value is none of those it may take.
+    """
+
+    backbone: str
+    """Name of the network, as `sigzoo plugins` lists them."""
+    loss: str
+    preprocessor: str
+    data: str
+    """A ``.npz`` file, a folder of images, or ``synth:writers=500,genuine=16,forgeries=4,seed=0``."""
+    output: Path
+    """Folder of the results; made where it is missing."""
+    backbone_options: Mapping[str, Any] = field(default_factory=dict)
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
+    preprocessor_options: Mapping[str, Any] = field(default_factory=dict)
+    training_options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the preprocessor in training only: those that give images larger than the network
+    takes, which are then cropped at random."""
+    preprocessed: bool = False
+    """Whether `data` holds preprocessed images (bright ink on 0) already."""
+    input_scale: float | None = None
+    """The network's input is the uint8 image times this; by default what the preprocessor says, else
+    1/255."""
+    name: str | None = None
+    """The model's name in the registry fragment; by default the name of the folder."""
+    epochs: int = 20
+    batch_size: int = 64
+    """Signatures in a step, over all processes together."""
+    per_writer: int = 1
+    """Signatures of one writer that come into a batch together, as losses over pairs need; 1 draws
+    all signatures independently."""
+    optimiser: str = "adamw"
+    rate: float = 1e-3
+    """The highest learning rate."""
+    momentum: float = 0.9
+    """Nesterov momentum of SGD."""
+    weight_decay: float = 1e-4
+    decay: str = "all"
+    """What the weight decay acts on: ``all`` parameters, or ``weights``: those with two axes or more."""
+    schedule: str = "cosine"
+    drops: int = 3
+    """For ``steps``: the rate is divided by 10 after every ``epochs // drops`` epochs."""
+    warmup: float = 0.0
+    """Epochs in which the rate rises from 0."""
+    clip_value: float | None = None
+    """Largest absolute value of an entry of a gradient."""
+    clip_norm: float | None = None
+    """Largest Euclidean norm of all gradients together."""
+    precision: str = "float32"
+    augment: tuple[str, ...] = AUGMENTATIONS
+    strength: float = 1.0
+    """Factor on the extent of every augmentation."""
+    validation: float = 0.1
+    """Share of each writer's signatures that is held out."""
+    select: str = "auto"
+    """What decides which epoch is kept: ``accuracy``, ``eer``, or ``auto``: the accuracy where there
+    is a writer head, else the EER."""
+    seed: int = 0
+    device: str = "auto"
+    workers: int = 1
+    """Processes that write synthetic signatures."""
+    plot: bool = False
+    """Whether to draw ``curve.png``."""
+    code_licence: str = NOT_STATED
+    weights_licence: str = NOT_STATED
+    commercial_use: bool = False
+    trained_on: str | None = None
+    """What the card says about the data; synthetic data describe themselves."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", Path(self.output))
+        object.__setattr__(self, "augment", tuple(self.augment))
+        for key, allowed in CHOICES.items():
+            if getattr(self, key) not in allowed:
+                raise UnknownNameError(key, str(getattr(self, key)), allowed)
+        for step in self.augment:
+            if step not in AUGMENTATIONS:
+                raise UnknownNameError("augmentation", step, AUGMENTATIONS)
+        _require(self.batch_size >= 2, "batch_size", "at least 2", self.batch_size)
+        for key in ("epochs", "per_writer", "drops", "workers"):
+            _require(getattr(self, key) >= 1, key, "at least 1", getattr(self, key))
+        for key in ("clip_value", "clip_norm", "input_scale"):
+            value = getattr(self, key)
+            _require(value is None or (isfinite(value) and value > 0), key, "above 0", value)
+        for key in ("weight_decay", "warmup", "strength", "seed"):
+            value = getattr(self, key)
+            _require(isfinite(value) and value >= 0, key, "at least 0", value)
+        _require(isfinite(self.rate) and self.rate > 0, "rate", "above 0", self.rate)
+        _require(0 < self.momentum < 1, "momentum", "between 0 and 1", self.momentum)
+        _require(0 < self.validation <= 0.5, "validation", "above 0 and at most 0.5", self.validation)
+        _require(self.per_writer <= self.batch_size, "per_writer", "at most batch_size", self.per_writer)
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as plain data."""
+        return {**asdict(self), "output": str(self.output), "augment": list(self.augment)}
+
+    def for_publication(self) -> dict[str, Any]:
+        """What decided the numbers, without the folders of the machine it was done on."""
+        return {
+            **{key: value for key, value in self.to_json().items() if key not in _ELSEWHERE},
+            "data": self.data if self.data.startswith("synth:") else Path(self.data).name,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], where: str) -> TrainingSettings:
+        """Read settings that `to_json` wrote.
+
+        Raises
+        ------
+        DataError
+            If there is something in them that no run has, or something is missing or of another type.
+        """
+        known = {each.name for each in fields(cls)}
+        surplus = sorted(set(values) - known)
+        if surplus:
+            raise DataError(f"{where}: holds {', '.join(surplus)}, which no training run has.")
+        try:
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{where}: does not hold the settings of a training run: {error}.") from error
+
+    def differences(self, other: TrainingSettings) -> list[str]:
+        """Name the settings in which another run would give other numbers."""
+        mine, theirs = _plain(self), _plain(other)
+        return sorted(key for key in mine if key not in _ELSEWHERE and mine[key] != theirs[key])
+
+
+def _plain(settings: TrainingSettings) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(settings.to_json()))
+    return plain
+
+
+def _require(good: bool, name: str, wanted: str, value: object) -> None:
+    if not good:
+        raise UsageError(f"{name} must be {wanted}, got {value!r}.")

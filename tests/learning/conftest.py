@@ -1,0 +1,129 @@
+"""A small plugin, small data, and settings for training both in a second."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from sigzoo import plugins, zoo
+from sigzoo.learning import TrainingSettings
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def toy_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the toy plugin as an installed distribution."""
+    site = tmp_path_factory.mktemp("site")
+    shutil.copy(HERE / "toy" / "sigzoo_toy.py", site)
+    info = site / "sigzoo_toy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.4\nName: sigzoo-toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[sigzoo]\ntoy = sigzoo_toy\n")
+    return site
+
+
+@pytest.fixture(autouse=True)
+def _toy_plugin(toy_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the toy plugin for this process and for those that it starts."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.syspath_prepend(str(toy_site))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(toy_site), os.environ.get("PYTHONPATH", "")]))
+    forget()
+    yield
+    forget()
+    torch.set_num_threads(threads)
+
+
+def forget() -> None:
+    plugins.forget()
+    zoo.catalogue.cache_clear()
+
+
+@pytest.fixture
+def forget_plugins() -> Callable[[], None]:
+    """Let the next look-up read plugins and registries anew."""
+    return forget
+
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def patterns() -> Callable[..., tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]]:
+    """Preprocessed images of writers that differ, and forgeries that come near: x, y, yforg."""
+
+    def made(
+        writers: int = 4, genuine: int = 10, forgeries: int = 0, size: tuple[int, int] = (12, 16)
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+        rng = np.random.default_rng(11)
+        x, y, f = [], [], []
+        for writer in range(writers):
+            own = rng.random(size)
+            for sample in range(genuine + forgeries):
+                forged = sample >= genuine
+                shown = np.clip(0.8 * own + (0.4 if forged else 0.15) * rng.standard_normal(size), 0, 1)
+                x.append((255 * shown * (own > 0.3)).astype(np.uint8))
+                y.append(10 * writer + 7)
+                f.append(int(forged))
+        return np.stack(x)[:, None], np.array(y), np.array(f)
+
+    return made
+
+
+@pytest.fixture
+def npz(tmp_path: Path, patterns: Any) -> Make:
+    """Write an npz of preprocessed patterns in sigver's layout."""
+
+    def made(name: str = "data.npz", **what: Any) -> Path:
+        x, y, yforg = patterns(**what)
+        np.savez(tmp_path / name, x=x, y=y, yforg=yforg)
+        return tmp_path / name
+
+    return made
+
+
+@pytest.fixture
+def toy_settings(tmp_path: Path, npz: Make) -> Callable[..., TrainingSettings]:
+    """Settings of a run that takes less than a second; anything can be said otherwise."""
+
+    def made(**otherwise: Any) -> TrainingSettings:
+        values: dict[str, Any] = {
+            "backbone": "toy",
+            "loss": "signet",
+            "preprocessor": "toy-cut",
+            "preprocessed": True,
+            "output": tmp_path / "run",
+            "epochs": 3,
+            "batch_size": 12,
+            "rate": 0.02,
+            "augment": (),
+            "device": "cpu",
+        }
+        if "data" not in otherwise:
+            values["data"] = str(npz())
+        return TrainingSettings(**{**values, **otherwise})
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def log_rows() -> Callable[[Path], list[dict[str, str]]]:
+    """Rows of a log, without the time they took."""
+
+    def read(path: Path) -> list[dict[str, str]]:
+        with path.open(newline="") as file:
+            return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+    return read

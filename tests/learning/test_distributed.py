@@ -1,0 +1,108 @@
+"""Two processes that share every batch do what one does, and agree to the last bit."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from sigzoo.errors import SigzooError
+from sigzoo.learning import train
+from sigzoo.learning.distributed import Group
+
+WORKER = """
+import hashlib, json, os, pathlib, sys
+import torch
+from sigzoo.learning import TrainingSettings, train
+from sigzoo.learning import training
+torch.set_num_threads(1)
+place = pathlib.Path(sys.argv[1])
+runs = []
+remember = training._Run.__init__
+def record(self, *args):
+    remember(self, *args)
+    runs.append(self)
+training._Run.__init__ = record
+for name, values in json.loads((place / "runs.json").read_text()).items():
+    result = train(TrainingSettings.from_json(values, name))
+    parameters = [each.detach().numpy().tobytes() for each in runs[-1]._trainer.network.parameters()]
+    digest = hashlib.sha256(b"".join(parameters)).hexdigest()
+    said = {"digest": digest, "losses": [each.loss for each in result.epochs]}
+    (place / f"{name}-{os.environ['RANK']}.json").write_text(json.dumps(said))
+"""
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Train some settings in two processes; what each of them says."""
+
+    def trained(**runs):
+        (tmp_path / "worker.py").write_text(WORKER)
+        (tmp_path / "runs.json").write_text(json.dumps({name: each.to_json() for name, each in runs.items()}))
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        done = subprocess.run(
+            [*command, str(tmp_path / "worker.py"), str(tmp_path)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return {
+            name: [json.loads((tmp_path / f"{name}-{rank}.json").read_text()) for rank in (0, 1)]
+            for name in runs
+        }
+
+    return trained
+
+
+def test_two_processes_agree_and_do_what_one_does(two, toy_settings, tmp_path, log_rows):
+    alone = toy_settings(augment=("affine", "ink"), epochs=3, name="alone", output=tmp_path / "alone")
+    shared = toy_settings(augment=("affine", "ink"), epochs=3, output=tmp_path / "shared")
+    normalised = toy_settings(
+        backbone="student-tiny",
+        backbone_options={"input_size": [16, 16], "widths": [2, 2, 2], "feature_dim": 4, "squeeze": 2},
+        preprocessor="synsig",
+        preprocessor_options={"canvas": [16, 16]},
+        data=str(tmp_path / "square.npz"),
+        loss="am-softmax",
+        epochs=1,
+        output=tmp_path / "normalised",
+    )
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "square.npz",
+        x=rng.integers(0, 256, (32, 1, 16, 16), dtype=np.uint8),
+        y=np.arange(32) % 2,
+    )
+    one = train(alone)
+    said = two(shared=shared, normalised=normalised)
+    for first, second in said.values():
+        assert first["digest"] == second["digest"]
+        assert first["losses"] == second["losses"]
+    assert said["shared"][0]["losses"] == pytest.approx([each.loss for each in one.epochs], rel=1e-5)
+    ours, theirs = (
+        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["network"]
+        for name in ("shared", "alone")
+    )
+    assert all(torch.allclose(ours[key], theirs[key], atol=1e-4) for key in theirs)
+    assert len(log_rows(tmp_path / "shared" / "log.csv")) == 3
+
+
+def test_one_process_agrees_with_itself():
+    network = torch.nn.Linear(2, 2)
+    group = Group(0, 1, torch.device("cpu"))
+    group.require_agreement(network)
+    assert group.mean(torch.tensor(2.5)) == 2.5
+
+
+def test_processes_that_have_drifted_apart_are_found(monkeypatch):
+    """The other process's parameters are made up; only the comparison is under test."""
+    monkeypatch.setattr(torch.distributed, "broadcast", lambda tensor, source: tensor.add_(1e-6))
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor: tensor)
+    with pytest.raises(SigzooError, match="drifted apart"):
+        Group(1, 2, torch.device("cpu")).require_agreement(torch.nn.Linear(2, 2))

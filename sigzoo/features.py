@@ -6,6 +6,8 @@ import csv
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
@@ -63,8 +65,9 @@ class NpzWriter:
     def __init__(self, path: Path, model: str, layer: str) -> None:
         self._path = path
         self._labels = {"model": np.array(model), "layer": np.array(layer)}
-        self._files: list[str] = []
+        self._count, self._longest = 0, 1
         self._shape: tuple[int, ...] = (0,)
+        self._names: IO[bytes] = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 closed in __exit__
         self._rows: IO[bytes] = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 closed in __exit__
 
     def __enter__(self) -> Self:
@@ -73,26 +76,46 @@ class NpzWriter:
     def add(self, file: str, features: NDArray[np.float32]) -> None:
         """Add the features of one image."""
         self._shape = features.shape
-        self._files.append(file)
+        self._count, self._longest = self._count + 1, max(self._longest, len(file))
+        self._names.write(file.encode("utf-8", "surrogateescape") + b"\0")
         self._rows.write(np.ascontiguousarray(features, dtype="<f4").data)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._rows:
+        with self._rows, self._names:
             if kind is None:
                 self._assemble()
 
     def _assemble(self) -> None:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (len(self._files), *self._shape)}
         self._rows.seek(0)
         with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED) as archive:
-            with archive.open("features.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array_header_1_0(member, header)
+            with _member(archive, "features", "<f4", (self._count, *self._shape)) as member:
                 shutil.copyfileobj(self._rows, member, 1 << 20)
-            for name, array in {"files": np.array(self._files, dtype=np.str_), **self._labels}.items():
+            text = f"<U{self._longest}"
+            with _member(archive, "files", text, (self._count,)) as member:
+                names = self._read_names()
+                while block := list(islice(names, 4096)):
+                    member.write(np.array(block, dtype=text).tobytes())
+            for name, array in self._labels.items():
                 with archive.open(f"{name}.npy", "w") as member:
                     np.lib.format.write_array(member, array, allow_pickle=False)
+
+    def _read_names(self) -> Iterator[str]:
+        """The names again, in order, a block of the file at a time."""
+        self._names.seek(0)
+        rest = b""
+        while block := self._names.read(1 << 16):
+            *whole, rest = (rest + block).split(b"\0")
+            yield from (name.decode("utf-8", "replace") for name in whole)
+
+
+def _member(archive: zipfile.ZipFile, name: str, descr: str, shape: tuple[int, ...]) -> IO[bytes]:
+    """Begin an array of a npz archive, whose values are then written."""
+    member = archive.open(f"{name}.npy", "w", force_zip64=True)
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(member, header)
+    return member
 
 
 class CsvWriter:

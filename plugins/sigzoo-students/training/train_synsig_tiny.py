@@ -62,7 +62,7 @@ def main() -> None:
         print(f"epoch {epoch} loss {loss:.3f} {result} {time.perf_counter() - began:.0f} s", flush=True)
         if score <= best:
             best, state = score, {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
-            save(state, args.out, {"epoch": epoch, "held_out": result, **vars(args)})
+            save(state, args.out, {"epoch": epoch, "held_out_eer": result, **vars(args)})
 
 
 def _arguments() -> argparse.Namespace:
@@ -160,7 +160,7 @@ def save(state: dict[str, torch.Tensor], path: Path, facts: dict[str, object]) -
         "preprocessor": "synsig",
         "licence": "BSD-3-Clause",
         "trained_on": "synthetic signatures of sigzoo.synthesis only; no person's signature",
-        "training": json.dumps({k: str(v) for k, v in facts.items() if k not in ("out", "cache", "start")}),
+        "training": json.dumps({k: str(v) for k, v in facts.items() if k not in ("out", "cache")}),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")

@@ -49,12 +49,15 @@ def load(
         If the model's plugin is not installed or does not work; names the distribution.
     ArtifactError
         If the weights cannot be had, or are not the published ones.
+    RegistryError
+        If the card's backbone, preprocessor and input scale do not belong together.
     WeightsError
         If the file is damaged, hostile or does not fit the network; names the tensor.
     """
     name, card = find_card(name)
     zoo.require_components(name, card)
     backbone, preprocessor = build_backbone(card), build_preprocessor(card)
+    _check_sizes(card, backbone, preprocessor)
     file = read_card_weights(name, card, weights)
     load_into(backbone, backbone.adapt_weights(file.tensors, file.format), source=str(file.path))
     heads: dict[str, nn.Linear] = {
@@ -111,6 +114,15 @@ def build_preprocessor(card: Card) -> Preprocessor:
             f" {card.preprocessor.name!r}, whose networks take its uint8 result times {expected:.6g}."
         )
     return preprocessor
+
+
+def _check_sizes(card: Card, backbone: Backbone, preprocessor: Preprocessor) -> None:
+    wanted, given = backbone.input_size, preprocessor.output_size
+    if wanted is not None and wanted != given:
+        raise RegistryError(
+            f"The card's backbone {card.backbone.name!r} takes images of {wanted} (h, w), its preprocessor"
+            f" {card.preprocessor.name!r} gives {given or 'any size'}."
+        )
 
 
 def preprocess_stages(card: Card, images: Iterable[ImageSource]) -> list[dict[str, GreyImage]]:

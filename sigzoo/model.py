@@ -201,9 +201,20 @@ class SignatureModel:
         index, source = numbered
         name = _source_name(source, index)
         try:
-            return _Prepared(index, name, use_image(source, index, self.preprocessor))
+            return _Prepared(index, name, use_image(source, index, self._network_image))
         except SigzooError as error:
             return _Prepared(index, name, None, error)
+
+    def _network_image(self, image: GreyImage) -> GreyImage:
+        """Preprocess an image, and refuse one too small for a network of any size."""
+        result = self.preprocessor(image)
+        least = self.backbone.minimum_size
+        if result.shape[0] < least[0] or result.shape[1] < least[1]:
+            found, wanted = " x ".join(map(str, result.shape)), " x ".join(map(str, least))
+            raise ImageError(
+                f"too small: {found} pixels after preprocessing, {self.name} needs at least {wanted}."
+            )
+        return result
 
     def _run(self, items: list[_Prepared], layer: str, batch_size: int) -> Iterator[Embedded]:
         """Batch images of equal size, and give the results back in order."""

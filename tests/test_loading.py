@@ -195,32 +195,42 @@ def test_an_unknown_model_gets_the_nearest_names() -> None:
         sigzoo.load("signet.pytoch")
 
 
-def test_a_scale_that_does_not_belong_to_the_preprocessing_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path
-) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(
-        """\
+MIXED_UP = """\
 models:
   mixed-up:
-    summary: the PyTorch weights' scale with the other preprocessing
+    summary: parts that do not belong together
     distribution: sigzoo-signet
     backbone: signet
-    preprocessor: signet-2017
-    input_scale: 0.00392156862745098
-    weights: {artifact: mine, format: lasagne}
-    features: {layer: fc2, size: 2048}
-    licence: {code: MIT, weights: MIT, commercial_use: true}
+    preprocessor: {preprocessor}
+    input_scale: {scale}
+    weights: {{artifact: mine, format: lasagne}}
+    features: {{layer: fc2, size: 2048}}
+    licence: {{code: MIT, weights: MIT, commercial_use: true}}
     trained_on: nothing
 artifacts:
-  mine: {summary: none, urls: ["https://example.org/x"], unpinned: true, provenance: a test}
+  mine: {{summary: none, urls: ["https://example.org/x"], unpinned: true, provenance: a test}}
 """
-    )
+
+
+@pytest.mark.parametrize(
+    ("preprocessor", "scale", "reason"),
+    [
+        ("signet-2017", 1 / 255, r"input_scale 0\.00392157 does not belong.*'signet-2017'"),
+        ("sigver", 1.0, r"input_scale 1 does not belong.*'sigver'"),
+        ("spp-2018", 1.0, r"takes images of \(150, 220\).*'spp-2018' gives any size"),
+        ("{name: signet-2017, size: [170, 242]}", 1.0, r"\(150, 220\).*gives \(170, 242\)"),
+    ],
+)
+def test_a_card_whose_parts_do_not_belong_together_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preprocessor: str, scale: float, reason: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(MIXED_UP.format(preprocessor=preprocessor, scale=scale))
     monkeypatch.setenv("SIGZOO_REGISTRY", str(path))
     zoo.catalogue.cache_clear()
     try:
-        with pytest.raises(RegistryError, match=r"input_scale 0\.00392157 does not belong.*'signet-2017'"):
-            sigzoo.load("mixed-up", weights=root / "tests/data/lasagne/signet_sparse.pkl.gz")
+        with pytest.raises(RegistryError, match=reason):
+            sigzoo.load("mixed-up")
     finally:
         zoo.catalogue.cache_clear()
 

@@ -159,6 +159,18 @@ def test_skipping_leaves_rows_out_and_says_which(
     ]
 
 
+def test_an_image_too_small_for_the_network_is_named_and_can_be_skipped(
+    model: SignatureModel, pages: list[NDArray[np.uint8]]
+) -> None:
+    model.backbone.minimum_size = (8, 9)
+    with pytest.raises(
+        ImageError, match="image 2: too small: 5 x 20 pixels after preprocessing, toy needs.* 8 x 9"
+    ):
+        model.embed(pages[:3])
+    with pytest.warns(SigzooWarning, match="1 of 3 images skipped"):
+        assert len(model.embed(pages[:3], on_error="skip")) == 2
+
+
 def test_nothing_to_embed_is_an_error(model: SignatureModel) -> None:
     with pytest.raises(UsageError, match="no image to embed"):
         model.embed([])

@@ -62,7 +62,7 @@ def synth(
     rendering: str,
     force: bool,
 ) -> None:
-    r"""Write signatures of invented people, made from scratch by a model of hand movements.
+    """Write signatures of invented people, made from scratch by a model of hand movements.
 
     Nobody's handwriting is in them, so they may be shown, shared and committed anywhere. A forgery
     is another invented person's attempt at the writer's signature.

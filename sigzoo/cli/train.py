@@ -108,14 +108,14 @@ def _add_parameters(command: _F) -> _F:
 @click.command()
 @_add_parameters
 def train(output: Path, preset: str | None, resume: bool, as_json: bool, **given: Any) -> None:
-    r"""Train a network and leave a model: weights and a registry fragment in one folder.
+    """Train a network and leave a model: weights and a registry fragment in one folder.
 
     Any backbone goes with any loss, those of plugins included. What is not said has a default, or
     comes from --preset. A run that was stopped goes on with `sigzoo train --resume -o FOLDER`. On
     several GPUs: `torchrun --nproc-per-node 4 -m sigzoo train ...`.
 
     \b
-    sigzoo train --backbone student-tiny --loss am-softmax --preprocessor synsig \
+    sigzoo train --backbone student-tiny --loss am-softmax --preprocessor synsig \\
         --data synth:writers=500,genuine=16 --epochs 20 -o runs/mine
     sigzoo --registry runs/mine/registry.yaml embed signatures -m mine
     """

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +14,8 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from sigzoo.errors import SigzooError, UsageError
 from sigzoo.learning.data import TrainingData
@@ -20,6 +23,7 @@ from sigzoo.learning.data import TrainingData
 __all__ = ["Group", "session"]
 
 _Kind = TypeVar("_Kind", bound=np.generic)
+_sessions = count()
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def session(device: str) -> Iterator[Group]:
         torch.cuda.set_device(chosen)
     own = size > 1 and not dist.is_initialized()
     if own:
-        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        _join("nccl" if chosen.type == "cuda" else "gloo")
     deterministic, benchmark = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     try:
@@ -127,6 +131,13 @@ def session(device: str) -> Iterator[Group]:
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, benchmark
         if own:
             dist.destroy_process_group()
+
+
+def _join(backend: str) -> None:
+    """Join under keys of this session's own: in those of an earlier one stand addresses that are gone."""
+    store, rank, size = next(rendezvous("env://"))
+    own = PrefixStore(f"sigzoo-{next(_sessions)}", store)
+    dist.init_process_group(backend, store=own, rank=rank, world_size=size)
 
 
 def _device(name: str, local_rank: int) -> torch.device:

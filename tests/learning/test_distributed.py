@@ -1,10 +1,11 @@
-"""Two processes that share every batch do what one does, and agree to the last bit."""
+"""Two processes that share every batch do what one does, and agree to the last bit, run after run."""
 
 import json
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,10 +15,17 @@ from sigzoo.learning.distributed import Group
 
 WORKER = """
 import hashlib, json, os, pathlib, sys
+import numpy as np
 import torch
+from sigzoo.learning.distributed import session
 from sigzoo.learning import TrainingSettings, train
 from sigzoo.learning import training
 torch.set_num_threads(1)
+for number in range(15):
+    with session("cpu") as group:
+        told = group.share(np.array([number + 0.5, 7.0]) if group.is_first else None)
+        assert told.tolist() == [number + 0.5, 7.0]
+        group.wait()
 place = pathlib.Path(sys.argv[1])
 runs = []
 remember = training._Run.__init__
@@ -42,14 +50,18 @@ def two(tmp_path):
         (tmp_path / "worker.py").write_text(WORKER)
         (tmp_path / "runs.json").write_text(json.dumps({name: each.to_json() for name, each in runs.items()}))
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        done = subprocess.run(
+        child = subprocess.Popen(
             [*command, str(tmp_path / "worker.py"), str(tmp_path)],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
         )
-        assert done.returncode == 0, done.stderr
+        try:
+            said = child.communicate(timeout=120)[1]
+        except subprocess.TimeoutExpired:
+            child.terminate()  # torchrun ends its processes
+            pytest.fail(f"the processes wait for each other\n{child.communicate()[1]}")
+        assert child.returncode == 0, said
         return {
             name: [json.loads((tmp_path / f"{name}-{rank}.json").read_text()) for rank in (0, 1)]
             for name in runs
@@ -71,8 +83,6 @@ def test_two_processes_agree_and_do_what_one_does(two, toy_settings, tmp_path, l
         epochs=1,
         output=tmp_path / "normalised",
     )
-    import numpy as np
-
     rng = np.random.default_rng(0)
     np.savez(
         tmp_path / "square.npz",

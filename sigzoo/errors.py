@@ -84,7 +84,7 @@ class UnknownNameError(SigzooError):
         message = f"There is no {kind} named {name!r}."
         if near:
             message += f" Did you mean {' or '.join(near)}?"
-        elif names and len(names) <= 12:
+        elif names and len(names) <= 12 and not hint:
             message += f" Known: {', '.join(names)}."
         if hint:
             message += f" {hint}"

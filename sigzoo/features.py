@@ -30,7 +30,13 @@ class FeatureWriter(Protocol):
     ) -> None: ...
 
     def add(self, file: str, features: NDArray[np.float32]) -> None:
-        """Add the features of one image, all of one shape."""
+        """Add the features of one image.
+
+        Raises
+        ------
+        UsageError
+            If their shape is not that of the first.
+        """
 
 
 def check_output(path: Path) -> str:
@@ -59,6 +65,22 @@ def open_writer(path: Path, model: str, layer: str) -> FeatureWriter:
     return NpzWriter(path, model, layer) if check_output(path) == ".npz" else CsvWriter(path)
 
 
+def check_shape(file: str, shape: tuple[int, ...], first: tuple[int, ...] | None) -> None:
+    """Refuse features that do not go into one array with the first image's.
+
+    Raises
+    ------
+    UsageError
+        If the shapes differ; names the image and both.
+    """
+    if first is not None and shape != first:
+        raise UsageError(
+            f"{file}: its features have shape {shape}, those of the first image {first}: this layer"
+            " follows the size of the image. Take a later layer, a preprocessor with a canvas, or"
+            " `embed_stream`."
+        )
+
+
 class NpzWriter:
     """Writes ``features`` float32 ``(N, ...)``, ``files`` (text), ``model`` and ``layer``."""
 
@@ -75,6 +97,7 @@ class NpzWriter:
 
     def add(self, file: str, features: NDArray[np.float32]) -> None:
         """Add the features of one image."""
+        check_shape(file, features.shape, self._shape if self._count else None)
         self._shape = features.shape
         self._count, self._longest = self._count + 1, max(self._longest, len(file))
         self._names.write(file.encode("utf-8", "surrogateescape") + b"\0")
@@ -122,19 +145,20 @@ class CsvWriter:
     """Writes a header ``file,f0,f1,...`` and a line an image; inner layers are flattened."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", newline="", encoding="utf-8")
+        self._file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
         self._csv = csv.writer(self._file)
-        self._started = False
+        self._shape: tuple[int, ...] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def add(self, file: str, features: NDArray[np.float32]) -> None:
         """Add the features of one image."""
+        check_shape(file, features.shape, self._shape)
         flat = features.ravel()
-        if not self._started:
+        if self._shape is None:
             self._csv.writerow(["file", *(f"f{index}" for index in range(flat.size))])
-            self._started = True
+            self._shape = features.shape
         self._csv.writerow([file, *flat.astype(str)])
 
     def __exit__(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -27,6 +30,8 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "check_grey",
+    "collected_warnings",
+    "warn",
 ]
 
 GreyImage = NDArray[np.uint8]
@@ -58,6 +63,32 @@ def check_grey(image: Any) -> GreyImage:
     if image.ndim != 2 or image.size == 0:
         raise ImageError(f"{expected}; got shape {image.shape}.")
     return image
+
+
+_collector: ContextVar[list[str] | None] = ContextVar("sigzoo warnings", default=None)
+
+
+def warn(message: str) -> None:
+    """Warn of an image; whoever knows which image it is adds its name.
+
+    A plugin's preprocessor uses this in place of `warnings.warn`; the category is `SigzooWarning`.
+    """
+    collector = _collector.get()
+    if collector is None:
+        warnings.warn(message, SigzooWarning, stacklevel=3)
+    else:
+        collector.append(message)
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Collect what `warn` says in this thread during the block."""
+    messages: list[str] = []
+    token = _collector.set(messages)
+    try:
+        yield messages
+    finally:
+        _collector.reset(token)
 
 
 class Preprocessor(ABC):

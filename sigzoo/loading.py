@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from math import isclose
 from pathlib import Path
 from zipfile import is_zipfile
@@ -12,7 +13,7 @@ from torch import nn
 
 from sigzoo import plugins, zoo
 from sigzoo.artifacts import fetch_with_bar, member
-from sigzoo.errors import RegistryError, UsageError, WeightsError
+from sigzoo.errors import RegistryError, UnknownNameError, UsageError, WeightsError
 from sigzoo.imaging import ImageSource
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
 from sigzoo.model import SignatureModel, use_image
@@ -56,8 +57,9 @@ def load(
     """
     name, card = find_card(name)
     zoo.require_components(name, card)
-    backbone, preprocessor = build_backbone(card), build_preprocessor(card)
-    _check_sizes(card, backbone, preprocessor)
+    with _naming(name):
+        backbone, preprocessor = build_backbone(card), build_preprocessor(card)
+        check_parts(card, backbone, preprocessor)
     file = read_card_weights(name, card, weights)
     load_into(backbone, backbone.adapt_weights(file.tensors, file.format), source=str(file.path))
     heads: dict[str, nn.Linear] = {
@@ -116,24 +118,50 @@ def build_preprocessor(card: Card) -> Preprocessor:
     return preprocessor
 
 
-def _check_sizes(card: Card, backbone: Backbone, preprocessor: Preprocessor) -> None:
+def check_parts(card: Card, backbone: Backbone, preprocessor: Preprocessor) -> None:
+    """Check that a card's parts belong together.
+
+    Raises
+    ------
+    RegistryError
+        If the preprocessor's images are not of the backbone's size, or the features are not of the
+        size that the card states.
+    """
     wanted, given = backbone.input_size, preprocessor.output_size
     if wanted is not None and wanted != given:
         raise RegistryError(
             f"The card's backbone {card.backbone.name!r} takes images of {wanted} (h, w), its preprocessor"
             f" {card.preprocessor.name!r} gives {given or 'any size'}."
         )
+    features = card.features
+    if features.layer == backbone.layers[-1] and features.size != backbone.feature_dim:
+        raise RegistryError(
+            f"The card states {features.size} features, layer {features.layer} of {card.backbone.name!r}"
+            f" gives {backbone.feature_dim}."
+        )
 
 
-def preprocess_stages(card: Card, images: Iterable[ImageSource]) -> list[dict[str, GreyImage]]:
-    """The steps of a card's preprocessing for some images, without its weights.
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Say which registry and model an error of a card's parts comes from."""
+    try:
+        yield
+    except (RegistryError, UsageError, UnknownNameError) as error:
+        raise RegistryError(f"{zoo.catalogue().origin(name)}: models.{name}: {error}") from error
+
+
+def preprocess_stages(name: str, images: Iterable[ImageSource]) -> list[dict[str, GreyImage]]:
+    """The steps of a model's preprocessing for some images, without its weights.
 
     Raises
     ------
     ImageError
         If an image cannot be read or holds no ink; names the file.
     """
-    preprocessor = build_preprocessor(card)
+    name, card = find_card(name)
+    zoo.require_components(name, card)
+    with _naming(name):
+        preprocessor = build_preprocessor(card)
     return [use_image(image, index, preprocessor.stages) for index, image in enumerate(images)]
 
 

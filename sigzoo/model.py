@@ -16,8 +16,9 @@ from PIL import Image
 from torch import nn
 
 from sigzoo.errors import ImageError, SigzooError, SigzooWarning, UsageError
+from sigzoo.features import check_shape
 from sigzoo.imaging import ImageSource, read_image
-from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
+from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, collected_warnings
 from sigzoo.parallel import ordered_map
 from sigzoo.progress import ProgressLike, bar
 from sigzoo.registry import Card
@@ -133,18 +134,19 @@ class SignatureModel:
         UnknownNameError
             If there is no such layer.
         UsageError
-            If `batch_size` is below 1, or no image is left.
+            If `batch_size` is below 1, no image is left, or an inner layer's features differ in
+            shape because the images do.
         """
-        sources = (
-            [images] if isinstance(images, str | os.PathLike | Image.Image | np.ndarray) else list(images)
-        )
-        rows, skipped = [], []
+        sources = _sources(images)
+        rows: list[NDArray[np.float32]] = []
+        skipped: list[str] = []
         with bar(progress, len(sources), "embedding") as step:
             for item in self.embed_stream(sources, layer=layer, batch_size=batch_size, on_error=on_error):
                 step(1)
                 if item.features is None:
                     skipped.append(str(item.error))
                 else:
+                    check_shape(item.source, item.features.shape, rows[0].shape if rows else None)
                     rows.append(item.features)
         if skipped:
             listed = "\n  ".join(skipped)
@@ -177,6 +179,8 @@ class SignatureModel:
             As for `embed`.
         """
         layer = self.card.features.layer if layer is None else layer
+        if not isinstance(layer, str):
+            raise UsageError(f"A layer is named by a text, got {layer!r}.")
         self.backbone.check_layers([layer])
         if batch_size < 1:
             raise UsageError(f"A batch holds at least 1 image, got batch_size={batch_size}.")
@@ -273,7 +277,7 @@ def _source_name(source: ImageSource, index: int) -> str:
 
 
 def use_image(source: ImageSource, index: int, use: Callable[[GreyImage], _T]) -> _T:
-    """Read an image and use it.
+    """Read an image and use it; a warning says which image it was.
 
     Raises
     ------
@@ -282,7 +286,19 @@ def use_image(source: ImageSource, index: int, use: Callable[[GreyImage], _T]) -
     """
     name = _source_name(source, index)
     try:
-        return use(read_image(source))
+        with collected_warnings() as told:
+            result = use(read_image(source))
     except ImageError as error:
         message = str(error)
         raise error if message.startswith(f"{name}: ") else ImageError(f"{name}: {message}") from error
+    for message in told:
+        warnings.warn(f"{name}: {message}", SigzooWarning, stacklevel=3)
+    return result
+
+
+def _sources(images: ImageSource | Iterable[ImageSource]) -> list[ImageSource]:
+    if isinstance(images, str | os.PathLike | Image.Image | np.ndarray):
+        return [images]
+    if not isinstance(images, Iterable):
+        raise UsageError(f"Images are paths, PIL images or arrays, one or many; got {type(images).__name__}.")
+    return list(images)

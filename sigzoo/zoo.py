@@ -10,6 +10,7 @@ from pathlib import Path
 from sigzoo import plugins
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.errors import ArtifactError, PluginError, RegistryError, UnknownNameError
+from sigzoo.plugins.discovery import discover
 from sigzoo.plugins.records import describe
 from sigzoo.registry import Artifact, Card, Catalogue, Registry, read_registry
 from sigzoo.registry.core import component_keys, component_owners, core_registry
@@ -137,6 +138,12 @@ def require_components(name: str, card: Card) -> None:
         raise PluginError(
             f"The model {name!r} needs the {wanted}; {plugin.distribution} {plugin.version} is installed"
             f" but does not provide all of that. See `sigzoo plugins {plugin.distribution}`."
+        )
+    installed = {found.distribution for found in discover()} if "SIGZOO_PLUGINS" in os.environ else set()
+    if installed & set(missing):
+        raise PluginError(
+            f"The model {name!r} needs {' and '.join(missing)}, which SIGZOO_PLUGINS does not allow;"
+            " add it there, or unset the variable."
         )
     raise PluginError(
         f"The model {name!r} needs the distribution {' and '.join(missing)}, which is not installed:"

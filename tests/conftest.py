@@ -16,13 +16,20 @@ ROOT = Path(__file__).parents[1]
 Draw = Callable[[int], NDArray[np.uint8]]
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(scope="session", autouse=True)
+def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test reads or writes the cache, the plugins or the registry of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("SIGZOO_") and "TEST" not in name]:
+            patch.delenv(name)
+        patch.setenv("SIGZOO_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test begins with an empty cache."""
     monkeypatch.setenv("SIGZOO_HOME", str(tmp_path_factory.mktemp("home")))
-    for name in [name for name in os.environ if name.startswith("SIGZOO_") and name != "SIGZOO_HOME"]:
-        monkeypatch.delenv(name)
-    yield
 
 
 @pytest.fixture(scope="session")

@@ -63,3 +63,11 @@ def test_a_failure_leaves_no_archive(tmp_path: Path) -> None:
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.npz or \.csv"):
         open_writer(tmp_path / "f.mat", "net", "fc")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".csv"])
+def test_rows_of_different_shapes_are_refused(tmp_path: Path, suffix: str) -> None:
+    writer = open_writer(tmp_path / f"f{suffix}", "net", "conv1")
+    writer.add("a.png", np.zeros((2, 3), np.float32))
+    with pytest.raises(UsageError, match=r"b\.png: its features have shape \(3, 2\).*first image \(2, 3\)"):
+        writer.add("b.png", np.zeros((3, 2), np.float32))

@@ -219,6 +219,7 @@ artifacts:
         ("sigver", 1.0, r"input_scale 1 does not belong.*'sigver'"),
         ("spp-2018", 1.0, r"takes images of \(150, 220\).*'spp-2018' gives any size"),
         ("{name: signet-2017, size: [170, 242]}", 1.0, r"\(150, 220\).*gives \(170, 242\)"),
+        ("{name: signet-2017, canvas: [0, 5]}", 1.0, r"canvas.*whole numbers"),
     ],
 )
 def test_a_card_whose_parts_do_not_belong_together_is_refused(
@@ -229,7 +230,23 @@ def test_a_card_whose_parts_do_not_belong_together_is_refused(
     monkeypatch.setenv("SIGZOO_REGISTRY", str(path))
     zoo.catalogue.cache_clear()
     try:
-        with pytest.raises(RegistryError, match=reason):
+        with pytest.raises(RegistryError, match=reason) as caught:
+            sigzoo.load("mixed-up")
+        assert str(caught.value).startswith(f"{path}: models.mixed-up: ")
+    finally:
+        zoo.catalogue.cache_clear()
+
+
+def test_a_card_that_states_another_feature_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.yaml"
+    text = MIXED_UP.format(preprocessor="signet-2017", scale=1.0)
+    path.write_text(text.replace("size: 2048", "size: 1024"))
+    monkeypatch.setenv("SIGZOO_REGISTRY", str(path))
+    zoo.catalogue.cache_clear()
+    try:
+        with pytest.raises(RegistryError, match=r"mine\.yaml: models\.mixed-up: .*1024 features.*gives 2048"):
             sigzoo.load("mixed-up")
     finally:
         zoo.catalogue.cache_clear()

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from sigzoo.errors import ImageError, SigzooWarning, UnknownNameError, UsageError
-from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, Size, check_grey
+from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, Size, check_grey, warn
 from sigzoo.model import SignatureModel
 from sigzoo.registry import Card
 
@@ -169,6 +169,44 @@ def test_an_image_too_small_for_the_network_is_named_and_can_be_skipped(
         model.embed(pages[:3])
     with pytest.warns(SigzooWarning, match="1 of 3 images skipped"):
         assert len(model.embed(pages[:3], on_error="skip")) == 2
+
+
+def test_features_of_different_shapes_are_refused_by_name(
+    model: SignatureModel, pages: list[NDArray[np.uint8]]
+) -> None:
+    with pytest.raises(
+        UsageError, match=r"image 1: its features have shape \(1, 9, 9\).*first image \(1, 8, 12\)"
+    ):
+        model.embed(pages[:3], layer="image")
+    assert len(list(model.embed_stream(pages[:3], layer="image"))) == 3
+
+
+class Wary(Inverted):
+    """Warns of every image."""
+
+    def stages(self, image: GreyImage) -> dict[str, GreyImage]:
+        warn("larger than the canvas.")
+        return super().stages(image)
+
+
+def test_a_warning_names_its_image(pages: list[NDArray[np.uint8]]) -> None:
+    model = SignatureModel("toy", CARD, Wary(), Moments(), device="cpu")
+    with pytest.warns(SigzooWarning) as caught:
+        model.embed(pages[:3])
+    assert sorted(str(each.message) for each in caught) == [
+        f"image {number}: larger than the canvas." for number in range(3)
+    ]
+    with pytest.warns(SigzooWarning, match="^larger than the canvas"):
+        Wary()(pages[0])
+
+
+def test_what_is_no_image_is_an_error(model: SignatureModel, pages: list[NDArray[np.uint8]]) -> None:
+    with pytest.raises(UsageError, match="one or many; got NoneType"):
+        model.embed(None)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match="image 1: expected a path"):
+        model.embed([pages[0], 3])  # type: ignore[list-item]
+    with pytest.raises(UsageError, match="named by a text"):
+        model.embed(pages[0], layer=3)  # type: ignore[arg-type]
 
 
 def test_nothing_to_embed_is_an_error(model: SignatureModel) -> None:

@@ -52,8 +52,9 @@ def check(ctx: click.Context, name: str, weights: str | None, device: str, as_js
         ]
         columns = ["case", "expected", "got", "difference", "tolerance", ""]
         print_table(columns, rows, right=columns[1:5])
-        for source in dict.fromkeys(each.source for each in report.checks):
-            click.echo(f"expected: {source}")
+        if report.published:
+            for source in dict.fromkeys(each.source for each in report.checks):
+                click.echo(f"expected: {source}")
         failed = sum(not each.passed for each in report.checks)
         click.echo(
             f"{report.model}: " + (f"{failed} of {len(report.checks)} FAILED" if failed else "all passed")

@@ -37,8 +37,10 @@ def compare(
     from sigzoo import distances, load
     from sigzoo.errors import UsageError
     from sigzoo.imaging import find_images
-    from sigzoo.imaging.figures import draw_comparison, short_names
+    from sigzoo.imaging.figures import check_suffix, draw_comparison, short_names
 
+    if plot is not None:
+        check_suffix(plot)
     paths = find_images(images)
     if len(paths) < 2:
         raise UsageError("Comparing takes at least two images.")

@@ -49,7 +49,7 @@ def embed(
     check_output(output)
     paths = find_images(images)
     loaded = load(model, device=device, weights=weights)
-    layer = layer or loaded.card.features.layer
+    layer = loaded.card.features.layer if layer is None else layer
     skipped: list[dict[str, str]] = []
     done, shape = 0, ""
     stream = loaded.embed_stream(paths, layer=layer, batch_size=batch_size, on_error=on_error)  # type: ignore[arg-type]
@@ -72,4 +72,5 @@ def embed(
         )
     else:
         missed = f", {len(skipped)} skipped" if skipped else ""
-        click.echo(f"{done} images{missed} -> {output} (features {done} x {shape}, {loaded.name} {layer})")
+        what = f"features {done} x {shape}, {loaded.name} {layer}"
+        click.echo(f"{done} image{'s' * (done != 1)}{missed} -> {output} ({what})")

@@ -82,6 +82,20 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
         click.echo(line.rstrip())
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, with those above it.
+
+    Raises
+    ------
+    SigzooError
+        If that is not possible.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SigzooError(f"{path}: cannot be made: {error.strerror or error}.") from error
+
+
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a path to write to; the file takes its name only when the block ends well.

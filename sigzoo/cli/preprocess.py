@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sigzoo.cli.output import json_option, model_option, print_json, whole_file
+from sigzoo.cli.output import json_option, make_folder, model_option, print_json, whole_file
 
 
 @click.command()
@@ -32,21 +32,23 @@ def preprocess(
 
     from sigzoo.errors import UsageError
     from sigzoo.imaging import find_images
-    from sigzoo.imaging.figures import draw_stages, short_names
+    from sigzoo.imaging.figures import check_suffix, draw_stages, short_names
     from sigzoo.loading import find_card, preprocess_stages
 
     if plot is None and output is None:
         raise UsageError("Nothing to write: give --plot FILE, --output FOLDER, or both.")
+    if plot is not None:
+        check_suffix(plot)
     paths = find_images(images)
-    name, card = find_card(model)
-    columns = preprocess_stages(card, paths)
+    name, _ = find_card(model)
+    columns = preprocess_stages(name, paths)
     labels = short_names(paths)
     if plot is not None:
         with whole_file(plot) as beside:
             draw_stages(beside, labels, columns, name)
     written = []
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         for label, stages in zip(labels, columns, strict=True):
             target = output / f"{label.replace('/', '_')}.png"
             with whole_file(target) as beside:
@@ -60,6 +62,6 @@ def preprocess(
         print_json({"model": name, "images": steps, "written": written, "plot": str(plot) if plot else None})
         return
     if plot is not None:
-        click.echo(f"{len(paths)} images, steps {', '.join(columns[0])} -> {plot}")
+        click.echo(f"{len(paths)} image{'s' * (len(paths) != 1)}, steps {', '.join(columns[0])} -> {plot}")
     if output is not None:
-        click.echo(f"{len(written)} preprocessed images -> {output}")
+        click.echo(f"{len(written)} preprocessed image{'s' * (len(written) != 1)} -> {output}")

@@ -35,6 +35,22 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height))
 
 
+def check_suffix(path: Path) -> None:
+    """Refuse a file that no figure can be written to, before any work is done for it.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is none of `SUFFIXES`, or the folder does not exist.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(
+            f"{path}: figures are written as {', '.join(SUFFIXES)}; choose one of these suffixes."
+        )
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: the folder {path.parent} does not exist.")
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure in the format of the suffix.
 
@@ -43,8 +59,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     UsageError
         If the suffix is none of `SUFFIXES`.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path.suffix or 'no suffix'}: figures are written as {', '.join(SUFFIXES)}.")
+    check_suffix(path)
     # Without a date the same input gives the same bytes.
     metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(
         path.suffix.lower(), {}
@@ -75,9 +90,11 @@ def draw_stages(
     """
     steps = list(columns[0])
     cell_width, cell_height, title = 2.6, 1.9, 0.5
-    width, height = cell_width * len(names) + 0.2, cell_height * len(steps) + title + 0.1
+    heading = f"Preprocessing of {model}"
+    width = max(cell_width * len(names), 0.11 * len(heading)) + 0.2
+    height = cell_height * len(steps) + title + 0.1
     figure = new_figure(width, height)
-    figure.text(0.1 / width, 1 - 0.3 / height, f"Preprocessing of {model}", fontsize=11, weight="bold")
+    figure.text(0.1 / width, 1 - 0.3 / height, heading, fontsize=11, weight="bold")
     for column, (name, stages) in enumerate(zip(names, columns, strict=True)):
         for row, (step, picture) in enumerate(stages.items()):
             bottom = height - title - (row + 1) * cell_height

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from glob import glob, has_magic
 from pathlib import Path
 from typing import TypeAlias
@@ -39,7 +41,9 @@ SUFFIXES = frozenset(
 )
 
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)
-"""Above this (179 megapixels) Pillow refuses to open a file, and so do we."""
+"""Above this (178 megapixels) Pillow refuses to open a file, and so do we."""
+
+_TOO_LARGE = f"over {MAX_PIXELS // 1_000_000} megapixels; scale it down first."
 
 
 def read_image(source: ImageSource) -> NDArray[np.uint8]:
@@ -61,31 +65,47 @@ def read_image(source: ImageSource) -> NDArray[np.uint8]:
     Raises
     ------
     ImageError
-        If the file is missing, empty, truncated, no image, or over 179 megapixels, or the array
+        If the file is missing, empty, truncated, no image, or over 178 megapixels, or the array
         is not a grey image.
     """
     if isinstance(source, np.ndarray):
         return _checked(source)
     if isinstance(source, Image.Image):
-        return _grey(source)
-    path = Path(source)
-    try:
+        with _pillow_errors("the image"):
+            return _grey(source)
+    if not isinstance(source, str | os.PathLike):
+        raise ImageError(f"expected a path, a PIL image or an array; got {type(source).__name__}.")
+    path, name = Path(source), os.fspath(source)
+    with _pillow_errors(name):
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise ImageError("a folder, not an image.")
+        if not stat.S_ISREG(kind):
+            raise ImageError("not a regular file.")
+        if path.stat().st_size == 0:
+            raise ImageError("the file is empty.")
         with Image.open(path, formats=FORMATS) as image:
             return _grey(image)
+
+
+@contextmanager
+def _pillow_errors(name: str) -> Iterator[None]:
+    """Turn whatever reading raises into an `ImageError` that names the file."""
+    try:
+        yield
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{name}: {error}") from error
     except FileNotFoundError:
-        raise ImageError(f"{path}: there is no such file.") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path}: a folder, not an image.") from None
+        raise ImageError(f"{name}: there is no such file.") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{path}: {_not_an_image(path)}") from None
+        raise ImageError(f"{name}: not an image of a known format ({', '.join(FORMATS)}).") from None
     except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"{path}: over {MAX_PIXELS // 1_000_000} megapixels; scale it down first."
-        ) from error
+        raise ImageError(f"{name}: {_TOO_LARGE}") from error
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}" if error.errno else f"damaged or truncated: {error}"
+        raise ImageError(f"{name}: {what}.") from error
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
-        raise ImageError(f"{path}: damaged or truncated: {error}.") from error
+        raise ImageError(f"{name}: damaged or truncated: {error}.") from error
 
 
 def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -94,15 +114,9 @@ def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return check_grey(image)
 
 
-def _not_an_image(path: Path) -> str:
-    if path.stat().st_size == 0:
-        return "the file is empty."
-    return f"not an image of a known format ({', '.join(FORMATS)})."
-
-
 def _grey(image: Image.Image) -> NDArray[np.uint8]:
     if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"an image of over {MAX_PIXELS // 1_000_000} megapixels; scale it down first.")
+        raise ImageError(_TOO_LARGE)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _from_deep(image)
@@ -155,7 +169,7 @@ def find_images(patterns: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 def _expand(pattern: str) -> Sequence[Path]:
     path = Path(pattern)
-    if path.is_dir():
+    if _is_folder(path):
         inside = sorted(each for each in path.rglob("*") if _is_image(each))
     elif has_magic(pattern) and not path.exists():
         matches = glob(pattern, recursive=True)  # noqa: PTH207 a pattern may be absolute
@@ -167,6 +181,23 @@ def _expand(pattern: str) -> Sequence[Path]:
             f"{pattern}: there is no image in it (known suffixes: {' '.join(sorted(SUFFIXES))})."
         )
     return inside
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether the path is a folder whose content may be read.
+
+    Raises
+    ------
+    UsageError
+        If it is one that may not.
+    """
+    try:
+        if not path.is_dir():
+            return False
+        next(path.iterdir(), None)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
+    return True
 
 
 def _is_image(path: Path) -> bool:

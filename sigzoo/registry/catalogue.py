@@ -73,6 +73,10 @@ class Catalogue:
                 if artifact not in artifacts or (file and file not in artifacts[artifact].files):
                     raise RegistryError(f"{registry.path}: models.{name}.{key}: no artifact {reference!r}.")
 
+    def origin(self, name: str) -> str:
+        """Who brought the model `name`: ``sigzoo``, a distribution, or the path of a user's registry."""
+        return self._origin[f"model {name}"]
+
     def resolve(self, name: str) -> str:
         """Turn a name or an alias into the model's name.
 

@@ -80,31 +80,42 @@ def test_torch_is_not_imported(arguments: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_model_without_its_plugin_is_listed_and_says_what_it_needs(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signatures: list[Path]
-) -> None:
-    monkeypatch.setenv("SIGZOO_PLUGINS", "sigzoo-students")
-    code = "import sys; from sigzoo.cli import run; sys.exit(run(sys.argv[1:]))"
+FRESH = "import sys; from sigzoo.cli import run; sys.exit(run(sys.argv[1:]))"
+WITHOUT = (
+    "from sigzoo.plugins import discovery; everything = discovery.discover;"
+    "less = lambda: [each for each in everything() if each.distribution != 'sigzoo-signet'];"
+    "import sigzoo.plugins, sigzoo.zoo; sigzoo.plugins.discover = sigzoo.zoo.discover = less;"
+)
 
-    def fresh(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
 
-    listed = fresh("list", "signet")
+def fresh(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+
+
+def test_a_model_without_its_plugin_is_listed_and_says_what_it_needs(signatures: list[Path]) -> None:
+    listed = fresh(WITHOUT + FRESH, "list", "signet")
     assert listed.returncode == 0
     assert "needs sigzoo-signet" in listed.stdout
-    failed = fresh("embed", str(signatures[0]), "-m", "signet")
+    failed = fresh(WITHOUT + FRESH, "embed", str(signatures[0]), "-m", "signet")
     assert failed.returncode == 1
     assert "needs the distribution sigzoo-signet, which is not installed" in failed.stderr
     assert "pip install sigzoo-signet" in failed.stderr
 
 
+def test_a_plugin_that_is_not_allowed_is_not_called_missing(
+    signatures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGZOO_PLUGINS", "sigzoo-students")
+    failed = fresh(FRESH, "embed", str(signatures[0]), "-m", "signet")
+    assert failed.returncode == 1
+    assert "needs sigzoo-signet, which SIGZOO_PLUGINS does not allow" in failed.stderr
+
+
 def test_a_broken_user_registry_is_named(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("models: {net: {summary: 3}}")
-    code = "import sys; from sigzoo.cli import run; sys.exit(run(sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--registry", str(path), "list"], capture_output=True, text=True
-    )
+    done = fresh(FRESH, "--registry", str(path), "list")
     assert done.returncode == 1
     assert f"{path}: models.net." in done.stderr
     assert "Traceback" not in done.stderr

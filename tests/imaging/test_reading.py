@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -210,3 +211,26 @@ def test_a_wildcard_or_folder_without_images_is_an_error(tmp_path: Path) -> None
             find_images([pattern])
     with pytest.raises(UsageError, match="No images given"):
         find_images([])
+
+
+def test_damaged_pil_images_and_other_things_are_refused(page: NDArray[np.uint8], tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    path = save(Image.fromarray(noise), tmp_path / "cut.png")
+    path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(ImageError, match="the image: damaged or truncated"):
+        read_image(Image.open(path))
+    for thing in (None, 3, [page]):
+        with pytest.raises(ImageError, match="expected a path, a PIL image or an array"):
+            read_image(thing)  # type: ignore[arg-type]
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match=r"pipe\.png: not a regular file"):
+        read_image(tmp_path / "pipe.png")
+
+
+def test_a_path_is_named_as_it_was_given(tmp_path: Path) -> None:
+    with pytest.raises(ImageError) as caught:
+        read_image(f"{tmp_path}/")
+    assert str(caught.value) == f"{tmp_path}/: a folder, not an image."

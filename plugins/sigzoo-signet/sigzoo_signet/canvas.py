@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -10,10 +9,11 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.interfaces import GreyImage, ImageError, SigzooWarning, Size, UnknownNameError, UsageError
+from sigzoo.interfaces import GreyImage, ImageError, Size, UnknownNameError, UsageError, warn
 
 __all__ = [
     "CANVASES",
+    "MAX_CANVAS_PIXELS",
     "Canvas",
     "Placed",
     "parse_canvas",
@@ -30,6 +30,9 @@ CANVASES: dict[str, Size] = {
     "brazilian": (700, 1000),
 }
 """Height and width of the canvas that the publications use for each data set."""
+
+MAX_CANVAS_PIXELS = 200_000_000
+"""Pixels of the largest canvas, far beyond any signature; larger ones only exhaust the memory."""
 
 Canvas = str | Sequence[int]
 """A name of `CANVASES`, or ``(height, width)``."""
@@ -85,10 +88,17 @@ def parse_canvas(value: Canvas) -> Size:
     Raises
     ------
     UsageError
-        If it is neither a known name nor two whole numbers of at least 1.
+        If it is neither a known name nor two whole numbers of at least 1, or has more than
+        `MAX_CANVAS_PIXELS`.
     """
     if not isinstance(value, str):
-        return parse_size(value, "canvas")
+        height, width = parse_size(value, "canvas")
+        if height * width > MAX_CANVAS_PIXELS:
+            raise UsageError(
+                f"canvas {height} x {width} has {height * width / 1e6:,.0f} million pixels; at most"
+                f" {MAX_CANVAS_PIXELS / 1e6:.0f} million are possible. Give (height, width) in pixels."
+            )
+        return height, width
     try:
         return CANVASES[value.lower()]
     except KeyError:
@@ -135,11 +145,9 @@ def place(image: GreyImage, ink: NDArray[np.bool_], threshold: float, canvas: Si
     columns, left = _place_axis(per_column, canvas[1])
     height, width = _extent(per_row), _extent(per_column)
     if height > canvas[0] or width > canvas[1]:
-        warnings.warn(
+        warn(
             f"the signature of {height} x {width} pixels exceeds the canvas of {canvas[0]} x {canvas[1]}; "
             "only its middle is used. Use a larger canvas, or scan at the resolution of the training data.",
-            SigzooWarning,
-            stacklevel=4,
         )
     return Placed(without_background(image[rows, columns], threshold), top, left, canvas)
 
@@ -154,11 +162,9 @@ def without_background(image: GreyImage, threshold: float) -> GreyImage:
 def warn_if_blank(result: GreyImage) -> None:
     """Warn where the published steps lose all the ink, as they do with ink in one row or column."""
     if not result.any():
-        warnings.warn(
+        warn(
             "nothing of the ink is left after preprocessing (the published programs give a blank image here, "
             "too); the features of it mean nothing. Is it a scan of a whole signature?",
-            SigzooWarning,
-            stacklevel=4,
         )
 
 

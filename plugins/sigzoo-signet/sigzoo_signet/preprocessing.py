@@ -44,7 +44,8 @@ class _CanvasPreprocessor(Preprocessor):
     ------
     UsageError
         If the canvas or the size is not two whole numbers of at least 1, or a canvas's name is
-        unknown, or the size is larger than 170 x 242.
+        unknown, or the canvas has more than 200 million pixels, or the size is larger than
+        170 x 242.
     """
 
     output_size: Size
@@ -132,12 +133,17 @@ class Sigver(_CanvasPreprocessor):
     The threshold is Otsu's of the image itself; resizing smooths and interpolates in floating
     point. The network expects the levels divided by 255.
 
-    Where sigver fails: an image of two levels (a binarised scan) has Otsu's threshold at the
-    darker of them, which hardly any smoothed pixel reaches. There, and wherever no smoothed pixel
-    is at or below the threshold, it goes halfway between the mean of the ink and the mean of the
-    paper: for two levels, halfway between them. Strokes so thin that smoothing lifts them above
-    that as well are taken from the image as it is. A signature in a single row or column gives a
-    blank image, as published, and a `SigzooWarning`.
+    Images of two levels (binarised scans) all go a way of our own: ink is every pixel at or below
+    halfway between the levels, as it is, unsmoothed. Otsu's threshold is the darker level there,
+    which a smoothed pixel reaches at best where all within 8 pixels is ink. sigver fails on
+    an image without such a place; on one with it, the box is that of the thickest blobs and cuts
+    the strokes off, so that its result is not followed either: one rule for all binarised scans.
+
+    The same holds for images of more levels wherever no smoothed pixel is at or below Otsu's
+    threshold, which is where sigver fails on them; halfway is then between the mean of the ink
+    and the mean of the paper. In both cases the box leaves out its last row and column, as
+    published. A signature in a single row or column gives a blank image, as published, and a
+    `SigzooWarning`; on our own way, an `ImageError`.
     """
 
     input_scale = 1 / 255
@@ -152,10 +158,7 @@ class Sigver(_CanvasPreprocessor):
             ink = smoothed_at_most(image, threshold)
             if ink.any():
                 return place(image, ink, threshold, self.canvas)
-        ink = smoothed_at_most(image, halfway)
-        if not ink.any():
-            ink = image <= halfway
-        placed = place(image, ink, halfway, self.canvas)
+        placed = place(image, image <= halfway, halfway, self.canvas)
         if not placed.ink.any():
             raise ImageError(
                 "the image holds no ink but in a single row or column of pixels; that is no signature."

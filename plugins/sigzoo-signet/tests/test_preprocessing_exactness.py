@@ -109,7 +109,11 @@ def test_no_pixel_differs_from_the_published_steps_on_generated_images(preproces
     compared, failing = 0, []
     for specimen in specimens(COUNT):
         image, levels = specimen.image, np.unique(specimen.image).size
-        if levels < 2 or (levels == 2 and preprocessor is Sigver):
+        if levels < 2:
+            continue
+        if levels == 2 and preprocessor is Sigver:
+            # Two levels go our own way, also where sigver gives a result: its box is then only the
+            # inside of the thickest blob. What they give instead is specified in test_preprocessing.
             continue
         try:
             expected = published(image, specimen.canvas)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from sigzoo_signet.canvas import parse_size, require_ink, without_background
+from sigzoo_signet.canvas import (
+    MAX_CANVAS_PIXELS,
+    Canvas,
+    parse_canvas,
+    require_ink,
+    without_background,
+)
 from sigzoo_signet.otsu import grey_histogram, otsu_opencv
 
-from sigzoo.interfaces import GreyImage, Preprocessor, Size, check_grey
+from sigzoo.interfaces import GreyImage, ImageError, Preprocessor, Size, check_grey
 
 __all__ = ["SPP2018"]
 
@@ -22,15 +26,18 @@ class SPP2018(Preprocessor):
     Parameters
     ----------
     canvas
-        None, or ``(height, width)``: a smaller image is padded with background on both sides to
-        it (in the axis where it is smaller; an odd pixel goes below and to the right), a larger
-        one is left as it is. The publication found that better than small images at their own
-        size; 476 x 680 for the 300 dpi models, 952 x 1360 for those of 600 dpi.
+        None, ``(height, width)``, or the name of a data set: ``"gpds"`` (952 x 1360), ``"mcyt"``
+        (600 x 850), ``"cedar"`` (730 x 1042), ``"brazilian"`` (700 x 1000). A smaller image is
+        padded with background on both sides to it (in the axis where it is smaller; an odd pixel
+        goes below and to the right), a larger one is left as it is. The publication found that
+        better than small images at their own size; 476 x 680 for the 300 dpi models, 952 x 1360
+        for those of 600 dpi.
 
     Raises
     ------
     UsageError
-        If the canvas is not two whole numbers of at least 1.
+        If the canvas is not two whole numbers of at least 1, or its name is unknown, or it has
+        more than 200 million pixels.
 
     References
     ----------
@@ -41,8 +48,8 @@ class SPP2018(Preprocessor):
     output_size: Size | None = None
     input_scale = 1.0
 
-    def __init__(self, *, canvas: Sequence[int] | None = None) -> None:
-        self.canvas = None if canvas is None else parse_size(canvas, "canvas")
+    def __init__(self, *, canvas: Canvas | None = None) -> None:
+        self.canvas = None if canvas is None else parse_canvas(canvas)
 
     def __call__(self, image: GreyImage) -> GreyImage:
         """Preprocess one image: uint8 ``(H, W)`` in, uint8 ``(h, w)`` out, ink bright on 0.
@@ -50,7 +57,8 @@ class SPP2018(Preprocessor):
         Raises
         ------
         ImageError
-            If the image is no grey image or holds no ink.
+            If the image is no grey image or holds no ink, or would be padded to more than 200
+            million pixels.
         """
         return self._padded(_without_background(check_grey(image)))
 
@@ -71,7 +79,8 @@ class SPP2018(Preprocessor):
         Raises
         ------
         ImageError
-            If the image is no grey image or holds no ink.
+            If the image is no grey image or holds no ink, or would be padded to more than 200
+            million pixels.
         """
         cleaned = _without_background(check_grey(image))
         steps = {"original": image.copy(), "background removed": cleaned}
@@ -85,6 +94,13 @@ class SPP2018(Preprocessor):
         missing = [max(0, side - length) for side, length in zip(self.canvas, cleaned.shape, strict=True)]
         if not any(missing):
             return cleaned
+        height, width = (max(pair) for pair in zip(self.canvas, cleaned.shape, strict=True))
+        if height * width > MAX_CANVAS_PIXELS:
+            raise ImageError(
+                f"the image of {cleaned.shape[0]} x {cleaned.shape[1]} pixels, padded to the canvas of"
+                f" {self.canvas[0]} x {self.canvas[1]}, would be {height} x {width}: more than"
+                f" {MAX_CANVAS_PIXELS / 1e6:.0f} million pixels. Give a smaller canvas."
+            )
         return np.pad(cleaned, [(gap // 2, gap - gap // 2) for gap in missing])
 
 

@@ -80,6 +80,36 @@ def test_a_canvas_pads_what_is_smaller_and_leaves_what_is_larger(shape, expected
     assert result.sum() == SPP2018()(image).sum()
 
 
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("gpds", (952, 1360)), ("mcyt", (600, 850)), ("cedar", (730, 1042)), ("brazilian", (700, 1000))],
+)
+def test_a_canvas_can_be_named_after_its_data_set(name, size):
+    image = np.random.default_rng(3).integers(0, 256, (60, 90), dtype=np.uint8)
+    assert SPP2018(canvas=name).canvas == size
+    assert (SPP2018(canvas=name)(image) == SPP2018(canvas=size)(image)).all()
+    assert SPP2018(canvas=name)(image).shape == size
+
+
+def test_an_unknown_canvas_name_brings_the_nearest_and_all_of_them():
+    with pytest.raises(UsageError, match=r"Did you mean cedar\?.*gpds \(952, 1360\).*brazilian"):
+        SPP2018(canvas="ceder")
+
+
+def test_a_canvas_beyond_200_million_pixels_is_refused_with_the_limit():
+    assert SPP2018(canvas=(10_000, 20_000)).canvas == (10_000, 20_000)
+    with pytest.raises(UsageError, match=r"10000 x 20001 .*at most 200 million"):
+        SPP2018(canvas=(10_000, 20_001))
+
+
+@pytest.mark.parametrize("canvas", [(200_000_000, 1), (1, 200_000_000)])
+def test_padding_to_more_than_200_million_pixels_is_refused(canvas):
+    image = np.random.default_rng(4).integers(0, 256, (60, 90), dtype=np.uint8)
+    for use in (SPP2018(canvas=canvas), SPP2018(canvas=canvas).stages):
+        with pytest.raises(ImageError, match="60 x 90 pixels.*more than 200 million pixels"):
+            use(image)
+
+
 def test_the_stages_end_with_the_result():
     image = np.random.default_rng(2).integers(0, 256, (50, 70), dtype=np.uint8)
     before = image.copy()
@@ -107,7 +137,7 @@ def test_what_is_no_grey_image_is_refused_with_what_was_expected(image):
         SPP2018()(image)
 
 
-@pytest.mark.parametrize("canvas", [(0, 5), (5,), "gpds", 5, (1.5, 2)])
+@pytest.mark.parametrize("canvas", [(0, 5), (5,), "480x680", 5, (1.5, 2), (10**7, 10**7)])
 def test_a_canvas_that_is_none_is_refused(canvas):
     with pytest.raises(UsageError, match="canvas"):
         SPP2018(canvas=canvas)

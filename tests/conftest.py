@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,6 @@ from PIL import Image, ImageDraw
 ROOT = Path(__file__).parents[1]
 
 Draw = Callable[[int], NDArray[np.uint8]]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the cache, the plugins or the registry of whoever runs it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("SIGZOO_") and "TEST" not in name]:
-            patch.delenv(name)
-        patch.setenv("SIGZOO_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
 
 
 @pytest.fixture(autouse=True)

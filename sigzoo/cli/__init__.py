@@ -84,8 +84,7 @@ def run(arguments: Sequence[str]) -> int:
         except click.exceptions.Exit as stop:
             return stop.exit_code
         except click.ClickException as error:
-            error.show()
-            return error.exit_code
+            return _fail(_usage(error), error.exit_code, debug)
         except SigzooError as error:
             return _fail(str(error), error.exit_code, debug)
         except (KeyboardInterrupt, click.Abort):
@@ -94,6 +93,9 @@ def run(arguments: Sequence[str]) -> int:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            return _fail(f"{where}{error.strerror or error}.", 1, debug)
         except Exception as error:
             hint = (
                 ""
@@ -109,6 +111,13 @@ def _fail(message: str, status: int, debug: bool) -> int:
         traceback.print_exc()
     click.echo(f"sigzoo: {message}", err=True)
     return status
+
+
+def _usage(error: click.ClickException) -> str:
+    """Click's message in a line, with where to read more."""
+    message = error.format_message().replace("\n", " ")
+    context = getattr(error, "ctx", None)
+    return f"{message} See `{context.command_path} --help`." if context else message
 
 
 def _show_warning(

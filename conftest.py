@@ -1,0 +1,18 @@
+"""What every test of the repository runs in: a cache of its own, and no settings of whoever runs it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the cache, the plugins or the registry of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("SIGZOO_") and "TEST" not in name]:
+            patch.delenv(name)
+        patch.setenv("SIGZOO_HOME", str(tmp_path_factory.mktemp("home")))
+        yield

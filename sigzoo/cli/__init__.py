@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -133,5 +134,6 @@ def _show_warning(
 
 
 def main() -> NoReturn:
-    """Entry point of the `sigzoo` program."""
+    """Entry point of the `sigzoo` program; ended from outside, it still removes its temporary files."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(run(sys.argv[1:]))

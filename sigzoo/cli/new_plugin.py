@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sigzoo.cli.output import json_option, print_json
+
 
 @click.command("new-plugin")
 @click.argument("name")
@@ -27,11 +29,15 @@ import click
     metavar="MODEL",
     help="With --kind models: the model whose network the new ones have; the default model otherwise.",
 )
-def new_plugin(name: str, kind: str, output: Path | None, like: str | None) -> None:
+@json_option
+def new_plugin(name: str, kind: str, output: Path | None, like: str | None, as_json: bool) -> None:
     """Write a plugin, the distribution NAME, that installs and passes its tests as it is."""
     from sigzoo.scaffolding import write_plugin
 
     folder = write_plugin(name, kind, output, like)  # type: ignore[arg-type]
+    if as_json:
+        print_json({"folder": str(folder), "kind": kind})
+        return
     click.echo(f"{folder}: a {kind} plugin. Next:")
     click.echo(f"  pip install -e {folder}")
     click.echo(f"  sigzoo plugins check {name}")

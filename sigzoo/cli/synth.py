@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import click
+
+from sigzoo.cli.output import json_option, print_json
+
+_T = TypeVar("_T")
 
 __all__ = ["synth"]
 
@@ -52,6 +58,7 @@ __all__ = ["synth"]
     help="Clean scans, or any pen, tablet, poor scanner and camera.",
 )
 @click.option("--force", is_flag=True, help="Replace files of the same name that hold something else.")
+@json_option
 def synth(
     writers: int,
     genuine: int,
@@ -61,6 +68,7 @@ def synth(
     plot: Path | None,
     rendering: str,
     force: bool,
+    as_json: bool,
 ) -> None:
     """Write signatures of invented people, made from scratch by a model of hand movements.
 
@@ -72,24 +80,39 @@ def synth(
     sigzoo synth --writers 100 --genuine 24 --forgeries 10 -o set.npz --plot sheet.png
     """
     from sigzoo.errors import UsageError
+    from sigzoo.progress import bar
     from sigzoo.synthesis import generate, office, varied
     from sigzoo.synthesis.export import png_bytes, sheet_of, write_file, write_folder, write_npz
 
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot writes a PNG picture; {plot} does not end in .png.")
     as_file = output.suffix.lower() == ".npz"
-    items = generate(
+    drawn = generate(
         writers, genuine, forgeries, seed=seed, rendering=office if rendering == "office" else varied
     )
-    if plot is None and not as_file:
-        count = len(write_folder(items, output, force=force))
-    else:
-        made = list(items)
-        count = (
-            write_npz(made, output, force=force) if as_file else len(write_folder(made, output, force=force))
-        )
-        if plot is not None:
-            write_file(plot, png_bytes(sheet_of(made)), force=force)
+    with bar(True, writers * (genuine + forgeries), "writing") as step:
+        items = _counted(drawn, step)
+        if plot is None and not as_file:
+            count = len(write_folder(items, output, force=force))
+        else:
+            made = list(items)
+            count = (
+                write_npz(made, output, force=force)
+                if as_file
+                else len(write_folder(made, output, force=force))
+            )
+            if plot is not None:
+                write_file(plot, png_bytes(sheet_of(made)), force=force)
+    if as_json:
+        print_json({"signatures": count, "output": str(output), "plot": str(plot) if plot else None})
+        return
     click.echo(
         f"{count} signatures of {writers} writers in {output}" + (f", sheet in {plot}" if plot else "")
     )
+
+
+def _counted(items: Iterable[_T], step: Callable[[int], object]) -> Iterator[_T]:
+    """Tell of each item as it passes."""
+    for item in items:
+        step(1)
+        yield item

@@ -49,7 +49,7 @@ class Features(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.size < 1:
-            raise ValueError(f"a feature size is at least 1, got {self.size}")
+            raise ValueError(f"size: a feature size is at least 1, got {self.size}")
 
 
 class Result(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,11 +83,11 @@ class Golden(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.tolerance <= 0:
-            raise ValueError(f"a tolerance is above 0, got {self.tolerance}")
+            raise ValueError(f"tolerance: a tolerance is above 0, got {self.tolerance}")
         if self.kind == "distances" and not self.distances:
-            raise ValueError("a golden case of kind 'distances' needs `distances`")
+            raise ValueError("distances: a golden case of kind 'distances' needs `distances`")
         if self.kind == "features" and self.features is None:
-            raise ValueError("a golden case of kind 'features' needs `features`")
+            raise ValueError("features: a golden case of kind 'features' needs `features`")
 
 
 class Recipe(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,10 +129,10 @@ class Card(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if (self.weights is None) == (self.recipe is None):
             raise ValueError("a card has either `weights` or a `recipe`")
         if not self.input_scale > 0:
-            raise ValueError(f"an input scale is above 0, got {self.input_scale}")
+            raise ValueError(f"input_scale: an input scale is above 0, got {self.input_scale}")
         for head, outputs in self.heads.items():
             if outputs < 1:
-                raise ValueError(f"head {head!r} has at least 1 output, got {outputs}")
+                raise ValueError(f"heads: head {head!r} has at least 1 output, got {outputs}")
 
 
 class _Verified(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,14 +146,13 @@ class _Verified(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """No digest was published: the first fetch records one, every later fetch must match it."""
 
     def __post_init__(self) -> None:
-        for digits, value in ((64, self.sha256), (40, self.git_blob)):
+        for field, digits, value in (("sha256", 64, self.sha256), ("git_blob", 40, self.git_blob)):
             if value is not None and (len(value) != digits or not _HEX.fullmatch(value)):
-                kind = "a SHA-256" if digits == 64 else "a git blob id"
                 raise ValueError(
-                    f"{kind} is {digits} lower-case hexadecimal digits, got {len(value)}: {value!r}"
+                    f"{field}: expected {digits} lower-case hexadecimal digits, got {len(value)}: {value!r}"
                 )
         if self.size is not None and self.size < 1:
-            raise ValueError(f"a size is at least 1 byte, got {self.size}")
+            raise ValueError(f"size: a size is at least 1 byte, got {self.size}")
 
     @property
     def has_digest(self) -> bool:

@@ -104,6 +104,9 @@ def _convert(entry: Any, kind: type[_T], where: str) -> _T:
         found = _MSGSPEC_PATH.search(message)
         inner = found.group(1) if found else ""
         reason = message[: found.start()] if found else message
+        named = re.match(r"([a-z0-9_]+): ", reason)  # a `__post_init__` says which field it means
+        if named:
+            inner, reason = f"{inner}.{named.group(1)}", reason[named.end() :]
         field_name = re.search(r"(?:unknown|required) field `([^`]+)`", reason)
         if field_name:
             inner += f".{field_name.group(1)}"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sigzoo.errors import RegistryError
 from sigzoo.registry import read_registry
@@ -67,11 +70,11 @@ def test_a_valid_registry_gives_cards(write: Write) -> None:
     [
         ("summary: a network", "summry: a network", "models.net.summry", "unknown key"),
         ("input_scale: 1.0", "input_scale: big", "models.net.input_scale", "Expected float, got str"),
-        ("input_scale: 1.0", "input_scale: 0.0", "models.net", "above 0"),
+        ("input_scale: 1.0", "input_scale: 0.0", "models.net.input_scale", "above 0"),
         ("    trained_on: nothing\n", "", "models.net.trained_on", "missing"),
         ("format: safetensors", "format: pickle", "models.net.weights.format", "Invalid enum value"),
         ("size: 16", "size: 16.5", "models.net.features.size", "Expected int"),
-        ("size: 16", "size: 0", "models.net.features", "at least 1"),
+        ("size: 16", "size: 0", "models.net.features.size", "at least 1"),
         ("value: 1.5", "value: low", "models.net.results[0].value", "Expected float"),
         ("source: reported", "source: guessed", "models.net.results[0].source", "Invalid enum value"),
         (
@@ -86,8 +89,8 @@ def test_a_valid_registry_gives_cards(write: Write) -> None:
             "models.net.backbone",
             "expected a name",
         ),
-        ('"0000', '"00', "artifacts.net-weights", "64 lower-case hexadecimal digits, got 62"),
-        ('"0000', '"XXXX', "artifacts.net-weights", "hexadecimal"),
+        ('"0000', '"00', "artifacts.net-weights.sha256", "64 lower-case hexadecimal digits, got 62"),
+        ('"0000', '"XXXX', "artifacts.net-weights.sha256", "hexadecimal"),
         ("    provenance: a test\n", "", "artifacts.net-weights.provenance", "missing"),
         ("provenance: a test", "provenance: a test\n    unpinned: true", "artifacts.net-weights", "unpinned"),
         (
@@ -177,3 +180,21 @@ def test_plain_yaml_is_read_as_pyyaml_reads_it(write: Write) -> None:
     from sigzoo.registry.yaml import read_yaml
 
     assert read_yaml(write(VALID)) == yaml.safe_load(VALID)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_registry_gives_nothing_but_registry_errors(write: Write, data: st.DataObject) -> None:
+    """Cut, repeat, overwrite and insert anywhere: it is read or refused, never a crash."""
+    text = VALID
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 40)))
+        new = data.draw(
+            st.sampled_from(
+                ["", text[start:end] * 2, "&a ", "*a", "!!map ", "{", "]", "- ", ": ", "\t", "null"]
+            )
+        )
+        text = text[:start] + new + text[end:]
+    with suppress(RegistryError):
+        read_registry(write(text))

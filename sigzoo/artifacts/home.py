@@ -36,10 +36,21 @@ def cache_home() -> Path:
     """Return the folder of the cache: `SIGZOO_HOME`, else pooch's cache folder for sigzoo.
 
     It is not created here.
+
+    Raises
+    ------
+    UsageError
+        If `SIGZOO_HOME` begins with the home of a user who is not known.
     """
     chosen = os.environ.get("SIGZOO_HOME")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        try:
+            return Path(chosen).expanduser().absolute()
+        except RuntimeError as error:
+            raise UsageError(
+                f"SIGZOO_HOME is {chosen!r}, and there is no home folder that its ~ could stand for; "
+                "write the whole path."
+            ) from error
     import pooch  # type: ignore[import-untyped]
 
     return Path(pooch.os_cache("sigzoo")).absolute()
@@ -71,13 +82,13 @@ def target_path(spec: ArtifactSpec) -> Path:
     return artifact_folder(spec.name) / spec.stored_name
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
-    """Say why `path` could not be written, and the remedy."""
+def storage_error(path: Path, error: OSError, *, resumes: bool = False) -> StorageError:
+    """Say why `path` could not be written, and the remedy; with `resumes` what is there will be of use."""
     why = error.strerror or str(error)
     if error.errno in _NO_ROOM:
         return StorageError(
-            f"no room to write {path} ({why}). Free some space or set SIGZOO_HOME to a roomier folder; "
-            "what has arrived is kept, and the next fetch goes on from there."
+            f"no room to write {path} ({why}). Free some space or set SIGZOO_HOME to a roomier folder"
+            + ("; what has arrived is kept, and the next fetch goes on from there." if resumes else ".")
         )
     return StorageError(
         f"cannot write {path} ({why}). Set SIGZOO_HOME to a folder that you may write in, "
@@ -86,12 +97,12 @@ def storage_error(path: Path, error: OSError) -> StorageError:
 
 
 @contextmanager
-def keeping(path: Path) -> Iterator[None]:
+def keeping(path: Path, *, resumes: bool = False) -> Iterator[None]:
     """Turn an `OSError` of the block, which writes `path`, into a `StorageError`."""
     try:
         yield
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise storage_error(path, error, resumes=resumes) from error
 
 
 def make_folder(path: Path) -> Path:
@@ -133,8 +144,10 @@ def write_blocks(path: Path, blocks: Iterable[bytes]) -> int:
         return sum(append(file, path, block) for block in blocks)
 
 
-def append(file: FileIO, path: Path, block: bytes) -> int:
+def append(file: FileIO, path: Path, block: bytes, *, resumes: bool = False) -> int:
     """Write all of a block, however little the system takes at once, and return its size.
+
+    With `resumes` an error says that the next try goes on from what is written.
 
     Raises
     ------
@@ -142,7 +155,7 @@ def append(file: FileIO, path: Path, block: bytes) -> int:
         If it cannot be written; what fitted is in the file.
     """
     view = memoryview(block)
-    with keeping(path):
+    with keeping(path, resumes=resumes):
         while view:
             view = view[file.write(view) :]
     return len(block)

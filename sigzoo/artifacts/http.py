@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigzoo.artifacts.home import append, discard, is_offline, keeping, make_folder
-from sigzoo.artifacts.pages import HEAD, wrong_content
+from sigzoo.artifacts.pages import HEAD, printable, wrong_content
 from sigzoo.artifacts.records import read_json, write_json
 from sigzoo.artifacts.retry import Progress, Retry, retry_after_seconds
+from sigzoo.artifacts.spec import scheme
 from sigzoo.errors import ArtifactError, OfflineError, VerificationError
 
 if TYPE_CHECKING:
@@ -191,7 +192,9 @@ class _Transfer:
                 return self.end_of_range(response)
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise ArtifactError("the server sends the file compressed, though asked not to")
-            start, total = self.continued(response) if response.status_code == 206 and asked else (0, None)
+            if response.status_code == 206 and not asked:
+                raise ArtifactError("the server sends a part of the file (206), though asked for all of it")
+            start, total = self.continued(response) if asked and response.status_code == 206 else (0, None)
             length = _number(response.headers.get("Content-Length"))
             if total is None and length is not None:
                 total = start + length
@@ -227,16 +230,17 @@ class _Transfer:
             raise _TryAgainError(_cause(error), attempts=2 if unreachable else 1 << 30) from error
         except (exceptions.RequestException, HTTPError, ValueError) as error:
             raise ArtifactError(f"not a usable URL or answer ({_cause(error)})") from error
-        if self.url.startswith("https:") and not response.url.startswith("https:"):
+        insecure = [hop.url for hop in (*response.history, response) if scheme(hop.url) != "https"]
+        if insecure and scheme(self.url) == "https":
             response.close()
-            raise ArtifactError(f"redirected from https to {response.url}")
+            raise ArtifactError(f"redirected from https to {printable(insecure[0])}")
         return response
 
     def refuse_status(self, response: Response) -> None:
         status = response.status_code
         if status in {200, 206, 416}:
             return
-        reason = f"{status} {response.reason or ''}".strip()
+        reason = printable(f"{status} {response.reason or ''}".strip())
         if status in _TRANSIENT or status >= 500:
             raise _TryAgainError(reason, wait=retry_after_seconds(response.headers.get("Retry-After")))
         raise ArtifactError(reason)
@@ -254,12 +258,17 @@ class _Transfer:
         span, _, length = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
         start, total = _number(span.partition("-")[0]), _number(length)
         known = self.known() or {}
-        begun = known.get("total")
+        begun = known.get("total") if isinstance(known.get("total"), int) else None
         etags = (known.get("etag"), response.headers.get("ETag"))
         other_file = known.get("url") == self.url and None not in etags and etags[0] != etags[1]
         if start != self.have() or other_file or (begun is not None and total not in {None, begun}):
             discard_part(self.part)
             raise _TryAgainError("the server's file is not the one that was begun", at_once=True)
+        total = begun if total is None else total
+        if total is None and not self.wanted.same_bytes and self.wanted.size is None:
+            # A part may end before the file does, and nothing here would tell.
+            discard_part(self.part)
+            raise _TryAgainError("the server does not say how long the file is", at_once=True)
         return start, total
 
     def receive(self, response: Response, start: int, total: int | None) -> None:
@@ -308,7 +317,7 @@ class _Transfer:
                 if have + len(block) > limit:
                     discard_part(self.part)
                     raise VerificationError(f"the server sends more than {limit} bytes")
-                have += append(file, self.part, block)
+                have += append(file, self.part, block, resumes=True)
                 if progress is not None:
                     progress(have, total)
 
@@ -345,5 +354,5 @@ def _cause(error: BaseException) -> str:
     if isinstance(reason, BaseException):
         return _cause(reason)
     if len(error.args) > 1 and isinstance(error.args[1], BaseException):
-        return f"{error.args[0]} {_cause(error.args[1])}"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        return f"{printable(str(error.args[0]))} {_cause(error.args[1])}"
+    return printable(" ".join(str(error).split())[:200]) or type(error).__name__

@@ -15,6 +15,7 @@ from typing import Any
 
 from sigzoo.artifacts.home import StorageError, cache_home, discard, keeping, make_folder, write_blocks
 from sigzoo.artifacts.lock import locked
+from sigzoo.artifacts.pages import printable
 from sigzoo.artifacts.records import read_json, write_json
 from sigzoo.artifacts.verification import digests_of, unchanged
 from sigzoo.errors import ArtifactError
@@ -183,7 +184,7 @@ def _found(path: Path, archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
         info for info in entries if not info.is_dir() and PurePosixPath(info.filename).name == name
     ]
     if not hits:
-        held = ", ".join(sorted(info.filename for info in entries)[:12]) or "nothing"
+        held = printable(", ".join(sorted(info.filename for info in entries)[:12])) or "nothing"
         raise ArtifactError(f"{path} holds no member {name!r}; it holds {held}.")
     if len(hits) > 1:
         raise ArtifactError(

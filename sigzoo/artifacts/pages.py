@@ -1,16 +1,17 @@
-"""Recognises what servers send instead of a file: HTML pages, Git LFS pointers."""
+"""Recognises what servers send instead of a file: HTML pages, Git LFS pointers; quotes them safely."""
 
 from __future__ import annotations
 
 import re
 from html import unescape
 
-__all__ = ["HEAD", "wrong_content"]
+__all__ = ["HEAD", "printable", "wrong_content"]
 
 HEAD = 1 << 14
 """Bytes of the beginning that are looked at."""
 
-_HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+# A comment ends at its first `-->`: were it free to go on, many comments would cost exponential time.
+_HTML = re.compile(r"\s*(<!--((?!-->).)*-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.I | re.S)
 
 _DRIVE_PAGES = (
@@ -24,6 +25,11 @@ _DRIVE_PAGES = (
     ),
     (("accounts.google.com", "you need access"), "Google's sign-in page: the file is not public"),
 )
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would obey instead of showing: control characters and the like."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def wrong_content(head: bytes, content_type: str, filename: str) -> str | None:
@@ -43,9 +49,9 @@ def wrong_content(head: bytes, content_type: str, filename: str) -> str | None:
     if filename.lower().endswith((".html", ".htm")):
         return None
     declared = content_type.split(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}
-    if not declared and not _HTML.match(head):
+    text = _decoded(head)
+    if not declared and not _HTML.match(text):
         return None
-    text = head.decode("utf-8", "replace")
     lowered = text.lower()
     for phrases, name in _DRIVE_PAGES:
         if any(phrase in lowered for phrase in phrases):
@@ -53,3 +59,14 @@ def wrong_content(head: bytes, content_type: str, filename: str) -> str | None:
     title = _TITLE.search(text)
     called = " ".join(unescape(title.group(1)).split())[:80] if title else ""
     return f"an HTML page titled {called!r}" if called else "an HTML page"
+
+
+def _decoded(head: bytes) -> str:
+    """Read bytes as the text that they are if they begin a page, which is with an ASCII character."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head.decode("utf-16", "replace")
+    if head[:1] != b"\0" == head[1:2]:
+        return head.decode("utf-16-le", "replace")
+    if head[:1] == b"\0" != head[1:2]:
+        return head.decode("utf-16-be", "replace")
+    return head.decode("utf-8-sig", "replace")

@@ -9,7 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 from sigzoo.errors import ArtifactError
 
-__all__ = ["ArtifactSpec", "is_plain_name"]
+__all__ = ["KINDS", "ArtifactSpec", "is_plain_name", "scheme"]
+
+KINDS = ("https", "http", "gdrive", "file", "package")
+"""What a URL may begin with."""
 
 RESERVED_ENDINGS = (".part", ".part.json", ".stamp.json", ".members")
 """What the cache puts behind a file's name for its own files beside it."""
@@ -21,6 +24,11 @@ _HEX = re.compile(r"[0-9a-f]+")
 def is_plain_name(name: str) -> bool:
     """Whether `name` can be one file or folder of the cache: no separators, no dots in front, ASCII."""
     return _PLAIN_NAME.fullmatch(name) is not None and not name.endswith(RESERVED_ENDINGS)
+
+
+def scheme(url: str) -> str:
+    """Return the part before the first colon, lower case."""
+    return url.partition(":")[0].lower()
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,8 @@ class ArtifactSpec:
             raise ArtifactError(f"{self.name!r} cannot be the name of an artifact: it must name a folder.")
         if not self.urls:
             raise ArtifactError(f"artifact {self.name}: no urls.")
+        for url in self.urls:
+            self._check_kind(url)
         for field, digits in (("sha256", 64), ("git_blob", 40)):
             value = getattr(self, field)
             if value is not None:
@@ -77,6 +87,13 @@ class ArtifactSpec:
             raise ArtifactError(f"artifact {self.name}: needs sha256 or git_blob, or unpinned: true.")
         if not is_plain_name(self.stored_name):
             raise ArtifactError(f"artifact {self.name}: {self.stored_name!r} cannot be a file's name.")
+
+    def _check_kind(self, url: str) -> None:
+        if scheme(url) not in KINDS or not url.partition(":")[2].strip("/"):
+            raise ArtifactError(
+                f"artifact {self.name}: {url[:100]!r} is not a URL of a kind that is known here: "
+                f"{', '.join(KINDS)}."
+            )
 
     def _digest(self, field: str, value: str, digits: int) -> str:
         lowered = value.lower()

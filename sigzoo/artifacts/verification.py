@@ -85,6 +85,8 @@ def check(found: Digests, spec: ArtifactSpec) -> None:
         raise VerificationError(f"sha256 is {found.sha256} instead of {spec.sha256}")
     if spec.git_blob is not None and found.git_blob != spec.git_blob:
         raise VerificationError(f"git blob id is {found.git_blob} instead of {spec.git_blob}")
+    if not spec.pinned and spec.size is None and found.size == 0:
+        raise VerificationError("an empty file, and nothing published says that it should be")
     if not spec.pinned:
         pins.check(spec.name, found.sha256)
 

@@ -25,6 +25,7 @@ def test_a_full_disk_is_named_and_what_came_is_kept(site, content, pinned, home,
     failed = spawner.fetch(spec, file_limit=BLOCK).result()
     assert "ArtifactError" in failed["kinds"]
     assert "no room to write" in failed["message"]
+    assert "goes on from there" in failed["message"]
     assert str(home / "artifacts" / "weights" / "weights.bin.part") in failed["message"]
     assert (home / "artifacts" / "weights" / "weights.bin.part").stat().st_size == BLOCK
     assert locate(spec) is None

@@ -229,6 +229,12 @@ def test_what_is_no_whole_archive_is_refused(outside, content, rest):
         member(archive, "w")
 
 
+def test_names_of_members_are_shown_and_not_obeyed(outside):
+    archive = write_zip(outside / "a.zip", ("w\x1b[2J", b"1"))
+    with pytest.raises(ArtifactError, match=r"it holds w\\x1b\[2J"):
+        member(archive, "v")
+
+
 def test_a_missing_member_or_archive_is_named(outside):
     archive = write_zip(outside / "a.zip", ("w", b"x"))
     with pytest.raises(ArtifactError, match="holds no member 'v'; it holds w"):

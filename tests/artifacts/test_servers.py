@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -93,6 +96,102 @@ def test_a_page_is_never_recorded_as_an_unpinned_file(site, pinned, patient, hom
     with pytest.raises(ArtifactError, match="quota page"):
         fetch(pinned(b"", url, sha256=None, size=None, unpinned=True), retry=patient)
     assert not (home / "pins.json").exists()
+
+
+UNPINNED = {"sha256": None, "size": None, "unpinned": True}
+
+
+def test_a_part_that_nobody_asked_for_is_refused(site, content, pinned, patient, home):
+    part = (206, {"Content-Range": "bytes 0-99/500000"}, content(100))
+    url = site.publish(b"", always=part)
+    with pytest.raises(ArtifactError, match=r"a part of the file \(206\)"):
+        fetch(pinned(b"", url, **UNPINNED), retry=patient)
+    assert not (home / "pins.json").exists()
+    assert files_of(home) == []
+
+
+def test_a_part_of_a_file_of_unknown_length_is_no_end_of_an_unpinned_one(site, content, pinned, patient):
+    url = site.publish(content(), chunked=True, cuts=[100_000], content_range="bytes 100000-199999/*")
+    spec = pinned(b"", url, **UNPINNED)
+    with pytest.raises(ArtifactError, match="connection cut"):
+        fetch(spec, retry=Retry(attempts=1))
+    assert fetch(spec, retry=patient).read_bytes() == content()
+    assert [request.start for request in site.asked(url)] == [0, 100_000, 0]
+
+
+def test_an_empty_answer_is_never_recorded_as_an_unpinned_file(site, pinned, patient, home, tmp_path):
+    (tmp_path / "empty").touch()
+    for url in (site.publish(b""), (tmp_path / "empty").as_uri()):
+        with pytest.raises(VerificationError, match="an empty file"):
+            fetch(pinned(b"", url, filename="w", **UNPINNED), retry=patient)
+    assert not (home / "pins.json").exists()
+    assert files_of(home) == []
+
+
+def test_a_file_that_is_stated_to_be_empty_may_be_empty(site, pinned, patient):
+    url = site.publish(b"")
+    assert fetch(pinned(b"", url), retry=patient).read_bytes() == b""
+    assert fetch(pinned(b"", url, name="other", **UNPINNED | {"size": 0}), retry=patient).read_bytes() == b""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_page_of_another_encoding_is_named(site, pinned, patient, home, encoding):
+    page = "\n<!-- x --><!DOCTYPE html>\n<html><title>Sign in, Zoë</title></html>".encode(encoding)
+    with pytest.raises(ArtifactError, match="titled 'Sign in, Zoë'"):
+        fetch(pinned(b"", site.publish(page), **UNPINNED), retry=patient)
+    assert not (home / "pins.json").exists()
+
+
+def test_a_head_of_nothing_but_comments_is_judged_in_no_time(site, pinned, patient):
+    data = b"<!---->" * 2000 + b"x"
+    assert fetch(pinned(data, site.publish(data)), retry=patient).read_bytes() == data
+
+
+@pytest.fixture
+def rude():
+    """Make a server that answers every connection with the same raw bytes; give its URL."""
+    listeners = []
+
+    def start(answer: bytes) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def serve() -> None:
+            for connection in _accepted(listener):
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/w"
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    while True:
+        try:
+            yield listener.accept()[0]
+        except OSError:
+            return
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (b"\0\1\x1b]0;mine\7\r\n\r\n", r"\x1b]0;mine\x07"),
+        (b"HTTP/1.1 404 no\x1b[2Jway\r\nContent-Length: 0\r\n\r\n", r"404 no\x1b[2Jway"),
+        (b"HTTP/1.1 200 OK\r\n\r\n<html><title>\x1b[2J\xc2\x9bhi</title>", r"\x1b[2J\x9bhi"),
+    ],
+)
+def test_what_a_server_says_is_shown_and_not_obeyed(rude, content, pinned, waits, answer, shown):
+    with pytest.raises(ArtifactError) as caught:
+        fetch(pinned(content(), rude(answer)), retry=Retry(attempts=1, sleep=waits.append))
+    assert shown in str(caught.value)
+    assert str(caught.value).replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
@@ -188,7 +287,7 @@ def test_the_next_mirror_is_tried_and_the_error_lists_every_one(site, content, p
         f"{site.address}/missing",
         site.publish(b"<html></html>", "page"),
         "http://127.0.0.1:1/refused",
-        "ftp://127.0.0.1/unknown",
+        "gdrive:no id",
         "http://[::1",
     ]
     spec = pinned(data, *urls, filename="w")
@@ -196,7 +295,7 @@ def test_the_next_mirror_is_tried_and_the_error_lists_every_one(site, content, p
         fetch(spec, retry=patient)
     lines = str(caught.value).splitlines()
     for url, why in zip(
-        urls, ["sha256", "404", "HTML", "refused", "not a kind of URL", "not a usable URL"], strict=True
+        urls, ["sha256", "404", "HTML", "refused", "not a Google Drive id", "not a usable URL"], strict=True
     ):
         assert any(line.strip().startswith(f"{url}: ") and why in line for line in lines), (url, lines)
     good = pinned(data, *urls, site.publish(data, "good"), filename="w")

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+import stat
+import zipfile
+import zlib
 from collections.abc import Iterator
-from importlib import import_module
-from importlib.resources import files
+from contextlib import suppress
+from importlib.machinery import ModuleSpec
 from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zipimport import zipimporter
 
 from sigzoo.artifacts.home import write_blocks
-from sigzoo.artifacts.http import BLOCK, ResumingDownloader, discard_part
-from sigzoo.errors import ArtifactError
+from sigzoo.artifacts.http import BLOCK, MAX_UNSTATED_SIZE, ResumingDownloader, discard_part
+from sigzoo.artifacts.spec import KINDS, scheme
+from sigzoo.errors import ArtifactError, VerificationError
 
-__all__ = ["DRIVE_URL", "NotInstalledError", "bring", "browsable", "is_network", "package_file"]
+__all__ = ["DRIVE_URL", "NotInstalledError", "bring", "browsable", "is_network", "package_file", "scheme"]
 
 DRIVE_URL = "https://drive.usercontent.google.com/download?id={id}&export=download&confirm=t"
 """Where Google Drive gives a file without its warning page."""
@@ -25,11 +31,6 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 class NotInstalledError(ArtifactError):
     """The package of a ``package:`` URL is not there, which is no fault of the file's."""
-
-
-def scheme(url: str) -> str:
-    """Return the part before the first colon, lower case."""
-    return url.partition(":")[0].lower()
 
 
 def is_network(url: str) -> bool:
@@ -44,6 +45,8 @@ def bring(url: str, part: Path, filename: str, downloader: ResumingDownloader) -
     ------
     ArtifactError
         If they are not to be had, or the URL is of an unknown kind.
+    VerificationError
+        If there are too many of them.
     StorageError
         If they cannot be written.
     """
@@ -53,22 +56,24 @@ def bring(url: str, part: Path, filename: str, downloader: ResumingDownloader) -
     elif kind == "gdrive":
         downloader.gather(_drive_url(url), part, filename)
     elif kind == "file":
-        _copy(_local_path(url), part)
+        _copy(_local_path(url), part, downloader.size)
     elif kind == "package":
-        _copy(_resource(url), part)
+        _copy(_resource(url), part, downloader.size)
     else:
-        raise ArtifactError("not a kind of URL that is known here: https, http, gdrive, file, package")
+        raise ArtifactError(f"not a kind of URL that is known here: {', '.join(KINDS)}")
 
 
 def package_file(url: str) -> Path | None:
     """Return the real file behind a ``package:`` URL; `None` for other URLs and for zipped packages.
+
+    The package is looked up and never imported: a registry must not run code.
 
     Raises
     ------
     NotInstalledError
         If the package is not installed.
     ArtifactError
-        If it cannot be imported or does not hold the file.
+        If it is not a package or does not hold the file.
     """
     if scheme(url) != "package":
         return None
@@ -101,31 +106,80 @@ def _local_path(url: str) -> Path:
 def _resource(url: str) -> Traversable:
     module, _, inside = url.partition(":")[2].partition("/")
     steps = inside.split("/")
-    if not _MODULE.fullmatch(module) or any(step in {"", ".", ".."} or "\\" in step for step in steps):
+    if not _MODULE.fullmatch(module) or not all(map(_is_plain_step, steps)):
         raise ArtifactError("a package: URL is written package:module/path/inside")
+    top, *below = module.split(".")
     try:
-        import_module(module)
-        resource = files(module).joinpath(*steps)
-        found = resource.is_file()
-    except ModuleNotFoundError as error:
-        raise NotInstalledError(f"the package {module} is not installed ({error})") from error
-    except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        raise ArtifactError(f"the package {module} cannot be used ({why})") from error
+        folders = [root.joinpath(*below) if below else root for root in _roots(top)]
+        if not any(folder.is_dir() for folder in folders):
+            raise NotInstalledError(f"the package {module} is not installed")
+        found = [file for folder in folders if (file := folder.joinpath(*steps)).is_file()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ArtifactError(f"the package {module} cannot be read ({error})") from error
     if not found:
         raise ArtifactError(f"the package {module} holds no file {inside}")
-    return resource
+    return found[0]
 
 
-def _copy(source: Traversable, part: Path) -> None:
+def _is_plain_step(step: str) -> bool:
+    return step not in {"", ".", ".."} and not set(step) & set("\\:\0")
+
+
+def _roots(package: str) -> Iterator[Traversable]:
+    """Yield the folders of a top-level package; to look up one below another would import the upper one."""
+    try:
+        spec = find_spec(package)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise ArtifactError(f"the package {package} cannot be looked up ({why})") from error
+    if spec is None:
+        raise NotInstalledError(f"the package {package} is not installed")
+    if spec.submodule_search_locations is None:
+        raise ArtifactError(f"{package} is not a package that could hold files, but a module")
+    for location in spec.submodule_search_locations:
+        yield _root(spec, Path(location))
+
+
+def _root(spec: ModuleSpec, location: Path) -> Traversable:
+    if isinstance(spec.loader, zipimporter) and not location.is_dir():
+        inside = location.relative_to(spec.loader.archive).as_posix()
+        return zipfile.Path(spec.loader.archive, f"{inside}/")
+    return location
+
+
+def _copy(source: Traversable, part: Path, size: int | None) -> None:
+    if isinstance(source, Path):
+        _refuse_unfit(source, size)
     discard_part(part)
-    write_blocks(part, _blocks(source))
+    try:
+        write_blocks(part, _blocks(source, MAX_UNSTATED_SIZE if size is None else size))
+    except BaseException:
+        # Nothing goes on from a copy that was cut.
+        with suppress(ArtifactError):
+            discard_part(part)
+        raise
 
 
-def _blocks(source: Traversable) -> Iterator[bytes]:
+def _refuse_unfit(source: Path, size: int | None) -> None:
+    """Refuse devices and pipes, which may never end, and files of another size."""
+    try:
+        found = source.stat()
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"cannot read {source} ({getattr(error, 'strerror', None) or error})") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise ArtifactError(f"cannot read {source} (not a regular file)")
+    if size is not None and found.st_size != size:
+        raise VerificationError(f"the file has {found.st_size} bytes instead of {size}")
+
+
+def _blocks(source: Traversable, limit: int) -> Iterator[bytes]:
+    have = 0
     try:
         with source.open("rb") as stream:
             while block := stream.read(BLOCK):
+                have += len(block)
+                if have > limit:
+                    raise VerificationError(f"{source} has more than {limit} bytes")
                 yield block
-    except OSError as error:
-        raise ArtifactError(f"cannot read {source} ({error.strerror or error})") from error
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise ArtifactError(f"cannot read {source} ({getattr(error, 'strerror', None) or error})") from error

@@ -33,6 +33,12 @@ def test_https_is_verified_and_never_left(secure_site, site, content, pinned, mo
     plain = secure_site.publish(b"", "down", always=(302, {"Location": site.publish(data)}, b""))
     with pytest.raises(ArtifactError, match="redirected from https to http:"):
         fetch(pinned(data, plain, name="down"))
+    there_and_back = site.publish(b"", "back", always=(302, {"Location": secure_site.publish(data)}, b""))
+    through = secure_site.publish(b"", "through", always=(302, {"Location": there_and_back}, b""))
+    with pytest.raises(ArtifactError, match=f"redirected from https to {there_and_back}"):
+        fetch(pinned(data, through, name="through"))
+    onward = secure_site.publish(b"", "onward", always=(302, {"Location": secure_site.publish(data)}, b""))
+    assert fetch(pinned(data, onward, name="onward")).read_bytes() == data
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.raises(ArtifactError, match=r"no trusted connection .*certificate"):
         fetch(pinned(data, secure_site.publish(data), name="other"))
@@ -72,6 +78,63 @@ def test_a_file_url_is_copied_and_verified(content, pinned, tmp_path, home):
         fetch(pinned(data, (tmp_path / "nothing").as_uri(), filename="w", name="other"))
     with pytest.raises(ArtifactError, match="cannot read"):
         fetch(pinned(data, tmp_path.as_uri(), filename="w", name="other"))
+
+
+@pytest.mark.parametrize("kind", ["a device", "a pipe", "a folder"])
+def test_a_file_url_of_something_without_an_end_is_refused(pinned, tmp_path, home, kind):
+    place = tmp_path / "endless"
+    if kind == "a device":
+        place = Path("/dev/zero")
+        if not place.is_char_device():
+            pytest.skip("needs /dev/zero")
+    elif kind == "a pipe":
+        os.mkfifo(place)
+    else:
+        place.mkdir()
+    with pytest.raises(ArtifactError, match="not a regular file"):
+        fetch(pinned(b"", place.as_uri(), filename="w", sha256=None, size=None, unpinned=True))
+    assert not [path for path in home.rglob("w*") if path.is_file()]
+
+
+def test_a_file_url_of_another_size_is_refused_before_it_is_copied(content, pinned, tmp_path):
+    (tmp_path / "w").write_bytes(content())
+    with pytest.raises(VerificationError, match="has 300000 bytes instead of 299999"):
+        fetch(pinned(content(299_999), (tmp_path / "w").as_uri()))
+
+
+def test_a_copy_ends_at_the_limit_and_leaves_nothing(content, pinned, tmp_path, home, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_UNSTATED_SIZE", 200_000)
+    (tmp_path / "w").write_bytes(content())
+    with pytest.raises(VerificationError, match="more than 200000 bytes"):
+        fetch(pinned(content(), (tmp_path / "w").as_uri(), size=None))
+    assert not list(home.rglob("w*.part"))
+
+
+def test_a_copy_that_finds_no_room_does_not_promise_to_go_on(content, pinned, tmp_path, home, spawner):
+    data = content()
+    (tmp_path / "w").write_bytes(data)
+    failed = spawner.fetch(pinned(data, (tmp_path / "w").as_uri()), file_limit=1 << 16).result()
+    assert "no room to write" in failed["message"]
+    assert "goes on" not in failed["message"]
+    assert not list(home.rglob("w*.part"))
+
+
+@pytest.mark.parametrize(
+    "url", ["", "w", "/w", "ftp://example.org/w", "data:,w", "https:", "https://", "file:"]
+)
+def test_a_url_of_an_unknown_kind_is_refused_at_once(pinned, url):
+    with pytest.raises(
+        ArtifactError, match=r"artifact weights: .*https, http, gdrive, file, package"
+    ) as caught:
+        pinned(b"x", "https://example.org/w", url)
+    assert repr(url) in str(caught.value)
+
+
+@pytest.mark.parametrize("home_folder", ["~nosuchuser/x", "~no such user"])
+def test_a_cache_in_the_home_of_nobody_is_wrong_usage(pinned, monkeypatch, home_folder):
+    monkeypatch.setenv("SIGZOO_HOME", home_folder)
+    with pytest.raises(UsageError, match=f"SIGZOO_HOME is '{home_folder}'"):
+        locate(pinned(b"x", "https://example.org/w"))
 
 
 @pytest.fixture
@@ -136,12 +199,43 @@ def test_a_package_url_that_leads_nowhere_is_named(package, pinned, inside, why)
         fetch(pinned(b"x", f"package:{package.name}{inside}", filename="w"))
 
 
-def test_a_package_that_is_missing_or_broken_is_named(package, pinned):
-    with pytest.raises(ArtifactError, match="no_such_package is not installed"):
-        fetch(pinned(b"x", "package:no_such_package/w"))
-    (package / "__init__.py").write_text("1 / 0")
-    with pytest.raises(ArtifactError, match="ZeroDivisionError"):
-        fetch(pinned(b"x", f"package:{package.name}/w"))
+def test_a_package_that_is_missing_or_a_module_is_named(package, pinned):
+    for missing in ("no_such_package", f"{package.name}.no_such_part", "no_such_package.part"):
+        with pytest.raises(ArtifactError, match=rf"{missing.split('.')[0]}\S* is not installed"):
+            fetch(pinned(b"x", f"package:{missing}/w"))
+    (package.parent / f"{package.name}_alone.py").write_text("")
+    with pytest.raises(ArtifactError, match="is not a package"):
+        fetch(pinned(b"x", f"package:{package.name}_alone/w"))
+
+
+def test_no_package_is_imported_for_a_file_of_it(package, content, pinned, tmp_path):
+    canary = f"import pathlib; pathlib.Path({str(tmp_path / 'canary')!r}).touch()\n"
+    below = package / "below"
+    below.mkdir()
+    alone = package.parent / f"{package.name}_alone.py"
+    for code in (package / "__init__.py", below / "__init__.py", alone):
+        code.write_text(canary)
+    data = content()
+    (package / "w").write_bytes(data)
+    (below / "w").write_bytes(data)
+    name = package.name
+    assert locate(pinned(data, "https://x.invalid/a", f"package:{name}/w")) == package / "w"
+    assert fetch(pinned(data, f"package:{name}.below/w", name="below")) == below / "w"
+    for url in (f"package:{name}/gone", f"package:{name}.below.gone/w", f"package:{alone.stem}/w"):
+        assert locate(pinned(data, url, filename="w", name="gone")) is None
+    assert not (tmp_path / "canary").exists()
+    assert not [module for module in sys.modules if module.startswith(name)]
+    subprocess.run([sys.executable, "-c", f"import {name}"], cwd=package.parent, check=True)
+    assert (tmp_path / "canary").exists(), "the canary would have sung"
+
+
+def test_a_file_of_a_package_in_several_places_is_found_in_any(content, pinned, tmp_path, monkeypatch):
+    for place in ("one", "two"):
+        (tmp_path / place / "spread_bundle").mkdir(parents=True)
+        monkeypatch.syspath_prepend(str(tmp_path / place))
+    (tmp_path / "one" / "spread_bundle" / "w").write_bytes(content())
+    found = locate(pinned(content(), "package:spread_bundle/w"))
+    assert found == tmp_path / "one" / "spread_bundle" / "w"
 
 
 def test_a_licence_is_told_once_at_the_first_fetch(site, content, pinned, caplog):

@@ -150,11 +150,17 @@ def clear(names: tuple[str, ...], everything: bool, partial: bool, forget: bool,
 def export_command(names: tuple[str, ...], everything: bool, output: Path, as_json: bool) -> None:
     """Write NAMES' files, verified, into one tar for a machine without a network."""
     from sigzoo.artifacts.bundle import export_cache
-    from sigzoo.errors import UsageError
+    from sigzoo.artifacts.home import cache_home
+    from sigzoo.errors import ArtifactError, UsageError
 
     if bool(names) == everything:
         raise UsageError("Name what is to be exported, or say --all (not both).")
     specs = _cached_specs() if everything else _specs(names)
+    if not specs:
+        state = "holds no whole file of the registry" if _is_used() else "is empty"
+        raise ArtifactError(
+            f"the cache, {cache_home()}, {state}: there is nothing to export. Run `sigzoo fetch NAME` first."
+        )
     written = export_cache(specs, output)
     if as_json:
         print_json({"output": str(output), "files": [str(file) for file in written]})
@@ -219,6 +225,12 @@ def _cached_specs() -> list[ArtifactSpec]:
 
     known = (_lookup(entry.name, entry.path.name) for entry in entries() if entry.state != "partial")
     return [spec for spec in known if spec is not None]
+
+
+def _is_used() -> bool:
+    from sigzoo.artifacts.cache import entries
+
+    return bool(entries())
 
 
 def _is_bundled(spec: ArtifactSpec) -> bool:

@@ -102,6 +102,28 @@ def test_fetch_without_a_name_or_with_an_unknown_one_is_wrong_usage(sigzoo, serv
     assert "test-pinned" in err
 
 
+@pytest.mark.parametrize("url", ["ftp://example.org/w", "data:,w", ""])
+def test_a_registry_with_a_url_of_an_unknown_kind_is_refused_when_it_is_read(sigzoo, served, tmp_path, url):
+    registry = tmp_path / "mine.yaml"
+    known = yaml.safe_load(registry.read_text())
+    known["artifacts"]["test-pinned"]["urls"].append(url)
+    registry.write_text(yaml.safe_dump(known))
+    status, _, err = sigzoo("list")
+    assert status == 1
+    assert f"{registry}: artifacts.test-pinned: " in err
+    assert repr(url) in err
+
+
+def test_an_export_of_nothing_says_that_the_cache_is_empty(sigzoo, served, home, tmp_path):
+    status, _, err = sigzoo("cache", "export", "--all", "-o", str(tmp_path / "all.tar"))
+    assert status == 1
+    assert f"the cache, {home}, is empty" in err
+    (home / "artifacts" / "test-pinned").mkdir(parents=True)
+    (home / "artifacts" / "test-pinned" / "p.bin.part").write_bytes(b"x")
+    assert "holds no whole file" in sigzoo("cache", "export", "--all", "-o", str(tmp_path / "all.tar"))[2]
+    assert not (tmp_path / "all.tar").exists()
+
+
 def test_the_cache_is_listed_verified_and_cleared(sigzoo, served, home):
     assert "Nothing is in the cache" in sigzoo("cache", "list")[1]
     sigzoo("fetch", "test-pinned", "test-unpinned")

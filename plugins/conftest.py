@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,24 @@ def golden() -> Path:
 def lasagne_folder() -> Path:
     """Weight files as Python 2.7's cPickle wrote them, and the published program's features."""
     return ROOT / "tests" / "data" / "lasagne"
+
+
+@pytest.fixture(scope="session")
+def python2_pickle() -> Callable[[Sequence[NDArray[np.float32]]], bytes]:
+    """Write arrays as Python 2.7's cPickle wrote the published Lasagne files, latin-1 strings included."""
+    file = ROOT / "tests" / "weights" / "python2_pickle.py"
+    spec = spec_from_file_location("python2_pickle", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def write(params: Sequence[NDArray[np.float32]]) -> bytes:
+        written = module.Python2Pickle().write(params, {"input_size": (150, 220), "img_size": (170, 242)})
+        assert isinstance(written, bytes)
+        return written
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import torch
 from sigzoo_signet.backbones import SigNet, SigNetSmaller, SigNetThin
 from torch.nn import functional
 
+import sigzoo
 from sigzoo.interfaces import ImageError, UnknownNameError
 
 CONVOLUTIONS = {"conv1": (4, 0), "conv2": (1, 2), "conv3": (1, 1), "conv4": (1, 1), "conv5": (1, 1)}
@@ -73,6 +74,21 @@ def test_every_layer_is_that_of_the_published_table(network, scale, randomised):
     assert list(got) == names == list(model.layers)
     for name in names:
         assert got[name].shape == expected[name].shape
+        assert difference(got[name], expected[name]) < 1e-5, name
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip format", "legacy format"])
+def test_a_file_of_three_state_dicts_gives_every_layer(zipped, randomised, tmp_path):
+    names = NETWORKS[SigNet][0].split()
+    state = randomised(SigNet(), 10).state_dict()
+    file = tmp_path / "signet.pth"
+    heads = torch.nn.Linear(2048, 5).state_dict(), torch.nn.Linear(2048, 1).state_dict()
+    torch.save((state, *heads), file, _use_new_zipfile_serialization=zipped)
+    loaded = sigzoo.load("signet.pytorch", weights=file, device="cpu").backbone
+    with torch.inference_mode():
+        got = loaded.forward_layers(images(2), names)
+        expected = forward_by_hand(state, images(2), names)
+    for name in names:
         assert difference(got[name], expected[name]) < 1e-5, name
 
 
@@ -157,8 +173,9 @@ def test_half_precision_points_in_the_same_direction(network, dtype, randomised)
     assert torch.cosine_similarity(got.float(), expected).min() > 0.999
 
 
-def test_an_exported_program_gives_the_same_features_for_any_batch(randomised):
-    model = randomised(SigNet(), 6)
+@ALL
+def test_an_exported_program_gives_the_same_features_for_any_batch(network, randomised):
+    model = randomised(network(), 6)
     shape = {"x": {0: torch.export.Dim("batch")}}
     program = torch.export.export(model, (images(2),), dynamic_shapes=shape).module()
     with torch.inference_mode():
@@ -166,11 +183,13 @@ def test_an_exported_program_gives_the_same_features_for_any_batch(randomised):
             assert difference(program(images(count)), model(images(count))) < 1e-5
 
 
+@ALL
 @pytest.mark.parametrize("backend", ["eager", "inductor"])
-def test_a_compiled_network_gives_the_same_features_from_one_graph(backend, randomised):
+def test_a_compiled_network_gives_the_same_features_from_one_graph(network, backend, randomised):
     if backend == "inductor" and "SIGZOO_SLOW_TESTS" not in os.environ:
         pytest.skip("compiling takes up to a minute; set SIGZOO_SLOW_TESTS=1 (needs a C++ compiler)")
-    model = randomised(SigNet(), 7)
+    torch.compiler.reset()
+    model = randomised(network(), 7)
     compiled = torch.compile(model, backend=backend, fullgraph=True)
     with torch.inference_mode():
         assert difference(compiled(images(2)), model(images(2))) < 1e-5

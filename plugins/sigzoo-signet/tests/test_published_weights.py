@@ -11,6 +11,7 @@ from sigzoo_signet.backbones import SigNet, SigNetSmaller, SigNetThin
 from sigzoo_spp.backbones import SigNetSPP300
 from torch.nn import functional
 
+import sigzoo
 from sigzoo.interfaces import WeightsError
 from sigzoo.weights import load_into, read_weights
 
@@ -58,16 +59,19 @@ def adapted(network, tensors):
     return network.eval()
 
 
-def test_a_lasagne_list_gives_lasagnes_features_at_every_layer():
-    network = SigNet()
-    tensors = lasagne_list(network)
-    adapted(network, tensors)
+def test_a_file_of_python_2_gives_lasagnes_features_at_every_layer(python2_pickle, tmp_path):
+    tensors = lasagne_list(SigNet())
+    file = tmp_path / "signet.pkl"
+    file.write_bytes(python2_pickle([array.numpy() for array in tensors.values()]))
+    network = sigzoo.load("signet", weights=file, device="cpu").backbone
     x = 255 * torch.rand(2, 1, 150, 220, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         got = network.forward_layers(x, network.layers)
         expected = features_by_hand(tensors, x)
+    assert list(got) == list(expected)
     for name in network.layers:
         scale = float(expected[name].abs().max())
+        assert scale > 0
         assert float((got[name].double() - expected[name]).abs().max()) < 1e-5 * scale, name
 
 
@@ -85,6 +89,20 @@ def test_the_published_programs_features_come_out_at_every_layer(lasagne_folder,
             values = got[name].numpy().ravel()[features[f"signet/{name}/index"]]
             expected = features[f"signet/{name}/value"]
             assert np.abs(values - expected).max() < 1e-5 * np.abs(expected).max(), name
+
+
+def test_the_published_programs_last_layer_follows_from_its_last_but_one(lasagne_folder, tmp_path):
+    file = tmp_path / "signet.pkl"
+    file.write_bytes(gzip.decompress((lasagne_folder / "signet_sparse.pkl.gz").read_bytes()))
+    network = adapted(SigNet(), read_weights(file, "lasagne").tensors)
+    with np.load(lasagne_folder / "features.npz") as features:
+        fc1, fc2 = (np.zeros(2048, np.float32) for _ in range(2))
+        for name, layer in (("fc1", fc1), ("fc2", fc2)):
+            layer[features[f"signet/{name}/index"]] = features[f"signet/{name}/value"]
+    assert np.count_nonzero(fc1) > 900
+    with torch.inference_mode():
+        got = network.fc_layers.fc2(torch.from_numpy(fc1)[None])[0].numpy()
+    assert np.abs(got - fc2).max() < 1e-5 * np.abs(fc2).max()
 
 
 @pytest.mark.parametrize("network", [SigNet, SigNetThin, SigNetSmaller])

@@ -74,6 +74,9 @@ class _SigNetSPP(LayeredBackbone):
 class SigNetSPP300(_SigNetSPP):
     """SigNet-SPP for scans of 300 dpi; images of any size from 37 x 37 on.
 
+    What `torch.export` makes of it with a free height and width takes sides from 73 on, unless it
+    is exported with torch's setting ``backed_size_oblivious``: then from 37 on, too (see README).
+
     Trained on signatures padded to a canvas of 476 x 680, of which 428 x 612 went in.
 
     References
@@ -88,6 +91,9 @@ class SigNetSPP300(_SigNetSPP):
 
 class SigNetSPP600(_SigNetSPP):
     """SigNet-SPP for scans of 600 dpi; images of any size from 57 x 57 on.
+
+    What `torch.export` makes of it with a free height and width takes sides from 105 on, unless it
+    is exported with torch's setting ``backed_size_oblivious``: then from 57 on, too (see README).
 
     Trained on signatures padded to a canvas of 952 x 1360, of which 856 x 1224 went in. Its
     weights have the shapes of those for 300 dpi: nothing in a file tells the two apart.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 import gzip
 import math
+import os
 
 import numpy as np
 import pytest
 import torch
 from sigzoo_signet.backbones import SigNet
 from sigzoo_spp.backbones import SigNetSPP300, SigNetSPP600, SpatialPyramid
+from torch.fx.experimental import _config as export_config
 from torch.nn import functional
 
+import sigzoo
 from sigzoo.interfaces import ImageError, UnknownNameError, WeightsError
 from sigzoo.weights import read_weights
 
@@ -132,17 +135,43 @@ def test_every_layer_is_that_of_the_published_table_at_any_size(network, size, r
         assert difference(got[name], expected[name]) < 1e-5, name
 
 
-@BOTH
-@pytest.mark.parametrize("size", [(60, 90), (150, 220)])
-def test_a_lasagne_list_gives_lasagnes_features_at_every_layer(network, size):
-    model = network().eval()
-    tensors = lasagne_list(model)
-    model.load_state_dict(model.adapt_weights(tensors, "lasagne"))
+@pytest.fixture(scope="module", params=PUBLISHED, ids=lambda network: network.__name__)
+def from_a_file(request, python2_pickle, tmp_path_factory):
+    """A network, random arrays, and the model loaded by name from a file that holds them as published."""
+    network = request.param
+    tensors = lasagne_list(network())
+    file = tmp_path_factory.mktemp("published") / f"{PUBLISHED[network]}.pkl"
+    file.write_bytes(python2_pickle([array.numpy() for array in tensors.values()]))
+    name = PUBLISHED[network].replace("_", "-")
+    return network, tensors, sigzoo.load(name, weights=file, device="cpu").backbone
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_file_of_python_2_gives_lasagnes_features_at_every_layer_and_any_size(from_a_file, size):
+    network, tensors, model = from_a_file
+    assert type(model) is network
     with torch.inference_mode():
         got = model.forward_layers(images(2, size), NAMES)
         expected = forward_by_hand(from_list(tensors), images(2, size), STRIDES[network])
     for name in NAMES:
         assert difference(got[name], expected[name]) < 1e-5, name
+
+
+@BOTH
+def test_the_published_programs_last_layer_follows_from_its_last_but_one(network, lasagne_folder, tmp_path):
+    file = tmp_path / "spp.pkl"
+    file.write_bytes(gzip.decompress((lasagne_folder / "signet_spp_sparse.pkl.gz").read_bytes()))
+    model = network().eval()
+    model.load_state_dict(model.adapt_weights(read_weights(file, "lasagne").tensors, "lasagne"))
+    with np.load(lasagne_folder / "features.npz") as features:
+        fc1, fc2 = (np.zeros(2048, np.float32) for _ in range(2))
+        for name, layer in (("fc1", fc1), ("fc2", fc2)):
+            key = f"{PUBLISHED[network]}/{name}"
+            layer[features[f"{key}/index"]] = features[f"{key}/value"]
+    assert np.count_nonzero(fc1) > 900
+    with torch.inference_mode():
+        got = model.fc_layers.fc2(torch.from_numpy(fc1)[None])[0].numpy()
+    assert np.abs(got - fc2).max() < 1e-5 * np.abs(fc2).max()
 
 
 @BOTH
@@ -231,23 +260,65 @@ def test_channels_last_gives_the_same_features(network, randomised):
         assert difference(turned(x.to(memory_format=torch.channels_last)), model(x)) < 1e-5
 
 
-def test_exported_and_compiled_networks_give_the_same_features(randomised):
-    model = randomised(SigNetSPP600(), 8)
-    x = images(3, (90, 140))
-    program = torch.export.export(model, (x,), dynamic_shapes={"x": {0: torch.export.Dim("batch")}}).module()
-    compiled = torch.compile(model, backend="eager", fullgraph=True)
+@BOTH
+def test_a_program_exported_for_one_size_gives_the_same_features_for_any_batch(network, randomised):
+    model = randomised(network(), 8)
+    batch = {"x": {0: torch.export.Dim("batch")}}
+    program = torch.export.export(model, (images(3, (90, 140)),), dynamic_shapes=batch).module()
     with torch.inference_mode():
-        assert difference(program(x[:2]), model(x[:2])) < 1e-5
-        assert difference(compiled(x), model(x)) < 1e-5
+        for count in (1, 2, 5):
+            x = images(count, (90, 140))
+            assert difference(program(x), model(x)) < 1e-5
 
 
-def test_one_exported_program_takes_any_batch_and_any_size(randomised):
-    model = randomised(SigNetSPP300(), 9)
+def program_for_any_size(model):
+    """Export as the README says."""
     free = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)
-    program = torch.export.export(model, (images(2, (150, 220)),), dynamic_shapes={"x": free}).module()
+    return torch.export.export(model, (images(2, (150, 220)),), dynamic_shapes={"x": free}).module()
+
+
+@BOTH
+def test_one_exported_program_takes_any_batch_and_any_size_from_the_documented_one_on(network, randomised):
+    model = randomised(network(), 9)
+    side = {SigNetSPP300: 73, SigNetSPP600: 105}[network]
+    program = program_for_any_size(model)
+    sizes = [(side, side), (side, 300), (300, side), (side + 1, side + 7), (150, 220), (101 + side, 333)]
     with torch.inference_mode():
-        for count, size in [(1, (90, 140)), (3, (101, 333)), (2, (80, 75))]:
-            assert difference(program(images(count, size)), model(images(count, size))) < 1e-5
+        for count, size in enumerate(sizes, 1):
+            x = images(count, size)
+            assert difference(program(x), model(x)) < 1e-5, size
+
+
+@BOTH
+@pytest.mark.skipif(not hasattr(export_config, "backed_size_oblivious"), reason="torch is too old")
+def test_exported_with_the_documented_setting_a_program_takes_every_size_from_the_minimum_on(
+    network, randomised
+):
+    model = randomised(network(), 9)
+    side = model.minimum_size[0]
+    with export_config.patch(backed_size_oblivious=True):
+        program = program_for_any_size(model)
+    sizes = [(side, side), (side, 300), (300, side), (side + 1, side), (2 * side - 2, 2 * side - 2)]
+    with torch.inference_mode():
+        for count, size in enumerate([*sizes, (2 * side, side), (150, 220), (211, 333)], 1):
+            x = images(count, size)
+            assert difference(program(x), model(x)) < 1e-5, size
+        for size in [(side - 1, side), (side, side - 1)]:
+            with pytest.raises((AssertionError, RuntimeError), match=str(side)):
+                program(images(2, size))
+
+
+@BOTH
+@pytest.mark.parametrize("backend", ["eager", "inductor"])
+def test_a_compiled_network_gives_the_same_features_from_one_graph(network, backend, randomised):
+    if backend == "inductor" and "SIGZOO_SLOW_TESTS" not in os.environ:
+        pytest.skip("compiling takes up to a minute; set SIGZOO_SLOW_TESTS=1 (needs a C++ compiler)")
+    torch.compiler.reset()
+    model = randomised(network(), 10)
+    compiled = torch.compile(model, backend=backend, fullgraph=True)
+    with torch.inference_mode():
+        for size in [(90, 140), (150, 220)]:
+            assert difference(compiled(images(2, size)), model(images(2, size))) < 1e-5
 
 
 def test_a_signet_file_under_spp_is_refused_by_the_name_of_the_tensor():

@@ -187,7 +187,7 @@ BROKEN_MODELS = [
     ("parts_fit", "size: 4}", "size: 5}", "gives 4 numbers, the card says 5"),
     ("parts_fit", "layer: features", "layer: fc9", "no layer named 'fc9'"),
     ("parts_fit", "backbone: toy", "backbone: toy-wide", r"plain gives images of \(16, 32\), toy-wide takes"),
-    ("weights_load", "backbone: toy", "backbone: toy-wide", "shape"),
+    ("weights_load", "backbone: toy", "backbone: toy-wide", r"takes images of \(16, 64\)"),
     ("weights_load", "backbone: toy", "backbone: toy-blind", "same features"),
 ]
 
@@ -227,7 +227,7 @@ def test_every_check_of_a_model_has_a_fault_to_find() -> None:
 BROKEN_DISTRIBUTIONS = [
     ("healthy", {"__init__.py": ENTRY.replace("SIGZOO_API = 1", "")}, "does not declare `SIGZOO_API"),
     ("healthy", {"__init__.py": ENTRY.replace("parts:Toy", "gone:Toy")}, "no module toyplugin.gone"),
-    ("healthy", {"__init__.py": "SIGZOO_API = 1"}, "provides nothing"),
+    ("healthy", {"__init__.py": "SIGZOO_API = 1"}, "registers nothing"),
     ("healthy", {"registry.yaml": "models: 3"}, "expected a mapping"),
     ("light_import", {"__init__.py": "import torch\n" + ENTRY}, "imports torch"),
     ("light_import", {"__init__.py": ENTRY + "print('hello')"}, "prints 'hello"),

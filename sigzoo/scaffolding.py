@@ -139,6 +139,8 @@ def _check_name(name: str) -> None:
             f"{name!r} cannot be a distribution's name here: use lower-case letters, digits and single"
             f" hyphens, a letter first, at most {_LONGEST_NAME} characters."
         )
+    if name == "check":
+        raise UsageError("'check' cannot be a plugin's name: `sigzoo plugins check` means something else.")
     package = name.replace("-", "_")
     if keyword.iskeyword(package) or package in sys.stdlib_module_names:
         raise UsageError(f"{name!r} cannot be a plugin's name: Python has a use for {package!r} of its own.")

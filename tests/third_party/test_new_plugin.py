@@ -118,6 +118,7 @@ def test_the_folder_is_the_names_own_or_the_one_that_is_given(
         ("", "lower-case letters"),
         ("x" * 61, "at most 60"),
         ("class", "Python has a use"),
+        ("check", "means something else"),
         ("json", "Python has a use"),
         ("numpy", "is installed already"),
         ("signet", "taken by a backbone of sigzoo-signet"),

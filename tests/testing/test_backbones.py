@@ -296,3 +296,51 @@ def test_a_check_can_be_left_out_by_its_name_alone() -> None:
     check_backbone(UnusedParameter(), skip=("gradient_flow",))
     with pytest.raises(ValueError, match="no checks named.*gradients"):
         check_backbone(Sound(), skip=("gradients",))
+
+
+class DrawsABuffer(Sound):
+    """A random buffer that no weight file would hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.randn(6), persistent=False)
+
+    def head(self, found: Tensor) -> Tensor:
+        return super().head(found) - self.centre
+
+
+class ShufflesByABuffer(Sound):
+    """A random order that no weight file would hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("order", torch.randperm(8), persistent=False)
+
+    def head(self, found: Tensor) -> Tensor:
+        return super().head(found[:, self.order])
+
+
+class CountsInABuffer(Sound):
+    """A table that every network of the class has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.arange(6.0), persistent=False)
+
+    def head(self, found: Tensor) -> Tensor:
+        return super().head(found) - self.table
+
+
+@pytest.mark.parametrize("kind", [DrawsABuffer, ShufflesByABuffer])
+@pytest.mark.parametrize("rebuilt", [True, False])
+def test_a_buffer_that_no_weight_file_holds_is_found(kind: type[Backbone], rebuilt: bool) -> None:
+    torch.manual_seed(4)
+    subject = BackboneCase(kind(), kind if rebuilt else None)
+    words = "some state is in no buffer" if rebuilt else "no weight file holds: (centre|order);.*`build`"
+    with pytest.raises(ConformanceFailure, match=f"^state_dict: .*{words}"):
+        BACKBONE.checks["state_dict"](subject)
+
+
+def test_a_buffer_that_every_new_network_has_is_sound_where_that_can_be_seen() -> None:
+    torch.manual_seed(4)
+    BACKBONE.checks["state_dict"](BackboneCase(CountsInABuffer(), CountsInABuffer))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sigzoo import torch_backends
 from sigzoo.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ __all__ = [
     "loss",
     "preprocessor",
 ]
+
+torch_backends.watch()
 
 _HOME = {
     "SignatureModel": "sigzoo.model",

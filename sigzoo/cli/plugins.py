@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,7 @@ from sigzoo.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
     from sigzoo.plugins import Plugin
-    from sigzoo.plugins.checking import Checked
+    from sigzoo.plugins.checking import Attempt, Checked
 
 
 @click.command()
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def plugins(words: tuple[str, ...], as_json: bool) -> None:
     """Show the installed plugins, or all of the plugin (distribution) NAME.
 
-    With the word 'check', import and build everything that they provide.
+    With the word 'check', import and build everything that they provide, and without NAME
+    the models of your own registries too.
     """
     from sigzoo import plugins as manager
     from sigzoo import zoo
@@ -35,7 +37,7 @@ def plugins(words: tuple[str, ...], as_json: bool) -> None:
     loaded = manager.manager()
     chosen = loaded.of_distribution(names[0]) if names else loaded.plugins
     if checking:
-        _check(chosen, as_json)
+        _check(chosen, as_json, everything=not names)
     elif as_json:
         print_json([_described(each) for each in chosen])
     elif names:
@@ -110,12 +112,15 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
-def _check(chosen: Sequence[Plugin], as_json: bool) -> None:
+def _check(chosen: Sequence[Plugin], as_json: bool, everything: bool) -> None:
     from sigzoo import plugins as manager
-    from sigzoo.plugins.checking import check
+    from sigzoo.plugins.checking import check, check_models
 
+    outcomes = [check(manager.manager(), chosen, _models)]
+    if everything:
+        outcomes += [check_models(path, attempts) for path, attempts in _models_of_users().items()]
     results = []
-    for result in check(manager.manager(), chosen, _models):
+    for result in chain.from_iterable(outcomes):
         results.append(result)
         if not as_json:
             click.echo(_outcome(result))
@@ -131,20 +136,36 @@ def _check(chosen: Sequence[Plugin], as_json: bool) -> None:
         )
 
 
-def _models(plugin: Plugin) -> dict[str, Any]:
-    """What builds the parts of each of a plugin's models, with the options of its card."""
-    from sigzoo import zoo
-    from sigzoo.loading import build_backbone, build_preprocessor
+def _models(plugin: Plugin) -> dict[str, Attempt]:
+    """What builds the parts of each of a plugin's models, by the model's name."""
     from sigzoo.registry import read_registry
 
-    def attempt(name: str) -> None:
-        card = zoo.info(name)
-        zoo.require_components(name, card)
-        build_backbone(card)
-        build_preprocessor(card)
-
     names = [name for path in plugin.registries for name in read_registry(path).models]
-    return {name: partial(attempt, name) for name in names}
+    return {name: partial(_build, name) for name in names}
+
+
+def _models_of_users() -> dict[str, dict[str, Attempt]]:
+    """The same for the registries that no distribution brings, by the registry's path."""
+    from sigzoo import plugins as manager
+    from sigzoo import zoo
+
+    known = zoo.catalogue()
+    distributions = {"sigzoo", *(plugin.distribution for plugin in manager.manager().plugins)}
+    attempts: dict[str, dict[str, Attempt]] = {}
+    for name in known.models:
+        if known.origin(name) not in distributions:
+            attempts.setdefault(known.origin(name), {})[name] = partial(_build, name)
+    return attempts
+
+
+def _build(name: str) -> None:
+    """Build a model's parts with the options of its card, and see that they belong together."""
+    from sigzoo import zoo
+    from sigzoo.loading import build_backbone, build_preprocessor, check_parts
+
+    card = zoo.info(name)
+    zoo.require_components(name, card)
+    check_parts(card, build_backbone(card), build_preprocessor(card))
 
 
 def _outcome(result: Checked) -> str:

@@ -99,15 +99,20 @@ def report(plugin: Plugin) -> None:
     else:
         entries = "; ".join(f"the {each.item}: {each.reason}" for each in plugin.left_out)
         line = f"Plugin {plugin.distribution} {plugin.version} was left out in part: {entries}"
-    _tell(line, f" See `sigzoo plugins {plugin.distribution}`.", plugin.details)
+    _tell(line, f"`sigzoo plugins {plugin.distribution}`", plugin.details)
 
 
-def _tell(line: str, hint: str = "", details: str = "") -> None:
+def _tell(line: str, where: str = "", details: str = "") -> None:
+    """Print a line, or raise it: `where` is the command that shows more, `details` a traceback."""
     if not line.endswith("?"):
         line += "."
     if is_strict():
-        raise PluginError(f"{line} (SIGZOO_STRICT is set.)\n{details}".rstrip())
-    print(f"sigzoo: {line}{hint}", file=sys.stderr)
+        more = f"; without that, {where} shows more" if where else ""
+        error = PluginError(f"{line} (SIGZOO_STRICT is set{more}.)")
+        if details:
+            error.add_note(details)  # Python shows it below its own traceback, `--debug` does too
+        raise error
+    print(f"sigzoo: {line} See {where}." if where else f"sigzoo: {line}", file=sys.stderr)
 
 
 def backbone(name: str, **options: Any) -> Backbone:

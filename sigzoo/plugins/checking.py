@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +16,7 @@ class Checked:
     """What became of one thing that a plugin offers."""
 
     distribution: str
+    """Who offers it; the registry's path for a model of a user's own registry."""
     kind: str
     """``backbone``, ``preprocessor``, ``loss``, ``model``, or ``plugin`` for one that was left out."""
     name: str
@@ -49,8 +50,21 @@ def check(
             yield Checked(who, gone.item.kind, gone.item.name, gone.reason, gone.details)
         for item in list(plugin.provides):
             yield _tried(who, item.kind, item.name, partial(manager.build, item.kind, item.name, {}))
-        for name, attempt in models(plugin).items():
-            yield _tried(who, "model", name, attempt)
+        yield from check_models(who, models(plugin))
+
+
+def check_models(origin: str, models: Mapping[str, Attempt]) -> Iterator[Checked]:
+    """Build models.
+
+    Parameters
+    ----------
+    origin
+        Who brings them: a distribution's name or a registry's path.
+    models
+        What builds each, by name.
+    """
+    for name, attempt in models.items():
+        yield _tried(origin, "model", name, attempt)
 
 
 def _tried(distribution: str, kind: str, name: str, attempt: Attempt) -> Checked:

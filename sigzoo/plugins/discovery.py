@@ -41,17 +41,32 @@ def discover() -> list[Found]:
     found: list[Found] = []
     seen: set[str] = set()
     for distribution in metadata.distributions():
-        try:
-            text = distribution.read_text("entry_points.txt") or ""
-        except Exception:  # not readable, so nobody knows whether it is a plugin  # noqa: S112
-            continue
-        if not _SECTION.search(text):
+        if not _is_plugin(distribution):
             continue
         name, version = _origin(distribution)
         if name not in seen:  # the first on the path is the one that Python imports
             seen.add(name)
             found += _entry_points(distribution, name, version)
     return found
+
+
+def _is_plugin(distribution: metadata.Distribution) -> bool:
+    """Whether a distribution declares plugins, or may do so: nobody knows if the file cannot be read."""
+    try:
+        text = distribution.read_text("entry_points.txt") or ""
+    except Exception:
+        return _may_be_plugin(distribution)
+    return _SECTION.search(text) is not None
+
+
+def _may_be_plugin(distribution: metadata.Distribution) -> bool:
+    """Look for the group's name in a file that is not UTF-8; other packages' damage is not told of."""
+    try:
+        content = (Path(str(getattr(distribution, "_path"))) / "entry_points.txt").read_bytes()  # noqa: B009
+    except (AttributeError, OSError, ValueError):
+        return True
+    plain = content.lstrip(b"\xff\xfe").replace(b"\0", b"")  # so UTF-16 reads as ASCII does
+    return _SECTION.search(plain.decode("latin-1")) is not None
 
 
 def _entry_points(distribution: metadata.Distribution, name: str, version: str) -> list[Found]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import pluggy
-
-from sigzoo import hookspecs
-from sigzoo.errors import PluginError, SigzooError, UnknownNameError, UsageError
+from sigzoo.errors import PluginError, UnknownNameError
+from sigzoo.plugins import building, hooks
 from sigzoo.plugins.discovery import Found
+from sigzoo.plugins.foreign import foreign_code
 from sigzoo.plugins.records import (
     API_VERSION,
     Kind,
@@ -21,19 +16,10 @@ from sigzoo.plugins.records import (
     Plugin,
     Provided,
     describe,
-    foreign_code,
     full_traceback,
     normalise,
 )
-from sigzoo.plugins.targets import TARGET, missing, resolve
-from sigzoo.registry.cards import NAME
-
-_HOOKS: dict[str, Kind] = {
-    "sigzoo_register_backbones": "backbone",
-    "sigzoo_register_preprocessors": "preprocessor",
-    "sigzoo_register_losses": "loss",
-}
-_MODELS_HOOK = "sigzoo_register_models"
+from sigzoo.plugins.targets import missing, resolve
 
 
 class PluginManager:
@@ -159,19 +145,7 @@ class PluginManager:
         """
         target = self.find(kind, name)
         item = self.provided(kind)[name]
-        arguments = {**item.defaults, **options}
-        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "no options"
-        try:
-            with foreign_code():
-                return target(**arguments)
-        except (KeyboardInterrupt, GeneratorExit, SigzooError):
-            raise
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"The {item} cannot be built with {given}: {error}.") from error
-        except BaseException as error:
-            raise PluginError(
-                f"The {item} of {item.distribution} cannot be built with {given}: {describe(error)}."
-            ) from error
+        return building.build(item, target, options)
 
 
 def _load(found: Found) -> Plugin:
@@ -183,7 +157,7 @@ def _load(found: Found) -> Plugin:
         with foreign_code():
             module = found.entry_point.load()
             _check_api(plugin, module)
-            _collect(plugin, _hook_functions(module))
+            hooks.collect(plugin, module)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except PluginError as error:
@@ -200,70 +174,6 @@ def _check_api(plugin: Plugin, module: Any) -> None:
     plugin.api = api
     if api != API_VERSION:
         raise PluginError(f"it was written for version {api} of sigzoo's interfaces; this is {API_VERSION}")
-
-
-def _hook_functions(module: Any) -> dict[str, Any]:
-    """Functions that are hooks or were meant to be; found without running a lazy ``__getattr__``."""
-    if isinstance(module, ModuleType):
-        functions = vars(module)
-    else:
-        functions = {name: getattr(module, name, None) for name in dir(module)}
-    known = {*_HOOKS, _MODELS_HOOK}
-    hooks = {}
-    for name, function in functions.items():
-        if not inspect.isroutine(function):
-            continue
-        mark = getattr(function, "sigzoo_impl", None)
-        marked = isinstance(mark, dict)
-        if not marked and not name.startswith("sigzoo_"):
-            continue
-        hook = (mark.get("specname") if isinstance(mark, dict) else None) or name
-        if hook not in known:
-            near = get_close_matches(hook, known, n=1, cutoff=0)
-            raise PluginError(
-                f"it implements a hook {hook!r}, which does not exist; perhaps {near[0]} is meant"
-            )
-        if not marked:
-            raise PluginError(
-                f"its {name} is not marked with `@sigzoo.hookimpl`, so it would never be called"
-            )
-        hooks[name] = function
-    return hooks
-
-
-def _collect(plugin: Plugin, functions: Mapping[str, Any]) -> None:
-    """Call the hooks of one plugin alone; pluggy judges their arguments."""
-    alone = pluggy.PluginManager("sigzoo")
-    alone.add_hookspecs(hookspecs)
-    alone.register(SimpleNamespace(**functions))
-    alone.check_pending()
-    for hook, kind in _HOOKS.items():
-        getattr(alone.hook, hook)(register=_recorder(plugin, kind))
-    getattr(alone.hook, _MODELS_HOOK)(register=_registry_recorder(plugin))
-
-
-def _recorder(plugin: Plugin, kind: Kind) -> Callable[..., None]:
-    def register(name: str, target: str, /, **defaults: Any) -> None:
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise PluginError(
-                f"a {kind}'s name is lower-case letters and digits, joined by '.', '-' or '_'; got {name!r}"
-            )
-        if not isinstance(target, str) or not TARGET.fullmatch(target):
-            raise PluginError(
-                f"the target of {kind} {name!r} must look like 'package.module:Name', got {target!r}"
-            )
-        if any((item.kind, item.name) == (kind, name) for item in plugin.provides):
-            raise PluginError(f"it registers the {kind} {name!r} twice")
-        plugin.provides.append(Provided(kind, name, target, defaults, plugin.distribution))
-
-    return register
-
-
-def _registry_recorder(plugin: Plugin) -> Callable[[str | Path], None]:
-    def register(path: str | Path, /) -> None:
-        plugin.registries.append(Path(path))
-
-    return register
 
 
 def _drop_missing(plugin: Plugin) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -111,12 +109,3 @@ def describe(error: BaseException) -> str:
 def full_traceback(error: BaseException) -> str:
     """The whole traceback, as text."""
     return "".join(traceback.format_exception(error)).rstrip()
-
-
-@contextmanager
-def foreign_code() -> Iterator[None]:
-    """Run code of a plugin: what it prints goes to stderr, where it cannot spoil a command's output."""
-    import sys
-
-    with redirect_stdout(sys.stderr):
-        yield

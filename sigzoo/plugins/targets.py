@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from sigzoo.errors import PluginError
-from sigzoo.plugins.records import Provided, describe, foreign_code
+from sigzoo.plugins.foreign import foreign_code
+from sigzoo.plugins.records import Provided, describe
 
 TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 HEAD = "from sigzoo import hookimpl\n\nSIGZOO_API = 1\n\n\n"
 HOOK = "@hookimpl\ndef sigzoo_register_{kind}(register):\n    {body}\n\n\n"
@@ -62,6 +64,34 @@ BROKEN = {
     "asks for models at import": (
         "import sigzoo\nsigzoo.list_models()\n" + HEAD,
         "it asks sigzoo for models or plugins while it is being imported itself",
+    ),
+    "hook that is a partial": (
+        "import functools\n" + HEAD + "sigzoo_register_backbones = functools.partial(print)",
+        "its sigzoo_register_backbones must be a function, and is of the type partial",
+    ),
+    "hook that is a list": (HEAD + "sigzoo_register_losses = [1]", "and is of the type list"),
+    "misspelt hook that is an object": (
+        HEAD + "class Called:\n    def __call__(self, register): ...\n\n\n"
+        "sigzoo_register_bakbones = Called()",
+        "its sigzoo_register_bakbones must be a function",
+    ),
+    "hook that yields": (
+        HEAD + hook("losses", "yield register('x', 'json:loads')"),
+        "its sigzoo_register_losses returns an object of the type generator",
+    ),
+    "hook that is async": (
+        HEAD + hook("models", "register('x.yaml')").replace("def ", "async def "),
+        "its sigzoo_register_models returns an object of the type coroutine",
+    ),
+    "hook that returns": (HEAD + hook("losses", "return {'x': 'json:loads'}"), "of the type dict"),
+    "hook that is a wrapper": (
+        HEAD + hook("losses", "return (yield)").replace("@hookimpl", "@hookimpl(wrapper=True)"),
+        "its sigzoo_register_losses is a wrapper",
+    ),
+    "no hook": (HEAD, "it registers nothing: it has no function marked with `@sigzoo.hookimpl`"),
+    "hook that does nothing": (
+        HEAD + hook("losses", "pass"),
+        "it registers nothing: its sigzoo_register_losses did not call `register`",
     ),
     "hook that raises": (HEAD + hook("losses", "1 / 0"), "ZeroDivisionError: division by zero"),
     "target that is no target": (backbone("net", "net"), "must look like 'package.module:Name', got 'net'"),
@@ -146,8 +176,16 @@ def test_strict_turns_a_failure_into_an_error(site: Any) -> None:
     site.add("broken", "raise RuntimeError('no')")
     done = site.sigzoo("list", SIGZOO_STRICT="1")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Plugin broken 2.5 was left out: RuntimeError: no" in done.stderr
+    told = "sigzoo: Plugin broken 2.5 was left out: RuntimeError: no."
+    more = "(SIGZOO_STRICT is set; without that, `sigzoo plugins broken` shows more.)"
+    assert done.stderr == f"{told} {more}\n"
     assert site.sigzoo("list", SIGZOO_STRICT="0").returncode == 0
+
+
+def test_strict_shows_the_traceback_of_the_plugin_with_debug(site: Any) -> None:
+    site.add("broken", "def deep():\n    raise RuntimeError('no')\n\n\ndeep()\n")
+    done = site.sigzoo("--debug", "list", SIGZOO_STRICT="1")
+    assert (done.returncode, "line 2, in deep" in done.stderr) == (1, True)
 
 
 def test_strict_covers_registries_and_missing_targets(site: Any) -> None:
@@ -179,3 +217,51 @@ def test_entry_points_that_cannot_be_read_are_a_failure_of_their_distribution_al
     done = site.sigzoo("list")
     assert done.returncode == 0
     assert "Plugin damaged 2.5 was left out: its entry_points.txt cannot be read" in done.stderr
+
+
+@pytest.fixture
+def embed(site: Any, tmp_path: Path) -> Callable[[], Any]:
+    """Compute the features of one signature with the default model."""
+    image = np.full((220, 330), 255, np.uint8)
+    image[80:120, 60:250] = 0
+    Image.fromarray(image).save(tmp_path / "ink.png")
+    arguments = ("embed", str(tmp_path / "ink.png"), "-o", str(tmp_path / "features.npz"))
+    return lambda: site.sigzoo(*arguments, SIGZOO_PLUGINS="*")
+
+
+DAMAGES = {
+    "no equals sign": b"[sigzoo]\nno equals sign here\n",
+    "Latin-1": "[sigzoo]\nsigné = damaged\n".encode("latin-1"),
+    "UTF-16": "[sigzoo]\ndamaged = damaged\n".encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_commands_that_need_torch_survive_entry_points_that_cannot_be_read(
+    site: Any, embed: Callable[[], Any], damage: str
+) -> None:
+    site.add("damaged", backbone("net", "damaged.net:Net"), net_py=site.network)
+    (site.records("damaged") / "entry_points.txt").write_bytes(DAMAGES[damage])
+    assert site.python("import torch").returncode != 0
+    done = embed()
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sigzoo: Plugin damaged 2.5 was left out: its entry_points.txt cannot be read")
+
+
+def test_the_damage_of_a_distribution_that_is_no_plugin_is_not_told_of(
+    site: Any, embed: Callable[[], Any]
+) -> None:
+    site.add("other", "raise SystemExit('imported')")
+    (site.records("other") / "entry_points.txt").write_bytes("[console_scripts]\né = x".encode("latin-1"))
+    done = embed()
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_device_backends_of_torch_are_switched_off_by_damage_alone(site: Any) -> None:
+    code = "import os, sigzoo, torch; print(os.environ.get('TORCH_DEVICE_BACKEND_AUTOLOAD'))"
+    assert site.python(code).stdout == "None\n"
+    site.add("damaged", "")
+    (site.records("damaged") / "entry_points.txt").write_text("[sigzoo]\nno equals sign here\n")
+    assert site.python(code).stdout == "0\n"
+    assert site.python(code, TORCH_DEVICE_BACKEND_AUTOLOAD="no").stdout == "no\n"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 HELPERS = """\
 sigzoo_version = "1"
@@ -89,12 +92,25 @@ def test_one_name_may_stand_for_a_backbone_and_a_loss(site: Any) -> None:
 
 
 def test_what_a_plugin_prints_does_not_spoil_the_output(site: Any) -> None:
-    site.add(
-        "chatty", "print('hello from the plugin')\n" + site.head + site.hook("losses", "print('and again')")
-    )
+    raw = "import os, sys\nprint('hello')\nsys.stdout.flush()\nos.write(1, b'from the plugin\\n')\n"
+    entries = site.hook("losses", "print('and again')", "register('x', 'json:loads')")
+    site.add("chatty", raw + site.head + entries)
     done = site.sigzoo("plugins", "--json")
     assert len(json.loads(done.stdout)) == 1
-    assert "hello from the plugin\nand again" in done.stderr
+    assert done.stderr == "hello\nfrom the plugin\nand again\n"
+
+
+def test_what_a_plugin_sets_for_warnings_does_not_last(site: Any) -> None:
+    strict = "import warnings\nwarnings.simplefilter('error')\n"
+    source = strict + site.backbone("net", "stern.net:Net")
+    site.add("stern", source, net_py=strict + site.network)
+    code = (
+        "import warnings, sigzoo; sigzoo.backbone('net');"
+        "print([each for each in warnings.filters if each[::2] == ('error', Warning, 0)])"
+    )
+    assert site.python(code).stdout == "[]\n"
+    filtered = site.python("import warnings; warnings.simplefilter('error');" + code)
+    assert "('error', None, <class 'Warning'>, None, 0)" in filtered.stdout
 
 
 def test_helpers_constants_and_classes_of_a_plugin_are_not_taken_for_hooks(site: Any) -> None:
@@ -103,7 +119,7 @@ def test_helpers_constants_and_classes_of_a_plugin_are_not_taken_for_hooks(site:
 
 
 def test_looking_for_hooks_does_not_run_lazy_attributes(site: Any) -> None:
-    site.add("lazy", site.head + LAZY)
+    site.add("lazy", site.head + LAZY + site.hook("losses", "register('x', 'json:loads')"))
     assert site.state()["lazy"]["healthy"] is True
 
 
@@ -181,7 +197,124 @@ def test_check_of_sound_plugins_succeeds(site: Any) -> None:
 def test_wrong_options_are_the_callers_mistake(site: Any) -> None:
     site.add("sound", site.backbone("net", "sound.net:Net"), net_py=site.network)
     code = site.caught.format(call="backbone('net', depth=3)")
-    assert "UsageError The backbone 'net' cannot be built with depth=3" in site.python(code).stdout
+    told = "UsageError The backbone 'net' takes no option 'depth'; its options are width=2.\n"
+    assert site.python(code).stdout == told
+    failing = site.caught.format(call="backbone('net', width='wide')")
+    assert "UsageError The backbone 'net' cannot be built with width='wide': " in site.python(failing).stdout
+
+
+PICKY = """\
+from .net import Net
+
+
+class Needy(Net):
+    def __init__(self, depth, *, width=2):
+        super().__init__(width=width)
+
+
+class PassesOn(Net):
+    def __init__(self, **options):
+        super().__init__(**options)
+
+
+class Bare(Net):
+    def __init__(self):
+        super().__init__()
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("backbone('needy')", "The backbone 'needy' needs depth; its options are depth, width=5."),
+        (
+            "backbone('needy', d=1)",
+            "The backbone 'needy' takes no option 'd'; its options are depth, width=5.",
+        ),
+        ("backbone('bare', d=1)", "The backbone 'bare' takes no option 'd'; it has no options."),
+        (
+            "backbone('passing', d=1)",
+            "The backbone 'passing' cannot be built with d=1: got an unexpected keyword argument 'd'.",
+        ),
+    ],
+)
+def test_a_wrong_option_is_told_with_the_options_there_are_and_no_class(
+    site: Any, call: str, told: str
+) -> None:
+    entries = site.hook(
+        "backbones", "register('needy', 'picky.all:Needy', width=5)",
+        "register('passing', 'picky.all:PassesOn')", "register('bare', 'picky.all:Bare')",
+    )  # fmt: skip
+    site.add("picky", site.head + entries, net_py=site.network, all_py=PICKY)
+    assert site.python(site.caught.format(call=call)).stdout == f"UsageError {told}\n"
+
+
+USER_REGISTRY = """\
+models:
+  sound:
+    summary: s
+    distribution: sound
+    backbone: {name: net, width: 2}
+    preprocessor: plain
+    input_scale: 1.0
+    weights: {artifact: my-weights, format: safetensors}
+    features: {layer: features, size: 2}
+    licence: {code: MIT, weights: MIT, commercial_use: true}
+    trained_on: nothing
+artifacts:
+  my-weights: {summary: w, urls: ["file:w.safetensors"], unpinned: true, provenance: a test}
+"""
+PLAIN = """\
+import numpy as np
+
+from sigzoo.interfaces import Preprocessor
+
+
+class Plain(Preprocessor):
+    output_size = (8, 8)
+    input_scale = 1.0
+
+    def stages(self, image):
+        return {"result": np.zeros((8, 8), np.uint8)}
+
+
+class Larger(Plain):
+    output_size = (9, 8)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("width: 2", "width: 2", None),
+        ("width: 2", "depth: 3", "takes no option 'depth'"),
+        ("input_scale: 1.0", "input_scale: 2.0", "input_scale 2 does not belong"),
+        ("preprocessor: plain", "preprocessor: larger", "takes images of (8, 8) (h, w)"),
+        ("name: net", "name: nit", "nit"),
+    ],
+)
+def test_check_tries_the_models_of_a_users_registry(
+    site: Any, tmp_path: Path, old: str, new: str, reason: str | None
+) -> None:
+    assert old in USER_REGISTRY
+    entries = site.hook(
+        "preprocessors", "register('plain', 'sound.cut:Plain')", "register('larger', 'sound.cut:Larger')"
+    ) + site.hook("backbones", "register('net', 'sound.net:Net')")
+    site.add("sound", site.head + entries, net_py=site.network, cut_py=PLAIN)
+    registry = tmp_path / "mine.yaml"
+    registry.write_text(USER_REGISTRY.replace(old, new).replace("  sound:\n", "  mine:\n"))
+    done = site.sigzoo("--registry", str(registry), "plugins", "check")
+    model = f"{registry}: model mine"
+    if reason is None:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"ok      {model}\n" in done.stdout
+    else:
+        assert done.returncode == 1
+        (line,) = [each for each in done.stdout.splitlines() if each.startswith("FAILED")]
+        assert line.startswith(f"FAILED  {model}: ")
+        assert reason in line
+    alone = site.sigzoo("plugins", "check", "sound", SIGZOO_REGISTRY=str(registry))
+    assert (alone.returncode, model in alone.stdout) == (0, False)
 
 
 def test_an_unknown_plugin_is_a_wrong_usage(site: Any) -> None:

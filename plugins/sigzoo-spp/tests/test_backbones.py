@@ -312,7 +312,7 @@ def test_exported_with_the_documented_setting_a_program_takes_every_size_from_th
 @pytest.mark.parametrize("backend", ["eager", "inductor"])
 def test_a_compiled_network_gives_the_same_features_from_one_graph(network, backend, randomised):
     if backend == "inductor" and "SIGZOO_SLOW_TESTS" not in os.environ:
-        pytest.skip("compiling takes up to a minute; set SIGZOO_SLOW_TESTS=1 (needs a C++ compiler)")
+        pytest.skip("compiling takes a minute or more; set SIGZOO_SLOW_TESTS=1 (needs a C++ compiler)")
     torch.compiler.reset()
     model = randomised(network(), 10)
     compiled = torch.compile(model, backend=backend, fullgraph=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -23,7 +25,14 @@ from sigzoo.learning.data import TrainingData
 __all__ = ["Group", "session"]
 
 _Kind = TypeVar("_Kind", bound=np.generic)
+_Result = TypeVar("_Result")
 _sessions = count()
+# gloo's threads let go of a collective's tensors after it is done. If theirs is the last hold on one
+# they need the interpreter's lock, and whoever ends the group waits for them while holding it.
+_recent: deque[torch.Tensor] = deque(maxlen=64)
+_DRAIN = 0.2
+"""Seconds that leave the lock to those threads before the end: one that still waits for it when Python
+itself ends aborts the process, after all its work is done."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,29 @@ class Group:
         """Wait until all have come here."""
         if self.size > 1:
             dist.barrier()
+
+    def on_first(self, do: Callable[[], _Result]) -> _Result | None:
+        """Let the first process do something, while the others wait; they get `None`.
+
+        Raises
+        ------
+        SigzooError
+            What `do` raised, in the first process; in the others that it did.
+        """
+        if self.size == 1:
+            return do()
+        result, failure = None, None
+        if self.is_first:
+            try:
+                result = do()
+            except SigzooError as error:
+                failure = error
+        failed = self.share(np.array([float(failure is not None)]) if self.is_first else None)
+        if failure is not None:
+            raise failure
+        if failed[0]:
+            raise SigzooError("The first process of this training has stopped; its message says why.")
+        return result
 
     def share(self, values: NDArray[np.float64] | None) -> NDArray[np.float64]:
         """Give every process the first one's vector; the others pass `None`."""
@@ -66,6 +98,7 @@ class Group:
         total = value.detach().double() if value.device.type != "mps" else value.detach().float()
         if self.size > 1:
             total = total.clone()
+            _recent.append(total)
             dist.all_reduce(total)
         return float(total) / self.size
 
@@ -81,6 +114,7 @@ class Group:
             return
         flat = torch.cat([each.detach().reshape(-1) for each in network.parameters()])
         first = flat.clone()
+        _recent.append(first)
         dist.broadcast(first, 0)
         different = torch.tensor(float(not torch.equal(first, flat)), device=flat.device)
         if self.mean(different) > 0:
@@ -93,10 +127,12 @@ class Group:
         if self.size == 1:
             return array
         length = torch.tensor([array.size], device=self.device)
+        _recent.append(length)
         dist.broadcast(length, 0)
         tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
         if not self.is_first:
             tensor = torch.empty(int(length), dtype=tensor.dtype, device=self.device)
+        _recent.append(tensor)
         dist.broadcast(tensor, 0)
         found: NDArray[_Kind] = tensor.cpu().numpy()
         return found
@@ -130,6 +166,7 @@ def session(device: str) -> Iterator[Group]:
     finally:
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, benchmark
         if own:
+            time.sleep(_DRAIN)
             dist.destroy_process_group()
 
 

@@ -100,6 +100,10 @@ class Trainer:
             raise DivergedError(f"The parameters became NaN or infinite in epoch {number}.")
         return total / self.steps, rate
 
+    def close(self) -> None:
+        """Let go of what shares the gradients: it must not outlive the processes' session."""
+        self._module = self.network
+
     def _step(self, batch: NDArray[np.int64], epoch: int) -> Tensor:
         """One step of the optimiser; the loss of this process's share of the batch."""
         device = self.group.device

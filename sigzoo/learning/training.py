@@ -81,7 +81,10 @@ def train(
         devices = [group.device] if group.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             run = _Run(settings, group, enricher, resume)
-            return run.go(progress if group.is_first else False, on_epoch)
+            try:
+                return run.go(progress if group.is_first else False, on_epoch)
+            finally:
+                run.close()
 
 
 class _Run:
@@ -106,9 +109,8 @@ class _Run:
         torch.manual_seed(settings.seed)
         backbone = plugins.backbone(settings.backbone, **with_tuples(settings.backbone_options))
         scale = _check_fit(settings, backbone)
-        if group.is_first:
-            check_folder(settings, resume=resume)
-        self._data = group.share_data(_read(settings) if group.is_first else None)
+        group.on_first(lambda: check_folder(settings, resume=resume))
+        self._data = group.share_data(group.on_first(lambda: _read(settings)))
         entering = _input(self._data, backbone, settings)
         split = split_per_writer(self._data, settings.validation, settings.seed)
         indices = split.training
@@ -140,8 +142,8 @@ class _Run:
         self._history: tuple[EpochResult, ...] = ()
         if resume:
             self._restore()
-        elif group.is_first:
-            make_folder(settings)
+        else:
+            group.on_first(lambda: make_folder(settings))
 
     def go(self, progress: ProgressLike, on_epoch: Callable[[EpochResult], object] | None) -> TrainingResult:
         """Train what is left of the epochs."""
@@ -154,13 +156,7 @@ class _Run:
                 if on_epoch is not None and self._group.is_first:
                     on_epoch(result)
         best = [each for each in self._history if each.best][-1]
-        if self._group.is_first:
-            if not ((folder / WEIGHTS).exists() and (folder / REGISTRY).exists()):
-                raise DataError(f"{folder}: {WEIGHTS} or {REGISTRY} has been removed; train again elsewhere.")
-            write_log(folder, self._history)
-            if settings.plot:
-                draw_curve(folder / CURVE, self._history)
-        self._group.wait()
+        self._group.on_first(self._finish)
         return TrainingResult(
             self.name, folder / WEIGHTS, folder / REGISTRY, folder / LOG, self._history, best
         )
@@ -186,10 +182,21 @@ class _Run:
         )
         result = replace(result, best=self._is_best(result))
         self._history += (result,)
-        if self._group.is_first:
-            self._keep(result)
-        self._group.wait()
+        self._group.on_first(lambda: self._keep(result))
         return result
+
+    def close(self) -> None:
+        """Let go of what belongs to the processes' session."""
+        self._trainer.close()
+
+    def _finish(self) -> None:
+        """Check that all is there, and draw the curve."""
+        folder = self._settings.output
+        if not ((folder / WEIGHTS).exists() and (folder / REGISTRY).exists()):
+            raise DataError(f"{folder}: {WEIGHTS} or {REGISTRY} has been removed; train again elsewhere.")
+        write_log(folder, self._history)
+        if self._settings.plot:
+            draw_curve(folder / CURVE, self._history)
 
     def _measure(self, number: int) -> Measures:
         """Measure in the first process, and tell the others."""

@@ -18,8 +18,8 @@ import hashlib, json, os, pathlib, sys
 import numpy as np
 import torch
 from sigzoo.learning.distributed import session
-from sigzoo.learning import TrainingSettings, train
-from sigzoo.learning import training
+from sigzoo.errors import SigzooError
+from sigzoo.learning import TrainingSettings, train, training
 torch.set_num_threads(1)
 for number in range(15):
     with session("cpu") as group:
@@ -33,6 +33,10 @@ def record(self, *args):
     remember(self, *args)
     runs.append(self)
 training._Run.__init__ = record
+try:
+    train(TrainingSettings.from_json(json.loads((place / "missing.json").read_text()), "missing"))
+except SigzooError as error:
+    (place / f"missing-{os.environ['RANK']}.txt").write_text(str(error))
 for name, values in json.loads((place / "runs.json").read_text()).items():
     result = train(TrainingSettings.from_json(values, name))
     parameters = [each.detach().numpy().tobytes() for each in runs[-1]._trainer.network.parameters()]
@@ -48,6 +52,9 @@ def two(tmp_path):
 
     def trained(**runs):
         (tmp_path / "worker.py").write_text(WORKER)
+        first = next(iter(runs.values())).to_json()
+        missing = {**first, "data": "missing.npz", "output": str(tmp_path / "missing")}
+        (tmp_path / "missing.json").write_text(json.dumps(missing))
         (tmp_path / "runs.json").write_text(json.dumps({name: each.to_json() for name, each in runs.items()}))
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
         child = subprocess.Popen(
@@ -70,7 +77,7 @@ def two(tmp_path):
     return trained
 
 
-def test_two_processes_agree_and_do_what_one_does(two, toy_settings, tmp_path, log_rows):
+def test_two_processes_agree_fail_together_and_do_what_one_does(two, toy_settings, tmp_path, log_rows):
     alone = toy_settings(augment=("affine", "ink"), epochs=3, name="alone", output=tmp_path / "alone")
     shared = toy_settings(augment=("affine", "ink"), epochs=3, output=tmp_path / "shared")
     normalised = toy_settings(
@@ -91,6 +98,8 @@ def test_two_processes_agree_and_do_what_one_does(two, toy_settings, tmp_path, l
     )
     one = train(alone)
     said = two(shared=shared, normalised=normalised)
+    assert "missing.npz does not exist" in (tmp_path / "missing-0.txt").read_text()
+    assert "its message says why" in (tmp_path / "missing-1.txt").read_text()
     for first, second in said.values():
         assert first["digest"] == second["digest"]
         assert first["losses"] == second["losses"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isclose
 from pathlib import Path
 from zipfile import is_zipfile
 
-from torch import nn
+from torch import Tensor, nn
 
 from sigzoo import plugins, zoo
 from sigzoo.artifacts import fetch_with_bar, member
@@ -61,7 +61,7 @@ def load(
         backbone, preprocessor = build_backbone(card), build_preprocessor(card)
         check_parts(card, backbone, preprocessor)
     file = read_card_weights(name, card, weights)
-    load_into(backbone, backbone.adapt_weights(file.tensors, file.format), source=str(file.path))
+    load_into(backbone, adapted(backbone, file), source=str(file.path))
     heads: dict[str, nn.Linear] = {
         head: _head(file, head, outputs, backbone.feature_dim) for head, outputs in card.heads.items()
     }
@@ -198,6 +198,20 @@ def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None
     if kind.format is None and published.member and is_zipfile(local):
         return read_weights(local, published.format, member=published.member)
     return read_weights(local, published.format)
+
+
+def adapted(backbone: Backbone, file: WeightFile) -> Mapping[str, Tensor]:
+    """A file's arrays under the network's names.
+
+    Raises
+    ------
+    WeightsError
+        If they cannot belong to it; names the file and the tensor.
+    """
+    try:
+        return backbone.adapt_weights(file.tensors, file.format)
+    except WeightsError as error:
+        raise WeightsError(f"{file.path}: {error}") from error
 
 
 def _own(file: WeightFile, name: str) -> WeightFile:

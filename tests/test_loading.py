@@ -277,3 +277,8 @@ def test_fetch_gives_the_path_of_a_verified_file(tmp_path: Path) -> None:
     assert path.is_file()
     with pytest.raises(UnknownNameError, match="Did you mean synsig-tiny"):
         sigzoo.fetch("synsig-tny")
+
+
+def test_a_lasagne_file_of_another_network_is_refused_by_file_and_tensor(lasagne: Path, root: Path) -> None:
+    with pytest.raises(WeightsError, match=r"signet\.pkl: .*params\["):
+        sigzoo.load("signet-spp-300dpi", weights=lasagne)

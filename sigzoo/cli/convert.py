@@ -84,12 +84,12 @@ def _checked(found: WeightFile, card: Card) -> tuple[dict[str, Tensor], dict[str
     from torch import nn
 
     from sigzoo.errors import WeightsError
-    from sigzoo.loading import build_backbone
+    from sigzoo.loading import adapted, build_backbone
     from sigzoo.weights import load_into
 
     backbone = build_backbone(card)
     source = str(found.path)
-    load_into(backbone, backbone.adapt_weights(found.tensors, found.format), source=source)
+    load_into(backbone, adapted(backbone, found), source=source)
     for promised, outputs in card.heads.items():
         if len(found.heads.get(promised, {}).get("bias", ())) != outputs:
             raise WeightsError(f"{source}: has no {promised} head of {outputs} outputs, which the card says.")

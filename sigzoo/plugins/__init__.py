@@ -40,7 +40,7 @@ __all__ = [
 
 def is_strict() -> bool:
     """Whether `SIGZOO_STRICT` asks for an error where a plugin fails."""
-    return os.environ.get("SIGZOO_STRICT", "") not in ("", "0")
+    return os.environ.get("SIGZOO_STRICT", "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 _lock = threading.RLock()

@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = [ROOT, *sorted((ROOT / "plugins").iterdir())]
+SOURCES = [ROOT, *sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))]
 
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -44,7 +44,8 @@ def check_contents(wheels: list[Path]) -> None:
     assert "sigzoo_students/weights/synsig-tiny.safetensors" in names["sigzoo_students"]
     for package, files in names.items():
         assert f"{package}/py.typed" in files, package
-        stray = [name for name in files if "tests/" in name or name.endswith((".pyc", ".pkl", ".pth"))]
+        own = [name for name in files if not name.startswith("sigzoo/templates/")]
+        stray = [name for name in own if "tests/" in name or name.endswith((".pyc", ".pkl", ".pth"))]
         assert not stray, stray
 
 

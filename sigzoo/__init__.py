@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sigzoo import torch_backends
 from sigzoo.hookspecs import hookimpl
+from sigzoo.lazy import lazy_names
 
 if TYPE_CHECKING:
     from sigzoo.evaluation.distances import distances
@@ -32,26 +32,20 @@ __all__ = [
 
 torch_backends.watch()
 
-_HOME = {
-    "SignatureModel": "sigzoo.model",
-    "backbone": "sigzoo.plugins",
-    "distances": "sigzoo.evaluation.distances",
-    "fetch": "sigzoo.zoo",
-    "info": "sigzoo.zoo",
-    "list_models": "sigzoo.zoo",
-    "load": "sigzoo.loading",
-    "loss": "sigzoo.plugins",
-    "preprocessor": "sigzoo.plugins",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what the public names need on first use, so that `import sigzoo` stays light."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'sigzoo' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "SignatureModel": "model",
+        "backbone": "plugins",
+        "distances": "evaluation.distances",
+        "fetch": "zoo",
+        "info": "zoo",
+        "list_models": "zoo",
+        "load": "loading",
+        "loss": "plugins",
+        "preprocessor": "plugins",
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,8 @@ from sigzoo.errors import RegistryError, UnknownNameError, UsageError, WeightsEr
 from sigzoo.imaging import ImageSource
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
 from sigzoo.model import SignatureModel, use_image
-from sigzoo.registry import Card, Component
+from sigzoo.registry import Card
+from sigzoo.registry.cards import with_tuples
 from sigzoo.weights import WeightFile, detect_format, load_into, read_weights
 
 
@@ -93,7 +94,7 @@ def build_backbone(card: Card) -> Backbone:
     UnknownNameError, PluginError, UsageError
         If it is not there, broken, or does not take the card's options.
     """
-    backbone = plugins.backbone(card.backbone.name, **_options(card.backbone))
+    backbone = plugins.backbone(card.backbone.name, **with_tuples(card.backbone.options))
     backbone.check_layers([card.features.layer])
     return backbone
 
@@ -108,7 +109,7 @@ def build_preprocessor(card: Card) -> Preprocessor:
     RegistryError
         If the card's input scale is not the one that belongs to the preprocessing.
     """
-    preprocessor = plugins.preprocessor(card.preprocessor.name, **_options(card.preprocessor))
+    preprocessor = plugins.preprocessor(card.preprocessor.name, **with_tuples(card.preprocessor.options))
     expected = preprocessor.input_scale
     if expected is not None and not isclose(expected, card.input_scale, rel_tol=1e-6):
         raise RegistryError(
@@ -163,13 +164,6 @@ def preprocess_stages(name: str, images: Iterable[ImageSource]) -> list[dict[str
     with _naming(name):
         preprocessor = build_preprocessor(card)
     return [use_image(image, index, preprocessor.stages) for index, image in enumerate(images)]
-
-
-def _options(component: Component) -> dict[str, object]:
-    """YAML knows lists alone; sizes are tuples."""
-    return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in component.options.items()
-    }
 
 
 def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None = None) -> WeightFile:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sigzoo.lazy import lazy_names
 
 if TYPE_CHECKING:
     from sigzoo.learning.loop import DivergedError
@@ -23,21 +24,15 @@ __all__ = [
     "train",
 ]
 
-_HOME = {
-    "BatchEnricher": "network",
-    "DivergedError": "loop",
-    "EpochResult": "results",
-    "PRESETS": "presets",
-    "TrainingResult": "results",
-    "TrainingSettings": "settings",
-    "train": "training",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import on first use, so that the command's help does not load torch."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'sigzoo.learning' has no attribute {name!r}")
-    value = getattr(import_module(f"sigzoo.learning.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "BatchEnricher": "network",
+        "DivergedError": "loop",
+        "EpochResult": "results",
+        "PRESETS": "presets",
+        "TrainingResult": "results",
+        "TrainingSettings": "settings",
+        "train": "training",
+    },
+)

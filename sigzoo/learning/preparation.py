@@ -12,13 +12,9 @@ from sigzoo import plugins
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import GreyImage, Preprocessor
 from sigzoo.learning.augment import centre_crop
+from sigzoo.registry.cards import with_tuples
 
-__all__ = ["Preparation", "with_tuples"]
-
-
-def with_tuples(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they are written down, with lists as the tuples that sizes are."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+__all__ = ["Preparation"]
 
 
 @dataclass

@@ -18,7 +18,7 @@ from sigzoo.learning.data import TrainingData
 from sigzoo.learning.distributed import Group, session
 from sigzoo.learning.loop import DivergedError, Input, Trainer
 from sigzoo.learning.network import BatchEnricher, TrainedNetwork, check_needs
-from sigzoo.learning.preparation import Preparation, with_tuples
+from sigzoo.learning.preparation import Preparation
 from sigzoo.learning.results import (
     CURVE,
     LOG,
@@ -36,6 +36,7 @@ from sigzoo.learning.sources import read_training_data
 from sigzoo.learning.splits import split_per_writer
 from sigzoo.learning.validation import Measures, Validator
 from sigzoo.progress import ProgressLike, bar
+from sigzoo.registry.cards import with_tuples
 
 __all__ = ["train"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -15,6 +16,11 @@ _HEX = re.compile(r"[0-9a-f]*")
 
 class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of everything that stands in a registry: immutable, and strict about unknown keys."""
+
+
+def with_tuples(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they are written down, with lists as the tuples that sizes are."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
 
 
 class Component(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):

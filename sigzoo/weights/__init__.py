@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sigzoo.lazy import lazy_names
 
 if TYPE_CHECKING:
     from sigzoo.weights.arrays import DataBatch, SignatureData
@@ -27,26 +28,20 @@ __all__ = [
     "save_weights",
 ]
 
-_HOME = {
-    "DataBatch": "arrays",
-    "FORMATS": "reading",
-    "FileKind": "reading",
-    "NpzArray": "npz",
-    "NpzFile": "npz",
-    "SignatureData": "arrays",
-    "WeightFile": "reading",
-    "detect_format": "reading",
-    "load_into": "loading",
-    "open_npz": "npz",
-    "read_weights": "reading",
-    "save_weights": "safetensors_file",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import on first use, so that reading data does not load torch."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'sigzoo.weights' has no attribute {name!r}")
-    value = getattr(import_module(f"sigzoo.weights.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "DataBatch": "arrays",
+        "FORMATS": "reading",
+        "FileKind": "reading",
+        "NpzArray": "npz",
+        "NpzFile": "npz",
+        "SignatureData": "arrays",
+        "WeightFile": "reading",
+        "detect_format": "reading",
+        "load_into": "loading",
+        "open_npz": "npz",
+        "read_weights": "reading",
+        "save_weights": "safetensors_file",
+    },
+)

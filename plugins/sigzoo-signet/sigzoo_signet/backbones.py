@@ -10,6 +10,20 @@ from sigzoo_signet.networks import LayeredBackbone, conv_block, dense_block, nam
 __all__ = ["SigNet", "SigNetSmaller", "SigNetThin"]
 
 
+def _convolutions(conv2: int, conv3: int, conv4: int, conv5: int) -> nn.Sequential:
+    """The convolutions and pools of SigNet and SigNet-thin, which differ in their channels."""
+    return named_sequential(
+        conv1=conv_block(1, 96, 11, stride=4),
+        pool1=nn.MaxPool2d(3, 2),
+        conv2=conv_block(96, conv2, 5, pad=2),
+        pool2=nn.MaxPool2d(3, 2),
+        conv3=conv_block(conv2, conv3, 3, pad=1),
+        conv4=conv_block(conv3, conv4, 3, pad=1),
+        conv5=conv_block(conv4, conv5, 3, pad=1),
+        pool5=nn.MaxPool2d(3, 2),
+    )
+
+
 class SigNet(LayeredBackbone):
     """SigNet: five convolutions, two dense layers, 2048 features; 15.8 M parameters, 0.602 GMAC.
 
@@ -27,16 +41,7 @@ class SigNet(LayeredBackbone):
 
     def __init__(self) -> None:
         super().__init__(
-            named_sequential(
-                conv1=conv_block(1, 96, 11, stride=4),
-                pool1=nn.MaxPool2d(3, 2),
-                conv2=conv_block(96, 256, 5, pad=2),
-                pool2=nn.MaxPool2d(3, 2),
-                conv3=conv_block(256, 384, 3, pad=1),
-                conv4=conv_block(384, 384, 3, pad=1),
-                conv5=conv_block(384, 256, 3, pad=1),
-                pool5=nn.MaxPool2d(3, 2),
-            ),
+            _convolutions(256, 384, 384, 256),
             named_sequential(fc1=dense_block(256 * 3 * 5, 2048), fc2=dense_block(2048, 2048)),
         )
 
@@ -52,16 +57,7 @@ class SigNetThin(LayeredBackbone):
 
     def __init__(self) -> None:
         super().__init__(
-            named_sequential(
-                conv1=conv_block(1, 96, 11, stride=4),
-                pool1=nn.MaxPool2d(3, 2),
-                conv2=conv_block(96, 128, 5, pad=2),
-                pool2=nn.MaxPool2d(3, 2),
-                conv3=conv_block(128, 128, 3, pad=1),
-                conv4=conv_block(128, 128, 3, pad=1),
-                conv5=conv_block(128, 128, 3, pad=1),
-                pool5=nn.MaxPool2d(3, 2),
-            ),
+            _convolutions(128, 128, 128, 128),
             named_sequential(fc1=dense_block(128 * 3 * 5, 1024), fc2=dense_block(1024, 1024)),
         )
 

@@ -198,7 +198,7 @@ def artifact_specs(name: str) -> list[ArtifactSpec]:
 
 def _specs(name: str, entry: Artifact, file: str) -> list[ArtifactSpec]:
     if not entry.files:
-        return [_single(name, entry)]
+        return [single_spec(name, entry)]
     if file and file not in entry.files:
         raise UnknownNameError(f"file of {name}", file, entry.files)
     return [_one_of_many(name, entry, each) for each in ([file] if file else entry.files)]
@@ -248,7 +248,8 @@ def fetch(name: str, *, require_hash: bool = False) -> list[Path]:
     return [fetch_with_bar(spec, require_hash=require_hash) for spec in artifact_specs(name)]
 
 
-def _single(name: str, entry: Artifact) -> ArtifactSpec:
+def single_spec(name: str, entry: Artifact) -> ArtifactSpec:
+    """What must be fetched for an artifact that is one file."""
     return ArtifactSpec(
         name=name,
         urls=tuple(entry.urls),

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sigzoo import zoo
 from sigzoo.artifacts.sources import package_file, scheme
-from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.artifacts.verification import verify
 from sigzoo.registry import Artifact, Card, Catalogue, Registry, core_registry_path, read_registry
 from sigzoo.testing.suites import Suite, expect
@@ -139,19 +138,7 @@ def addresses(case: RegistryCase) -> None:
             )
             inside = package_file(url) if artifact.urls else None
             if inside is not None:
-                verify(inside, _spec(name, artifact))
-
-
-def _spec(name: str, artifact: Artifact) -> ArtifactSpec:
-    return ArtifactSpec(
-        name=name,
-        urls=tuple(artifact.urls),
-        sha256=artifact.sha256,
-        git_blob=artifact.git_blob,
-        size=artifact.size,
-        unpinned=artifact.unpinned,
-        filename=artifact.filename,
-    )
+                verify(inside, zoo.single_spec(name, artifact))
 
 
 @REGISTRY.check

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from sigzoo.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from sigzoo.learning.inversion.inverting import invert
+    from sigzoo.learning.inversion.results import InversionResult
+    from sigzoo.learning.inversion.settings import InversionSettings
     from sigzoo.learning.loop import DivergedError
     from sigzoo.learning.network import BatchEnricher
     from sigzoo.learning.presets import PRESETS
@@ -19,8 +22,11 @@ __all__ = [
     "BatchEnricher",
     "DivergedError",
     "EpochResult",
+    "InversionResult",
+    "InversionSettings",
     "TrainingResult",
     "TrainingSettings",
+    "invert",
     "train",
 ]
 
@@ -30,6 +36,9 @@ __getattr__ = lazy_names(
         "BatchEnricher": "network",
         "DivergedError": "loop",
         "EpochResult": "results",
+        "InversionResult": "inversion.results",
+        "InversionSettings": "inversion.settings",
+        "invert": "inversion.inverting",
         "PRESETS": "presets",
         "TrainingResult": "results",
         "TrainingSettings": "settings",

@@ -1,0 +1,28 @@
+"""Inversion: images that a trained network takes for its writers', out of the network alone.
+
+DeepInversion and Adaptive DeepInversion of Yin et al., *Dreaming to Distill*, CVPR 2020
+(arXiv 1912.08795).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sigzoo.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from sigzoo.learning.inversion.inverting import invert
+    from sigzoo.learning.inversion.results import BatchResult, InversionResult
+    from sigzoo.learning.inversion.settings import InversionSettings
+
+__all__ = ["BatchResult", "InversionResult", "InversionSettings", "invert"]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "BatchResult": "results",
+        "InversionResult": "results",
+        "InversionSettings": "settings",
+        "invert": "inverting",
+    },
+)

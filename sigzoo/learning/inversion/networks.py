@@ -1,0 +1,133 @@
+"""The networks that judge images: the teacher, and the student that competes with it."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sigzoo.errors import UsageError
+from sigzoo.interfaces import Size
+from sigzoo.learning.inversion.settings import InversionSettings
+from sigzoo.loading import load
+from sigzoo.model import SignatureModel
+
+__all__ = ["Judge", "check_student", "image_size", "load_judge"]
+
+
+class Judge(nn.Module):
+    """A model of the registry as a function of images on the scale 0 to 1; nothing in it is trained.
+
+    Parameters
+    ----------
+    model
+        With a writer head.
+    precision
+        ``float32``, or ``bfloat16`` for what may be computed in it.
+    """
+
+    def __init__(self, model: SignatureModel, precision: str) -> None:
+        super().__init__()
+        self.name, self.card, self.preprocessor = model.name, model.card, model.preprocessor
+        self.backbone, self.head = model.backbone, model.heads["writer"]
+        self._scale, self._precision = 255.0 * model.card.input_scale, precision
+        self.eval().requires_grad_(False)
+        self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.head.weight.device
+
+    @property
+    def writers(self) -> int:
+        """Outputs of its writer head."""
+        return self.head.out_features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Writer logits float32 ``(N, W)`` of images float32 ``(N, 1, h, w)``, 0 to 1, ink bright on 0."""
+        with self._autocast():
+            entering = (images * self._scale).contiguous(memory_format=torch.channels_last)
+            logits: Tensor = self.head(self.backbone(entering))
+        return logits.float()
+
+    def takes(self, size: Size) -> bool:
+        """Whether it computes images of a size as they are."""
+        fixed, least = self.backbone.input_size, self.backbone.minimum_size
+        return size == fixed if fixed is not None else size[0] >= least[0] and size[1] >= least[1]
+
+    def digest(self) -> str:
+        """A SHA-256 over its weights, to tell whether they are those of the run that is resumed."""
+        found = hashlib.sha256()
+        for part in (self.backbone, self.head):
+            for name, tensor in sorted(part.state_dict().items()):
+                found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                found.update(tensor.contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
+        return found.hexdigest()
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self._precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+
+def load_judge(name: str, weights: Path | None, settings: InversionSettings) -> Judge:
+    """Load a model that has a writer head.
+
+    Raises
+    ------
+    UsageError
+        If it has none, or there is no such device.
+    SigzooError
+        What `sigzoo.load` raises.
+    """
+    model = load(name, device=settings.device, weights=weights)
+    if "writer" not in model.heads:
+        kept = ", ".join(model.heads) or "none"
+        raise UsageError(
+            f"The model {name!r} keeps no writer head (heads: {kept}), so that there is no writer to make"
+            " images of. Choose one whose card has `heads: {writer: N}`, such as signet.teacher, or train"
+            " one with a loss that needs writer_logits (`sigzoo plugins` lists losses)."
+        )
+    return Judge(model, settings.precision)
+
+
+def image_size(settings: InversionSettings, teacher: Judge) -> Size:
+    """Height and width of the images.
+
+    Raises
+    ------
+    UsageError
+        If the teacher does not take the size asked for, or takes any and none was asked for.
+    """
+    size = settings.size or teacher.backbone.input_size or teacher.preprocessor.output_size
+    if size is None:
+        raise UsageError(f"{teacher.name!r} takes images of any size: say which to make, --size H,W.")
+    if not teacher.takes(size):
+        fixed, least = teacher.backbone.input_size, teacher.backbone.minimum_size
+        wanted = f"of {fixed}" if fixed else f"from {least} on"
+        raise UsageError(f"{teacher.name!r} takes images {wanted} (h, w), not of {size}.")
+    return size
+
+
+def check_student(student: Judge, teacher: Judge, size: Size) -> None:
+    """Refuse a student that cannot be compared with the teacher.
+
+    Raises
+    ------
+    UsageError
+        If it knows another number of writers, or does not take images of that size.
+    """
+    if student.writers != teacher.writers:
+        raise UsageError(
+            f"The student {student.name!r} tells {student.writers} writers apart, the teacher"
+            f" {teacher.name!r} {teacher.writers}: they compete about the same ones."
+        )
+    if not student.takes(size):
+        raise UsageError(
+            f"The student {student.name!r} takes images of {student.backbone.input_size} (h, w), the"
+            f" teacher's are of {size}."
+        )

@@ -11,7 +11,7 @@ from zipfile import is_zipfile
 
 from torch import Tensor, nn
 
-from sigzoo import plugins, zoo
+from sigzoo import plugins, recipes, zoo
 from sigzoo.artifacts import fetch_with_bar, member
 from sigzoo.errors import RegistryError, UnknownNameError, UsageError, WeightsError
 from sigzoo.imaging import ImageSource
@@ -50,11 +50,12 @@ def load(
     PluginError
         If the model's plugin is not installed or does not work; names the distribution.
     ArtifactError
-        If the weights cannot be had, or are not the published ones.
+        If the weights cannot be had, or are not the published ones, or not those that were built.
     RegistryError
         If the card's backbone, preprocessor and input scale do not belong together.
     WeightsError
-        If the file is damaged, hostile or does not fit the network; names the tensor.
+        If the file is damaged, hostile or does not fit the network; names the tensor. If the model is
+        made by a recipe and has not been built; says how.
     """
     name, card = find_card(name)
     zoo.require_components(name, card)
@@ -167,19 +168,23 @@ def preprocess_stages(name: str, images: Iterable[ImageSource]) -> list[dict[str
 
 
 def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None = None) -> WeightFile:
-    """Read a card's weights: the published file, fetched when it is not there, or a local one.
+    """Read a card's weights: the published file, fetched when needed, or what was built, or a local one.
 
     Raises
     ------
     ArtifactError
-        If the published file cannot be had.
+        If the published file cannot be had, or what was built is no longer what it was.
     WeightsError
-        If nobody publishes the weights, or the file is damaged, hostile or of another format.
+        If the weights are made by a recipe and are not there, or were made by another one than the card
+        has now; or if the file is damaged, hostile or of another format.
     """
     published = card.weights
     if path is None:
         if published is None:
-            raise _unpublished(name, card, path)
+            here = recipes.built_weights(name)
+            if here is None:
+                raise _unpublished(name, card, path)
+            return _own(read_weights(here, "safetensors"), name)
         found = fetch_with_bar(zoo.artifact_spec(published.artifact))
         inside = published.member
         return read_weights(member(found, inside) if inside else found, published.format)
@@ -226,9 +231,7 @@ def _unpublished(name: str, card: Card, path: str | os.PathLike[str] | None) -> 
     )
     if path is not None:
         return WeightsError(f"{what}. A local file must be safetensors, which {path} is not.")
-    return WeightsError(
-        f"{what}, which this version of sigzoo cannot do yet. Load your own with `weights=FILE`."
-    )
+    return WeightsError(f"{what}. {recipes.how_to_build(name)}. Or load your own with `weights=FILE`.")
 
 
 def _head(file: WeightFile, name: str, outputs: int, feature_dim: int) -> nn.Linear:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigzoo.artifacts import pins
+from sigzoo.artifacts import built, pins
 from sigzoo.artifacts.home import cache_home, discard, keeping
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.records import read_json
@@ -30,7 +30,8 @@ class Entry:
     path: Path
     size: int
     state: str
-    """``verified``, ``changed`` since it was verified, ``unverified`` or ``partial``."""
+    """``verified``, ``changed`` since it was verified, ``unverified``, ``partial``, or ``damaged``: a built
+    model without its provenance."""
     sha256: str | None = None
     source: str | None = None
 
@@ -43,7 +44,8 @@ class Verdict:
     path: Path
     problem: str | None
     against: str
-    """What it was compared with: ``registry``, else ``stamp``, else ``nothing``."""
+    """What it was compared with: ``registry``, else ``stamp``, else ``nothing``; ``provenance`` for a
+    model that was built."""
 
 
 def artifact_names_in_cache() -> list[str]:
@@ -55,14 +57,30 @@ def artifact_names_in_cache() -> list[str]:
 
 
 def entries() -> list[Entry]:
-    """Every artifact's files in the cache, whole or partial, by name; reads no file's content."""
+    """Every file in the cache, whole or partial, artifacts before built models; reads no file's content."""
     found = []
     for name in artifact_names_in_cache():
         for path in _files(name):
             found.append(_entry(name, path))
         for path in sorted((cache_home() / "artifacts" / name).glob("*.part")):
             found.append(Entry(name, path, path.stat().st_size, "partial"))
-    return found
+    return [*found, *map(_built_entry, built.built_names()), *map(_run_entry, built.run_names())]
+
+
+def _built_entry(name: str) -> Entry:
+    try:
+        model = built.read_built(name)
+    except ArtifactError:
+        model = None
+    if model is None:
+        folder = built.built_folder(name)
+        return Entry(name, folder, built.size_of(folder), "damaged")
+    return Entry(name, model.weights, model.size, model.state, model.sha256, "built from its recipe")
+
+
+def _run_entry(name: str) -> Entry:
+    folder = built.run_folder(name)
+    return Entry(name, folder, built.size_of(folder), "partial", source="a build that has not ended")
 
 
 def _files(name: str) -> list[Path]:
@@ -96,7 +114,7 @@ def verify_again(
     lookup
         The registry.
     names
-        Artifacts to verify; by default all that are in the cache.
+        Artifacts and built models to verify; by default all that are in the cache.
     bundled
         Artifacts to verify where they lie, inside installed packages.
     """
@@ -107,6 +125,7 @@ def verify_again(
         for path in _files(name):
             verdicts.append(_judge(name, path, lookup(name, path.name)))
         verdicts.extend(_judge_members(name))
+    verdicts.extend(_judge_built(name) for name in built.built_names() if names is None or name in names)
     for spec in bundled or []:
         verdicts.extend(_judge_bundled(spec))
     return verdicts
@@ -146,6 +165,18 @@ def _judge_members(name: str) -> Iterator[Verdict]:
         yield Verdict(name, path, problem, "stamp")
 
 
+def _judge_built(name: str) -> Verdict:
+    path, problem = built.built_folder(name), None
+    try:
+        model = built.read_built(name)
+        if model is not None:
+            path = model.weights
+            built.verified_weights(model, again=True)
+    except ArtifactError as error:
+        problem = str(error)
+    return Verdict(name, path, problem, "provenance")
+
+
 def _judge_bundled(spec: ArtifactSpec) -> Iterator[Verdict]:
     for url in spec.urls:
         try:
@@ -162,7 +193,7 @@ def _judge_bundled(spec: ArtifactSpec) -> Iterator[Verdict]:
 
 
 def clear(names: list[str] | None = None, *, partial_only: bool = False, forget_pins: bool = False) -> int:
-    """Remove artifacts from the cache and return the bytes that are free now.
+    """Remove artifacts and built models from the cache and return the bytes that are free now.
 
     The record of first-seen digests stays unless it is asked to go: without it a changed file
     would be taken for the first one.
@@ -170,9 +201,9 @@ def clear(names: list[str] | None = None, *, partial_only: bool = False, forget_
     Parameters
     ----------
     names
-        Artifacts; by default all, and the members of archives that lie elsewhere.
+        Artifacts and models; by default all, and the members of archives that lie elsewhere.
     partial_only
-        Only what cut downloads have left.
+        Only what cut downloads and interrupted builds have left.
     forget_pins
         Take them out of the record of first-seen digests, too.
 
@@ -180,16 +211,20 @@ def clear(names: list[str] | None = None, *, partial_only: bool = False, forget_
     ------
     UsageError
         If a name cannot be an artifact's.
+    ArtifactError
+        If another process is building a model of them.
     StorageError
         If something cannot be removed.
     """
     freed = 0
-    for name in artifact_names_in_cache() if names is None else names:
+    everything = [*artifact_names_in_cache(), *built.built_names(), *built.run_names()]
+    for name in dict.fromkeys(everything) if names is None else names:
         if not is_plain_name(name):
             raise UsageError(f"{name!r} cannot be the name of an artifact.")
         folder = cache_home() / "artifacts" / name
         with locked(f"artifact-{name}", f"fetching {name}"):
             freed += _remove_parts(folder) if partial_only else _remove_tree(folder)
+        freed += built.clear_built(name, partial_only=partial_only)
         if forget_pins:
             pins.forget(name)
     if names is None and not partial_only:

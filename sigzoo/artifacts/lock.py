@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sigzoo.artifacts.home import cache_home, keeping, make_folder
+from sigzoo.errors import ArtifactError
 
 __all__ = ["locked"]
 
@@ -14,7 +15,7 @@ _log = logging.getLogger("sigzoo.artifacts")
 
 
 @contextmanager
-def locked(name: str, waiting_for: str | None = None) -> Iterator[None]:
+def locked(name: str, waiting_for: str | None = None, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock of that name in the cache for the block.
 
     Parameters
@@ -24,9 +25,13 @@ def locked(name: str, waiting_for: str | None = None) -> Iterator[None]:
         clearing the folder cannot free a lock that somebody holds.
     waiting_for
         What to say, once, when another process holds it.
+    wait
+        Whether to wait for that process, or to give up.
 
     Raises
     ------
+    ArtifactError
+        If another process holds it, and this one is not to wait.
     StorageError
         If the lock file cannot be made.
     """
@@ -38,6 +43,10 @@ def locked(name: str, waiting_for: str | None = None) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            if not wait:
+                raise ArtifactError(
+                    f"Another process is {waiting_for or 'at it'}; try again later."
+                ) from None
             if waiting_for is not None:
                 _log.warning("sigzoo: waiting for another process, which is %s", waiting_for)
             lock.acquire()

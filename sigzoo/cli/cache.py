@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def cache() -> None:
-    """Look at, verify, clear, export or import fetched files."""
+    """Look at, verify, clear, export or import fetched files; look at, verify, clear built models."""
 
 
 @cache.command("list")
@@ -82,7 +82,10 @@ def path(name: str | None, as_json: bool) -> None:
 @click.argument("names", nargs=-1)
 @json_option
 def verify(names: tuple[str, ...], as_json: bool) -> None:
-    """Read the files of NAMES, or all of them, again and compare them with the registry."""
+    """Read the files of NAMES, or all of them, again and compare them with the registry.
+
+    What was built from a recipe is compared with what was written down then.
+    """
     from sigzoo.artifacts.cache import verify_again
     from sigzoo.errors import ArtifactError, VerificationError
 
@@ -90,7 +93,10 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
     bundled = [spec for spec in _specs(names) if _is_bundled(spec)] if names else _all_bundled()
     verdicts = verify_again(_lookup, chosen, bundled)
     if names and not verdicts:
-        raise ArtifactError(f"not in the cache: {', '.join(names)}. Run `sigzoo fetch` first.")
+        raise ArtifactError(
+            f"not in the cache: {', '.join(names)}. Run `sigzoo fetch` first, or `sigzoo build` for what"
+            " is made by a recipe."
+        )
     if as_json:
         print_json(
             [
@@ -111,14 +117,15 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
     if wrong:
         raise VerificationError(
             f"{len(wrong)} of {len(verdicts)} files are not what they should be: {', '.join(wrong)}. "
-            "The next fetch replaces what was fetched; a bundled file comes back with its package."
+            "The next fetch replaces what was fetched, `sigzoo build` what was built; a bundled file comes"
+            " back with its package."
         )
 
 
 @cache.command()
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All artifacts.")
-@click.option("--partial", is_flag=True, help="Only what cut downloads have left.")
+@click.option("--partial", is_flag=True, help="Only what cut downloads and interrupted builds have left.")
 @click.option("--forget", is_flag=True, help="Also forget the first-seen digests of unpinned artifacts.")
 @json_option
 def clear(names: tuple[str, ...], everything: bool, partial: bool, forget: bool, as_json: bool) -> None:
@@ -212,12 +219,26 @@ def _lookup(name: str, filename: str) -> ArtifactSpec | None:
 
 
 def _cached_names(names: tuple[str, ...]) -> list[str]:
-    """Artifact names; what is in the cache needs no place in the registry."""
+    """Names of artifacts and built models; what is in the cache needs no place in the registry."""
+    from sigzoo.artifacts.built import built_names, run_names
     from sigzoo.artifacts.cache import artifact_names_in_cache
 
-    here = set(artifact_names_in_cache())
-    chosen = [[name] if name in here else [spec.name for spec in _specs([name])] for name in names]
+    here = {*artifact_names_in_cache(), *built_names(), *run_names()}
+    chosen = [[name] if name in here else _known_names(name, here) for name in names]
     return list(dict.fromkeys(name for each in chosen for name in each))
+
+
+def _known_names(name: str, here: set[str]) -> list[str]:
+    """What the registry has behind a name or a pattern: artifacts, and models that are made by a recipe."""
+    from sigzoo import zoo
+    from sigzoo.errors import UnknownNameError
+
+    artifacts = [spec.name for spec in _specs([name])]
+    try:
+        models = [model for model in zoo.list_models(name) if model in here]
+    except UnknownNameError:
+        models = []
+    return [*artifacts, *models]
 
 
 def _cached_specs() -> list[ArtifactSpec]:

@@ -29,7 +29,16 @@ def fetch(names: tuple[str, ...], everything: bool, require_hash: bool, as_json:
     wanted = zoo.artifact_names() if everything else names
     specs = list(dict.fromkeys(spec for name in wanted for spec in zoo.artifact_specs(name)))
     if not specs:
-        raise ArtifactError(f"{', '.join(names)}: no file of it is published, so there is nothing to fetch.")
+        recipes = " and ".join(
+            f"`sigzoo build {name}`"
+            for each in names
+            for name in zoo.list_models(each)
+            if zoo.info(name).recipe
+        )
+        raise ArtifactError(
+            f"{', '.join(names)}: no file of it is published, so there is nothing to fetch."
+            + (f" It is made by a recipe: {recipes}." if recipes else "")
+        )
     rows, failures = [], []
     for spec in specs:
         try:

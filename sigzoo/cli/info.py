@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from sigzoo.cli.output import json_option, print_json
-from sigzoo.registry import Artifact, Card, Component, Result
+from sigzoo.registry import Artifact, Card, Component, Recipe, Result
 
 
 @click.command()
@@ -26,11 +26,14 @@ def info(name: str, as_json: bool) -> None:
     if as_json:
         artifact = msgspec.to_builtins(known.artifacts[card.weights.artifact]) if card.weights else None
         card_data = msgspec.to_builtins(card)
-        print_json({"name": name, **card_data, "state": state(name), "artifact": artifact})
+        built = {"built": _provenance(name)} if card.recipe else {}
+        print_json({"name": name, **card_data, "state": state(name), "artifact": artifact, **built})
         return
     lines = {"state": state(name), **_described(card)}
     if card.weights:
         lines.update(_artifact(known.artifacts[card.weights.artifact]))
+    if card.recipe:
+        lines.update(_recipe(name, card.recipe))
     click.secho(name, bold=True)
     for key, value in lines.items():
         click.echo(f"  {key:<15} {value}")
@@ -57,11 +60,42 @@ def _described(card: Card) -> dict[str, str]:
         "golden cases": str(len(card.golden)) if card.golden else "none published",
         "deprecated": card.deprecated or "",
     }
-    if card.recipe:
-        lines["recipe"] = (
-            f"{card.recipe.teacher} through {card.recipe.data}, loss {_component(card.recipe.loss)}"
-        )
     return {key: value for key, value in lines.items() if value}
+
+
+def _recipe(name: str, recipe: Recipe) -> dict[str, str]:
+    from sigzoo.recipes import how_to_build
+
+    settings = ", ".join(f"{key} {value}" for key, value in recipe.settings.given().items())
+    lines = {
+        "recipe": f"{recipe.teacher} through {recipe.data}, loss {_component(recipe.loss)}",
+        "settings": settings or "the defaults of `sigzoo distill`",
+    }
+    built = _provenance(name)
+    if built is None:
+        return {**lines, "to build it": how_to_build(name)}
+    agreement = built.get("agreement", {})
+    overrides = ", ".join(f"{key} {value}" for key, value in built.get("overrides", {}).items())
+    return {
+        **lines,
+        "built": f"{built.get('built')} by sigzoo {built.get('versions', {}).get('sigzoo')}"
+        + (f", with other settings: {overrides}" if overrides else ""),
+        "agreement": f"{agreement.get('percent')} % with {recipe.teacher} on {agreement.get('images')} images"
+        f" held out (the best constant answer: {agreement.get('constant')} %)",
+        "digest": f"SHA-256 {built.get('sha256')}, {built.get('size')} bytes",
+    }
+
+
+def _provenance(name: str) -> dict[str, Any] | None:
+    """What was written down when a model was built; `None` where it was not, or that is damaged."""
+    from sigzoo.artifacts.built import read_built
+    from sigzoo.errors import ArtifactError
+
+    try:
+        built = read_built(name)
+    except ArtifactError:
+        return None
+    return None if built is None else built.provenance
 
 
 def _artifact(artifact: Artifact) -> dict[str, str]:

@@ -29,7 +29,7 @@ def list_command(pattern: str | None, as_json: bool) -> None:
 
 def state(name: str) -> str:
     """Where a model's weights stand, in a word or two."""
-    from sigzoo import zoo
+    from sigzoo import recipes, zoo
     from sigzoo.artifacts import locate
 
     card = zoo.info(name)
@@ -37,7 +37,7 @@ def state(name: str) -> str:
     if missing:
         return f"needs {' and '.join(missing)}"
     if card.weights is None:
-        return "from a recipe"
+        return recipes.build_state(name)
     spec = zoo.artifact_spec(card.weights.artifact)
     if spec.urls[0].startswith("package:"):
         return "bundled"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType, to_builtins
 
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 """Form of model, artifact and component names: ``family`` or ``family.tag``."""
@@ -96,13 +96,52 @@ class Golden(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("features: a golden case of kind 'features' needs `features`")
 
 
+class RecipeSettings(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a recipe trains: settings of `sigzoo distill`, whose defaults hold where the recipe is silent."""
+
+    epochs: int | UnsetType = UNSET
+    batch_size: int | UnsetType = UNSET
+    per_writer: int | UnsetType = UNSET
+    optimiser: str | UnsetType = UNSET
+    rate: float | UnsetType = UNSET
+    momentum: float | UnsetType = UNSET
+    weight_decay: float | UnsetType = UNSET
+    decay: str | UnsetType = UNSET
+    schedule: str | UnsetType = UNSET
+    drops: int | UnsetType = UNSET
+    warmup: float | UnsetType = UNSET
+    clip_value: float | UnsetType = UNSET
+    clip_norm: float | UnsetType = UNSET
+    precision: str | UnsetType = UNSET
+    augment: list[str] | UnsetType = UNSET
+    strength: float | UnsetType = UNSET
+    validation: float | UnsetType = UNSET
+    select: str | UnsetType = UNSET
+    seed: int | UnsetType = UNSET
+    copy_head: bool | UnsetType = UNSET
+
+    def given(self) -> dict[str, Any]:
+        """What the recipe says, by name."""
+        found: dict[str, Any] = to_builtins(self)
+        return found
+
+
 class Recipe(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to make weights that nobody publishes: distil a teacher through data."""
 
     teacher: str
+    """A model that keeps its writer head."""
     data: str
+    """An artifact: images as the teacher's network takes them."""
     loss: Component
-    settings: dict[str, float | int | str | bool] = {}
+    settings: RecipeSettings = RecipeSettings()
+    min_agreement: float | None = None
+    """Least agreement with the teacher, in percent of the images held out, below which a build has
+    failed; by default a tenth of the way from the best constant answer to 100."""
+
+    def __post_init__(self) -> None:
+        if self.min_agreement is not None and not 0 < self.min_agreement <= 100:
+            raise ValueError(f"min_agreement: percent, above 0 and at most 100, got {self.min_agreement:g}")
 
 
 class Card(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):

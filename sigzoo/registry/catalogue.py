@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError
@@ -55,16 +55,14 @@ class Catalogue:
 
     def _check_references(self, registry: Registry) -> None:
         artifacts = {**self.artifacts, **registry.artifacts}
+        models = {**self.models, **registry.models}
         for name, card in registry.models.items():
             wanted = {}
             if card.weights is not None:
                 wanted["weights.artifact"] = card.weights.artifact
             if card.recipe is not None:
                 wanted["recipe.data"] = card.recipe.data
-                if card.recipe.teacher not in {**self.models, **registry.models}:
-                    raise RegistryError(
-                        f"{registry.path}: models.{name}.recipe.teacher: no model {card.recipe.teacher!r}."
-                    )
+                _check_teacher(f"{registry.path}: models.{name}", name, card, models)
             for index, case in enumerate(card.golden):
                 for item in [*case.images, *([case.features] if case.features else [])]:
                     wanted[f"golden[{index}]: {item}"] = item
@@ -120,6 +118,35 @@ class Catalogue:
 
     def _called(self, name: str) -> list[str]:
         return [name, *self.models[name].aliases]
+
+
+def _check_teacher(where: str, name: str, card: Card, models: Mapping[str, Card]) -> None:
+    """Refuse a recipe whose student could not learn from its teacher, or would see other images."""
+    assert card.recipe is not None
+    teacher = models.get(card.recipe.teacher)
+    if teacher is None or card.recipe.teacher == name:
+        what = "a model cannot teach itself" if teacher else f"no model {card.recipe.teacher!r}"
+        raise RegistryError(f"{where}.recipe.teacher: {what}.")
+    writers = teacher.heads.get("writer")
+    if writers is None:
+        raise RegistryError(
+            f"{where}.recipe.teacher: {card.recipe.teacher!r} keeps no writer head to learn from."
+        )
+    if card.heads.get("writer") != writers:
+        raise RegistryError(
+            f"{where}.heads: a student of {card.recipe.teacher!r} keeps a writer head of {writers} outputs."
+        )
+    if card.licence.commercial_use and not teacher.licence.commercial_use:
+        raise RegistryError(
+            f"{where}.licence.commercial_use: distilled from {card.recipe.teacher!r}, whose weights are not"
+            " free for commercial use."
+        )
+    if (card.preprocessor, card.input_scale) != (teacher.preprocessor, teacher.input_scale):
+        raise RegistryError(
+            f"{where}.preprocessor: a student sees what its teacher sees, and {card.recipe.teacher!r} has"
+            f" the preprocessor {teacher.preprocessor.name!r} with {teacher.preprocessor.options} and the"
+            f" input_scale {teacher.input_scale:.6g}."
+        )
 
 
 def _names(registry: Registry) -> Iterator[tuple[str, str]]:

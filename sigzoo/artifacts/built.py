@@ -1,0 +1,255 @@
+"""Models that were built on this machine: a folder of the cache for each, with weights and provenance."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sigzoo.artifacts.home import StorageError, cache_home, discard, keeping, make_folder
+from sigzoo.artifacts.lock import locked
+from sigzoo.artifacts.records import read_json, write_json
+from sigzoo.artifacts.spec import ArtifactSpec, is_plain_name
+from sigzoo.artifacts.verification import has_stamp, stamp, stamp_path, unchanged, verify
+from sigzoo.errors import ArtifactError, UsageError, VerificationError
+
+__all__ = [
+    "BuiltModel",
+    "built_folder",
+    "built_names",
+    "clear_built",
+    "read_built",
+    "replacing",
+    "run_folder",
+    "run_names",
+    "verified_weights",
+    "write_provenance",
+]
+
+WEIGHTS, PROVENANCE = "model.safetensors", "provenance.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """A model that was built, as its provenance tells of it; the file itself is not verified yet."""
+
+    name: str
+    folder: Path
+    sha256: str
+    size: int
+    """In bytes."""
+    provenance: dict[str, Any]
+    """All that was written down when it was built."""
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file."""
+        return self.folder / WEIGHTS
+
+    @property
+    def state(self) -> str:
+        """``verified``, ``changed`` since it was verified, or ``unverified``; from its stamp alone."""
+        record = read_json(stamp_path(self.folder, WEIGHTS))
+        if record is None or record.get("sha256") != self.sha256:
+            return "unverified"
+        return "verified" if unchanged(self.weights, record) else "changed"
+
+    @property
+    def spec(self) -> ArtifactSpec:
+        """What pins the file."""
+        return ArtifactSpec(self.name, (self.weights.absolute().as_uri(),), self.sha256, size=self.size)
+
+
+def built_folder(name: str) -> Path:
+    """Return the folder that a model has once it is built.
+
+    Raises
+    ------
+    UsageError
+        If the name cannot be a folder's.
+    """
+    return _folder("built", name)
+
+
+def run_folder(name: str) -> Path:
+    """Return the folder of the run that builds a model, which stays when the run is interrupted.
+
+    Raises
+    ------
+    UsageError
+        If the name cannot be a folder's.
+    """
+    return _folder("building", name)
+
+
+def _folder(kind: str, name: str) -> Path:
+    if not is_plain_name(name):
+        raise UsageError(f"{name!r} cannot be the name of a model.")
+    return cache_home() / kind / name
+
+
+def built_names() -> list[str]:
+    """Names of the models that were built, in their order."""
+    return _names("built")
+
+
+def run_names() -> list[str]:
+    """Names of the models whose building was begun and has not ended."""
+    return _names("building")
+
+
+def _names(kind: str) -> list[str]:
+    top = cache_home() / kind
+    if not top.is_dir():
+        return []
+    return sorted(folder.name for folder in top.iterdir() if folder.is_dir() and is_plain_name(folder.name))
+
+
+def read_built(name: str) -> BuiltModel | None:
+    """Read what a built model says of itself; `None` where none was built.
+
+    Raises
+    ------
+    ArtifactError
+        If its folder is damaged.
+    """
+    folder = built_folder(name)
+    if not folder.is_dir():
+        return None
+    found = read_json(folder / PROVENANCE)
+    try:
+        if found is None or found["format"] != _FORMAT or found["model"] != name:
+            raise ValueError(f"{PROVENANCE} is not the provenance of {name}")
+        model = BuiltModel(name, folder, str(found["sha256"]), int(found["size"]), found)
+        if model.spec.sha256 is None or not model.weights.is_file():
+            raise ValueError(f"there is no {WEIGHTS}")
+    except (ArtifactError, KeyError, TypeError, ValueError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
+        raise ArtifactError(
+            f"{folder} is damaged ({why}). `sigzoo build {name}` builds it again; `sigzoo cache clear {name}`"
+            " removes it."
+        ) from error
+    return model
+
+
+def verified_weights(model: BuiltModel, *, again: bool = False) -> Path:
+    """Return the path of a built model's weights once they are what was built, by SHA-256.
+
+    Parameters
+    ----------
+    model
+        From `read_built`.
+    again
+        Hash the file even where its stamp says that it is unchanged since it was verified.
+
+    Raises
+    ------
+    VerificationError
+        If they are not.
+    """
+    mark = stamp_path(model.folder, WEIGHTS)
+    if not again and has_stamp(mark, model.weights, model.spec):
+        return model.weights
+    try:
+        found = verify(model.weights, model.spec)
+    except VerificationError as error:
+        with suppress(StorageError):
+            discard(mark)
+        raise VerificationError(
+            f"{model.weights} is not the file that was built: {str(error).rstrip('.')}. It is not used;"
+            f" `sigzoo build {model.name}` builds it again."
+        ) from error
+    stamp(mark, model.weights, found)
+    return model.weights
+
+
+@contextmanager
+def replacing(name: str) -> Iterator[Path]:
+    """Give an empty folder that becomes the built model's when the block ends well.
+
+    What was built before stays whole until then.
+
+    Raises
+    ------
+    StorageError
+        If the cache cannot be written.
+    """
+    target = built_folder(name)
+    fresh, old = _beside(target, "new"), _beside(target, "old")
+    with locked(f"built-{name}", f"storing {name}"):
+        _tidy(target)
+        make_folder(fresh)
+        try:
+            yield fresh
+            with keeping(target):
+                if target.exists():
+                    target.replace(old)
+                fresh.replace(target)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_provenance(folder: Path, name: str, sha256: str, size: int, facts: dict[str, Any]) -> None:
+    """Write the provenance of the weights that lie in a folder.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    identity = {"format": _FORMAT, "model": name, "sha256": sha256, "size": size}
+    write_json(folder / PROVENANCE, {**facts, **identity})
+
+
+def _beside(target: Path, what: str) -> Path:
+    return target.with_name(f".{target.name}.{what}")
+
+
+def _tidy(target: Path) -> None:
+    """Put right what a process that was killed while storing has left."""
+    fresh, old = _beside(target, "new"), _beside(target, "old")
+    with keeping(target):
+        if old.exists() and not target.exists():
+            old.replace(target)
+        for stray in (fresh, old):
+            if stray.exists():
+                shutil.rmtree(stray)
+
+
+def clear_built(name: str, *, partial_only: bool = False) -> int:
+    """Remove a built model and what an interrupted build of it has left; return the bytes that are free now.
+
+    Raises
+    ------
+    ArtifactError
+        If another process is building it.
+    StorageError
+        If something cannot be removed.
+    """
+    freed = 0
+    if run_folder(name).is_dir():
+        with locked(f"building-{name}", f"building {name}", wait=False):
+            freed += _remove(run_folder(name))
+    if not partial_only and built_folder(name).is_dir():
+        with locked(f"built-{name}", f"storing {name}"):
+            freed += _remove(built_folder(name))
+    return freed
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def _remove(folder: Path) -> int:
+    if folder.is_symlink() or not folder.is_dir():
+        return 0
+    freed = size_of(folder)
+    with keeping(folder):
+        shutil.rmtree(folder)
+    return freed

@@ -267,6 +267,12 @@ class TrainingBatch:
     teacher_logits: Tensor | None = None
     """float ``(N, W')``: a teacher's writer logits of the same images."""
 
+    new: Tensor | None = None
+    """bool ``(N,)``: signatures of writers that the teacher does not know; they are numbered from W' on."""
+
+    signatures: Tensor | None = None
+    """int64 ``(N,)``: which signatures of the training data these are."""
+
 
 class Loss(nn.Module, ABC):
     """One number to minimise, from a batch of training quantities.
@@ -280,6 +286,13 @@ class Loss(nn.Module, ABC):
 
     def prepare(self, *, feature_dim: int, writers: int) -> None:
         """Build parameters whose shape depends on the task; called once, before training."""
+        return None
+
+    def prepare_for_teacher(self, *, feature_dim: int, writers: int) -> None:
+        """Learn the size of a teacher's features, and how many writers it knows.
+
+        Called once before `prepare`, where there is a teacher.
+        """
         return None
 
     @abstractmethod

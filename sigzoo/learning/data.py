@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,37 @@ from numpy.typing import NDArray
 from sigzoo.errors import DataError
 from sigzoo.interfaces import GreyImage, Size
 
-__all__ = ["Item", "TrainingData", "collect"]
+__all__ = ["ImageSet", "Item", "TrainingData", "collect"]
+
+
+class ImageSet(Protocol):
+    """N preprocessed signatures, wherever they are kept."""
+
+    @property
+    def writers(self) -> NDArray[np.int64]:
+        """``(N,)``: whose they are, or claim to be, by number."""
+
+    @property
+    def forged(self) -> NDArray[np.int64]:
+        """``(N,)``: 0 genuine, 1 forgery."""
+
+    @property
+    def white(self) -> float:
+        """The largest value of a pixel: 255, or 1 for images in floating point."""
+
+    def __len__(self) -> int: ...
+
+    def digest(self) -> str:
+        """A SHA-256 over everything, to tell whether a resumed run has the same data."""
+
+    def smallest(self) -> Size:
+        """Least height and least width."""
+
+    def largest(self) -> Size:
+        """Greatest height and greatest width."""
+
+    def batch(self, indices: NDArray[np.int64], minimum: Size = (1, 1)) -> NDArray[Any]:
+        """Copy some images: ``(n, 1, H, W)``, uint8 or float32 from 0 to `white`."""
 
 
 class Item(NamedTuple):
@@ -40,6 +70,9 @@ class TrainingData:
     forged: NDArray[np.int64]
     """``(N,)``: 0 genuine, 1 forgery."""
 
+    white = 255.0
+    """The largest value of a pixel."""
+
     def __len__(self) -> int:
         return len(self.writers)
 
@@ -62,6 +95,10 @@ class TrainingData:
     def smallest(self) -> Size:
         """Least height and least width."""
         return int(self.sizes[:, 0].min()), int(self.sizes[:, 1].min())
+
+    def largest(self) -> Size:
+        """Greatest height and greatest width."""
+        return int(self.sizes[:, 0].max()), int(self.sizes[:, 1].max())
 
     def batch(self, indices: NDArray[np.int64], minimum: Size = (1, 1)) -> NDArray[np.uint8]:
         """Copy some images: uint8 ``(n, 1, H, W)``, each in the middle of the largest's size.

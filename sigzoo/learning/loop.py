@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,30 +11,23 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sigzoo.errors import SigzooError
-from sigzoo.interfaces import Size
 from sigzoo.learning.augment import Draws, augment, random_crop
-from sigzoo.learning.data import TrainingData
+from sigzoo.learning.data import ImageSet
 from sigzoo.learning.distributed import Group
+from sigzoo.learning.entering import Input
 from sigzoo.learning.network import TrainedNetwork
 from sigzoo.learning.optim import build_optimiser, clip_gradients, rate_factor, set_rate
 from sigzoo.learning.settings import TrainingSettings
 from sigzoo.learning.splits import epoch_batches
 
-__all__ = ["DivergedError", "Input", "Trainer"]
+__all__ = ["Batches", "DivergedError", "Trainer", "shuffled"]
+
+Batches = Callable[[int], list[NDArray[np.int64]]]
+"""From an epoch, numbered from 1, to its batches: indices of signatures, of one length."""
 
 
 class DivergedError(SigzooError):
     """A loss or parameters that are no longer finite; the last good checkpoint is kept."""
-
-
-@dataclass(frozen=True)
-class Input:
-    """How a batch of images becomes the network's input."""
-
-    crop: Size | None
-    """Size that is cut out, at random in training; `None` for the whole image."""
-    minimum: Size
-    """Least height and width; smaller images get background around them."""
 
 
 class Trainer:
@@ -48,8 +40,11 @@ class Trainer:
     ----------
     network
         On `group`'s device already, the same in every process.
-    data, indices
-        The signatures, and which of them are trained on.
+    data
+        The signatures.
+    batches
+        Which of them an epoch takes, in what order. Each process takes an equal part of a batch: the
+        first one its first part, and so on.
     entering
         How images become input.
     settings, group
@@ -59,14 +54,14 @@ class Trainer:
     def __init__(
         self,
         network: TrainedNetwork,
-        data: TrainingData,
-        indices: NDArray[np.int64],
+        data: ImageSet,
+        batches: Batches,
         entering: Input,
         settings: TrainingSettings,
         group: Group,
     ) -> None:
         self.network, self.group = network, group
-        self._data, self._indices, self._input, self._settings = data, indices, entering, settings
+        self._data, self._batches, self._input, self._settings = data, batches, entering, settings
         self.optimiser = build_optimiser(network, settings)
         self.scaler = torch.amp.GradScaler(group.device.type, enabled=settings.precision == "float16")
         self._module: nn.Module = network
@@ -111,7 +106,8 @@ class Trainer:
         writers = torch.from_numpy(self._data.writers[batch]).to(device)
         forged = torch.from_numpy(self._data.forged[batch]).to(device, torch.float32)
         self.optimiser.zero_grad(set_to_none=True)
-        loss: Tensor = self._module(pixels, writers, forged)
+        signatures = torch.from_numpy(batch).to(device)
+        loss: Tensor = self._module(pixels, writers, forged, signatures)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
         clip_gradients(self.network, self._settings)
@@ -120,30 +116,38 @@ class Trainer:
         return loss.detach()
 
     def pixels(self, batch: NDArray[np.int64], epoch: int) -> Tensor:
-        """Training images, augmented and cropped: float32 ``(N, 1, h, w)``, 0 to 255."""
-        settings, device = self._settings, self.group.device
-        pixels = torch.from_numpy(self._data.batch(batch, self._input.minimum)).to(device).float()
+        """Training images, augmented and cropped: float32 ``(N, 1, h, w)``, 0 to the input's `white`."""
+        settings, device, white = self._settings, self.group.device, self._input.white
+        pixels = self._input.pixels(self._data, batch, device)
         draws = Draws.of(settings.seed, epoch, batch, device)
         if settings.augment:
-            pixels = 255.0 * augment(pixels / 255.0, draws, settings.augment, settings.strength)
+            pixels = white * augment(pixels / white, draws, settings.augment, settings.strength)
         if self._input.crop is not None:
             pixels = random_crop(pixels, self._input.crop, draws.child("crop"))
         return pixels
 
-    def _batches(self, number: int) -> list[NDArray[np.int64]]:
-        return epoch_batches(
-            self._indices,
-            self._data.writers,
-            size=self._settings.batch_size,
-            per_writer=self._settings.per_writer,
-            seed=self._settings.seed,
-            epoch=number,
-            processes=self.group.size,
-        )
-
     def _share(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
         count = len(batch) // self.group.size
         return batch[self.group.rank * count : (self.group.rank + 1) * count]
+
+
+def shuffled(
+    indices: NDArray[np.int64], writers: NDArray[np.int64], settings: TrainingSettings, processes: int
+) -> Batches:
+    """Batches of some signatures, in another order in every epoch; see `epoch_batches`."""
+
+    def batches(epoch: int) -> list[NDArray[np.int64]]:
+        return epoch_batches(
+            indices,
+            writers,
+            size=settings.batch_size,
+            per_writer=settings.per_writer,
+            seed=settings.seed,
+            epoch=epoch,
+            processes=processes,
+        )
+
+    return batches
 
 
 def _process_seed(seed: int, epoch: int, rank: int) -> int:

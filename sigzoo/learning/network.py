@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from sigzoo.errors import PluginError, UsageError
 from sigzoo.interfaces import Backbone, Loss, TrainingBatch
 
-__all__ = ["BatchEnricher", "TrainedNetwork", "check_needs"]
+__all__ = ["BatchEnricher", "TrainedNetwork", "autocast", "check_needs"]
 
 _FIELDS = frozenset(each.name for each in fields(TrainingBatch))
-_OWN = _FIELDS - {"teacher_features", "teacher_logits"}
+_OWN = _FIELDS - {"teacher_features", "teacher_logits", "new"}
 _PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -33,7 +33,8 @@ class BatchEnricher(Protocol):
         batch
             What the loop knows.
         pixels
-            float32 ``(N, 1, h, w)``, 0 to 255, ink bright on 0: the images as augmented and cropped.
+            float32 ``(N, 1, h, w)``, ink bright on 0: the images as augmented and cropped, from 0 to
+            255, or to the `TrainedNetwork`'s `white`.
         """
         ...
 
@@ -64,10 +65,27 @@ def check_needs(name: str, loss: Loss, enricher: BatchEnricher | None) -> None:
 class TrainedNetwork(nn.Module):
     """From pixels and labels to a loss, in one module, so that processes can share its gradients.
 
+    Parameters
+    ----------
+    backbone, loss
+        The loss is prepared here; for a teacher, where it has one, before.
+    writers
+        How many the writer head tells apart.
+    input_scale
+        The network's input is a uint8 image times this.
+    precision
+        Of the network; the loss is computed in float32.
+    enricher
+        Fills in what the loop does not know of a batch.
+    white
+        The largest value of a pixel: 255, or 1 for images in floating point.
+
     Attributes
     ----------
     backbone, heads, loss
         Its parts; ``writer`` and ``forgery`` heads as the loss needs them.
+    factor
+        The network's input is the pixels times this.
     """
 
     def __init__(
@@ -79,6 +97,7 @@ class TrainedNetwork(nn.Module):
         input_scale: float,
         precision: str = "float32",
         enricher: BatchEnricher | None = None,
+        white: float = 255.0,
     ) -> None:
         super().__init__()
         self.backbone, self.loss = backbone, loss
@@ -92,20 +111,23 @@ class TrainedNetwork(nn.Module):
         )
         loss.prepare(feature_dim=backbone.feature_dim, writers=writers)
         self.input_scale, self._precision = input_scale, precision
+        self.factor = input_scale * (255.0 / white)
         # In a tuple, so that torch does not take a teacher's parameters for its own.
         self._enricher = (enricher,)
 
-    def forward(self, pixels: Tensor, writers: Tensor, forged: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor, writers: Tensor, forged: Tensor, signatures: Tensor) -> Tensor:
         """Loss of a batch: a scalar.
 
         Parameters
         ----------
         pixels
-            float32 ``(N, 1, h, w)``, 0 to 255.
+            float32 ``(N, 1, h, w)``, 0 to `white`.
         writers
             int64 ``(N,)``.
         forged
             float32 ``(N,)``: 0 genuine, 1 forgery.
+        signatures
+            int64 ``(N,)``: their places in the training data.
         """
         features, logits = self.describe(pixels)
         batch = TrainingBatch(
@@ -114,6 +136,7 @@ class TrainedNetwork(nn.Module):
             forgery=forged if "forgery" in self.loss.needs else None,
             writer_logits=logits.get("writer"),
             forgery_logits=logits["forgery"].squeeze(1) if "forgery" in logits else None,
+            signatures=signatures,
         )
         (enricher,) = self._enricher
         if enricher is not None:
@@ -124,13 +147,13 @@ class TrainedNetwork(nn.Module):
         return value
 
     def describe(self, pixels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Features float32 ``(N, D)`` and each head's logits ``(N, outputs)`` of images 0 to 255."""
-        with self._autocast(pixels.device.type):
-            features = self.backbone(pixels * self.input_scale)
+        """Features float32 ``(N, D)`` and each head's logits ``(N, outputs)`` of images 0 to `white`."""
+        with autocast(pixels.device.type, self._precision):
+            features = self.backbone(pixels * self.factor)
             logits = {name: head(features) for name, head in self.heads.items()}
         return features.float(), {name: each.float() for name, each in logits.items()}
 
-    def _autocast(self, device: str) -> AbstractContextManager[object]:
-        if self._precision == "float32":
-            return nullcontext()
-        return torch.autocast(device, _PRECISIONS[self._precision])
+
+def autocast(device: str, precision: str) -> AbstractContextManager[object]:
+    """A block in which networks compute in a precision of `TrainingSettings`."""
+    return nullcontext() if precision == "float32" else torch.autocast(device, _PRECISIONS[precision])

@@ -43,6 +43,11 @@ class EpochResult:
     seconds: float
     best: bool
     """Whether it was the best so far, so that its weights were kept."""
+    agreement: float | None = None
+    """Images held out that get the writer whom the teacher gives them; `None` without a teacher."""
+    accuracy_new: float | None = None
+    eer_new: float | None = None
+    """On the new data of continual learning."""
 
 
 @dataclass(frozen=True)

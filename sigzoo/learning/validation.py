@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from sigzoo.evaluation.distances import cosine_similarity
 from sigzoo.evaluation.metrics import equal_error
-from sigzoo.interfaces import Size
-from sigzoo.learning.augment import centre_crop
-from sigzoo.learning.data import TrainingData
+from sigzoo.learning.data import ImageSet
+from sigzoo.learning.entering import Input
 from sigzoo.learning.network import TrainedNetwork
 from sigzoo.learning.splits import Split
 
@@ -33,6 +32,12 @@ class Measures:
     """Equal error rate of genuine signatures against other writers' genuine ones."""
     eer_skilled: float | None
     """The same against forgeries; `None` where none are held out."""
+    agreement: float | None = None
+    """Images given to the writer to whom the teacher gives them; `None` without one."""
+    accuracy_new: float | None = None
+    """The accuracy on new data, in continual learning."""
+    eer_new: float | None = None
+    """The EER on new data, in continual learning."""
 
 
 class Validator:
@@ -42,27 +47,33 @@ class Validator:
     ----------
     data, split
         The signatures.
-    crop
-        Size of the centre that the network sees; `None` for the whole image.
-    minimum
-        Least height and width of its input.
+    entering
+        How images become input.
     batch_size
         Images at once.
     seed
         Draws the writers where there are more than 500.
+    first_writer
+        Output of the writer head that stands for the first writer of `data`; `None` where the writers
+        are not those of the head.
+    taught
+        ``(n,)``: the output that a teacher chooses for each signature held out. Where the writers are
+        not those of the head, it stands for the right one.
     """
 
     def __init__(
         self,
-        data: TrainingData,
+        data: ImageSet,
         split: Split,
         *,
-        crop: Size | None,
-        minimum: Size,
+        entering: Input,
         batch_size: int,
         seed: int,
+        first_writer: int | None = 0,
+        taught: NDArray[np.int64] | None = None,
     ) -> None:
-        self._data, self._crop, self._minimum, self._size = data, crop, minimum, batch_size
+        self._data, self._input, self._size = data, entering, batch_size
+        self._first, self._taught = first_writer, taught
         self._held_out = split.validation
         writers, forged = data.writers, data.forged
         people = np.unique(writers[split.validation])
@@ -83,10 +94,7 @@ class Validator:
         if not (np.isfinite(features).all() and np.isfinite(known).all()):
             return None
         writers, forged = self._data.writers[self._held_out], self._data.forged[self._held_out] == 1
-        accuracy = None
-        if logits is not None:
-            right = logits.argmax(axis=1) == writers
-            accuracy = 100.0 * float(right[~forged].mean())
+        accuracy, agreement = self._judge(logits, writers, forged)
         questioned = np.isin(writers, self._people)
         similarity = cosine_similarity(features[questioned], known)
         groups = np.repeat(np.arange(len(self._people)), [len(own) for own in self._references])
@@ -101,7 +109,21 @@ class Validator:
             accuracy=accuracy,
             eer=100.0 * equal_error(own, scores[genuine][~claims[genuine]]).eer,
             eer_skilled=100.0 * equal_error(own, skilled).eer if len(skilled) else None,
+            agreement=agreement,
         )
+
+    def _judge(
+        self, logits: NDArray[np.float32] | None, writers: NDArray[np.int64], forged: NDArray[np.bool_]
+    ) -> tuple[float | None, float | None]:
+        """Accuracy and agreement with the teacher, in percent."""
+        if logits is None:
+            return None, None
+        chosen = logits.argmax(axis=1)
+        agreement = None if self._taught is None else 100.0 * float((chosen == self._taught).mean())
+        if self._first is None:
+            return agreement, agreement
+        right = chosen == writers + self._first
+        return 100.0 * float(right[~forged].mean()), agreement
 
     def _describe(
         self, network: TrainedNetwork, indices: NDArray[np.int64], device: torch.device
@@ -110,10 +132,7 @@ class Validator:
         with torch.inference_mode():
             for start in range(0, len(indices), self._size):
                 chosen = indices[start : start + self._size]
-                pixels = torch.from_numpy(self._data.batch(chosen, self._minimum)).to(device).float()
-                if self._crop is not None:
-                    pixels = centre_crop(pixels, self._crop)
-                described, by_head = network.describe(pixels)
+                described, by_head = network.describe(self._input.centre(self._data, chosen, device))
                 features.append(described.cpu().numpy())
                 if "writer" in by_head:
                     logits.append(by_head["writer"].cpu().numpy())

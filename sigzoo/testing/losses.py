@@ -49,10 +49,14 @@ def _prepared(loss: Loss) -> Loss:
     return prepared
 
 
-def _values() -> Values:
-    """Every field: 16 signatures of 4 writers, of each two genuine ones and two forgeries."""
+def _values(loss: Loss) -> Values:
+    """Every field: 16 signatures of 4 writers, of each two genuine ones and two forgeries.
+
+    The teacher of a loss that learns new writers does not know the last one.
+    """
     random = torch.Generator().manual_seed(7)
     index = torch.arange(_COUNT)
+    known = _WRITERS - 1 if "new" in loss.needs else _WRITERS
     return {
         "features": torch.randn(_COUNT, _FEATURES, generator=random),
         "writers": index % _WRITERS,
@@ -60,7 +64,9 @@ def _values() -> Values:
         "writer_logits": torch.randn(_COUNT, _WRITERS, generator=random),
         "forgery_logits": torch.randn(_COUNT, generator=random),
         "teacher_features": torch.randn(_COUNT, _FEATURES, generator=random),
-        "teacher_logits": torch.randn(_COUNT, _WRITERS, generator=random),
+        "teacher_logits": torch.randn(_COUNT, known, generator=random),
+        "new": index % _WRITERS >= known,
+        "signatures": index,
     }
 
 
@@ -98,7 +104,7 @@ def declarations(loss: Loss) -> None:
 def needs(loss: Loss) -> None:
     """What is declared is read, and nothing else is needed."""
     prepared = _prepared(loss)
-    batch = _batch(prepared, _values(), _Watched)
+    batch = _batch(prepared, _values(prepared), _Watched)
     value = prepared(batch)
     read: set[str] = batch.__dict__.get("read", set())
     idle = sorted(set(prepared.needs) - read)
@@ -111,7 +117,7 @@ def needs(loss: Loss) -> None:
 @LOSS.check
 def scalar(loss: Loss) -> None:
     """The loss is one finite number, float32 for float32 input; the batch is not written into."""
-    prepared, values = _prepared(loss), _values()
+    prepared, values = _prepared(loss), _values(loss)
     given = {name: value.clone() for name, value in values.items()}
     value = prepared(_batch(prepared, values))
     expect(isinstance(value, Tensor), f"gives a {type(value).__name__}, expected a tensor")
@@ -126,7 +132,7 @@ def scalar(loss: Loss) -> None:
 def gradients(loss: Loss) -> None:
     """Some trained quantity gets a gradient, and so does every parameter of the loss's own; all finite."""
     prepared = _prepared(loss)
-    found = _gradients(prepared, _values(), "an ordinary batch")
+    found = _gradients(prepared, _values(prepared), "an ordinary batch")
     moved = any(bool(gradient.any()) for gradient in found.values())
     expect(moved, "nothing that is trained gets a gradient: minimising it would change nothing")
     without = [name for name, each in prepared.named_parameters() if each.requires_grad and each.grad is None]
@@ -182,13 +188,13 @@ _HARD: dict[str, Callable[[Values], Values]] = {
 def hard_batches(loss: Loss) -> None:
     """The loss and its gradients stay finite where distances, norms or whole groups vanish."""
     for what, change in _HARD.items():
-        _gradients(_prepared(loss), change(_values()), what)
+        _gradients(_prepared(loss), change(_values(loss)), what)
 
 
 @LOSS.check
 def permutation(loss: Loss) -> None:
     """The order of the signatures in the batch does not matter."""
-    values = _values()
+    values = _values(loss)
     order = torch.randperm(_COUNT, generator=torch.Generator().manual_seed(5))
     results = []
     for each in (values, _rows(values, order)):

@@ -28,11 +28,11 @@ for number in range(15):
         group.wait()
 place = pathlib.Path(sys.argv[1])
 runs = []
-remember = training._Run.__init__
+remember = training.Run.__init__
 def record(self, *args):
     remember(self, *args)
     runs.append(self)
-training._Run.__init__ = record
+training.Run.__init__ = record
 try:
     train(TrainingSettings.from_json(json.loads((place / "missing.json").read_text()), "missing"))
 except SigzooError as error:

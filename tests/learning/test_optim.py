@@ -11,7 +11,8 @@ from sigzoo import plugins
 from sigzoo.learning import train
 from sigzoo.learning.data import Item, collect
 from sigzoo.learning.distributed import Group
-from sigzoo.learning.loop import Input, Trainer
+from sigzoo.learning.entering import Input
+from sigzoo.learning.loop import Trainer, shuffled
 from sigzoo.learning.network import TrainedNetwork
 from sigzoo.learning.optim import build_optimiser, rate_factor
 from sigzoo.learning.splits import epoch_batches
@@ -31,7 +32,8 @@ def trainer(toy_settings, patterns):
         )
         group = Group(0, 1, torch.device("cpu"))
         entering = Input(None, (12, 16))
-        return Trainer(network, data, np.arange(40), entering, settings, group), data, settings
+        batches = shuffled(np.arange(40), data.writers, settings, 1)
+        return Trainer(network, data, batches, entering, settings, group), data, settings
 
     return made
 

@@ -28,5 +28,8 @@ def sigzoo_register_preprocessors(register: Register) -> None:
 
 @hookimpl
 def sigzoo_register_losses(register: Register) -> None:
-    """Register the losses that the bundled models were trained with."""
+    """Register the losses that the bundled models were trained with, and those of distillation."""
     register("am-softmax", "sigzoo_students.losses:AdditiveMarginSoftmax")
+    register("continual", "sigzoo_students.distillation:ContinualLoss")
+    register("kd-feature", "sigzoo_students.distillation:FeatureLoss")
+    register("kd-kl", "sigzoo_students.distillation:DistillationLoss")

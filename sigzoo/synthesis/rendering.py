@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,21 +69,35 @@ def render(trace: Trace, pen: Pen, scan: Scan, rng: np.random.Generator) -> Grey
     uint8 ``(H, W)``
         0 ink and 255 paper; the size follows the signature, `Scan.dpi` and `Scan.margin`.
     """
-    ink = _draw(trace, pen, scan)
-    if scan.blur > 0:
-        ink = ink.filter(ImageFilter.GaussianBlur(scan.blur))
-    depth = np.asarray(ink, dtype=np.float32) * (1.0 / 255.0)
-    if pen.grain > 0:
-        depth = depth * (1.0 - pen.grain * np.abs(_texture(depth.shape, rng)))
-    paper = scan.paper if scan.shade == 0 else scan.paper - _light(depth.shape, scan.shade, rng)
-    grey = paper * (1.0 - pen.darkness * np.clip(depth, 0.0, 1.0))
+    grey = _inked(_draw(trace, pen, scan), pen, scan, rng)
     if scan.noise > 0:
-        grey = grey + scan.noise * _texture(depth.shape, rng)
-    image = np.clip(grey + 0.5, 0, 255).astype(np.uint8)
+        grey += scan.noise * _texture(grey.shape, rng)
+    grey += 0.5
+    image = np.clip(grey, 0, 255, out=grey).astype(np.uint8)
     if scan.two_level:
         cut = scan.paper * (1.0 - 0.45 * pen.darkness)
         return np.where(image > cut, np.uint8(255), np.uint8(0))
     return image if scan.jpeg is None else _jpeg(image, scan.jpeg)
+
+
+def _inked(ink: Image.Image, pen: Pen, scan: Scan, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return the paper with the ink on it, in grey levels; only the box around the ink needs work."""
+    around = 6 + math.ceil(3.0 * scan.blur)
+    left, top, right, bottom = ink.getbbox() or (0, 0, 0, 0)
+    left, top = max(left - around, 0), max(top - around, 0)
+    right, bottom = min(right + around, ink.width), min(bottom + around, ink.height)
+    size = (ink.height, ink.width)
+    box = ink.crop((left, top, right, bottom))
+    if scan.blur > 0:
+        box = box.filter(ImageFilter.GaussianBlur(scan.blur))
+    depth = np.asarray(box, dtype=np.float32) * (1.0 / 255.0)
+    if pen.grain > 0:
+        depth *= 1.0 - pen.grain * np.abs(_texture(depth.shape, rng, (top, left)))
+    lit = np.full(size, scan.paper, dtype=np.float32)
+    if scan.shade != 0:
+        lit -= _light(size, scan.shade, rng)
+    lit[top:bottom, left:right] *= 1.0 - pen.darkness * depth.clip(0.0, 1.0)
+    return lit
 
 
 def _draw(trace: Trace, pen: Pen, scan: Scan) -> Image.Image:
@@ -99,13 +115,15 @@ def _draw(trace: Trace, pen: Pen, scan: Scan) -> Image.Image:
     image = Image.new("L", (int(width) * fine, int(height) * fine), 0)
     pencil = ImageDraw.Draw(image)
     both = (trace.down[1:] & trace.down[:-1]) & (np.hypot(*np.diff(place, axis=0).T) > 0.02)
-    spots = place.tolist()
-    for i in np.flatnonzero(both).tolist():
-        (x0, y0), (x1, y1), w, fill = spots[i], spots[i + 1], line[i + 1], int(tone[i + 1])
-        pencil.line((x0, y0, x1, y1), fill=fill, width=round(w))
-        if w > 2:
-            r = 0.5 * w - 0.5
-            pencil.ellipse((x1 - r, y1 - r, x1 + r, y1 + r), fill=fill)
+    to = np.flatnonzero(both) + 1
+    radius = 0.5 * line[to, None] - 0.5
+    ways = np.hstack([place[to - 1], place[to]]).tolist()
+    spots = np.hstack([place[to] - radius, place[to] + radius]).tolist()
+    thick, ink = np.rint(line[to]).astype(int).tolist(), tone[to].astype(int).tolist()
+    for way, spot, broad, w, fill in zip(ways, spots, (line[to] > 2).tolist(), thick, ink, strict=True):
+        pencil.line(way, fill, w)
+        if broad:
+            pencil.ellipse(spot, fill)
     return image.reduce(fine)
 
 
@@ -118,12 +136,28 @@ def _line(trace: Trace, pen: Pen) -> tuple[Floats, Floats]:
     return pen.width * np.clip(swell, 0.35, 2.0), 255.0 * np.clip(ink, 0.25, 1.0)
 
 
-def _texture(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Standard normal noise of the wanted shape, cut from one tile at a random place."""
-    down, right = (int(v) for v in rng.integers(0, _TILE, 2))
-    tile = np.roll(_NOISE, (down, right), axis=(0, 1))
-    repeats = [-(-side // _TILE) for side in shape]
-    return np.tile(tile, repeats)[: shape[0], : shape[1]]
+def _texture(
+    shape: tuple[int, ...], rng: np.random.Generator, corner: tuple[int, int] = (0, 0)
+) -> NDArray[np.float32]:
+    """Standard normal noise: the part from `corner` on of a plane of one tile, laid at a random place."""
+    rows, columns = (
+        _laid(side, (begin - int(place)) % _TILE)
+        for side, begin, place in zip(shape, corner, rng.integers(0, _TILE, 2), strict=True)
+    )
+    texture = np.empty(shape, dtype=np.float32)
+    for to_rows, from_rows in rows:
+        for to_columns, from_columns in columns:
+            texture[to_rows, to_columns] = _NOISE[from_rows, from_columns]
+    return texture
+
+
+def _laid(side: int, begin: int) -> list[tuple[slice, slice]]:
+    """Cut a side into parts within one tile each, the first from `begin` on: where to, where from."""
+    edges = [0, *range(min(_TILE - begin, side), side, _TILE), side]
+    return [
+        (slice(low, high), slice((begin + low) % _TILE, (begin + low) % _TILE + high - low))
+        for low, high in pairwise(edges)
+    ]
 
 
 def _light(shape: tuple[int, ...], shade: float, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import ImageFilter
 
-from sigzoo.synthesis import varied
+from sigzoo.synthesis import Writer, varied
+from sigzoo.synthesis import rendering as program
 from sigzoo.synthesis.performance import Trace
 from sigzoo.synthesis.rendering import Pen, Scan, render
 
@@ -58,3 +60,36 @@ def test_varied_conditions_differ_and_are_drawn_from_the_generator():
     first = [varied(np.random.default_rng(1)) for _ in range(2)]
     assert first[0] == first[1]
     assert len({varied(np.random.default_rng(i))[1].dpi for i in range(20)}) == 20
+
+
+def plainly_rendered(trace: Trace, pen: Pen, scan: Scan, rng: np.random.Generator) -> np.ndarray:
+    """The same picture with every step done on the whole of it, noise rolled and tiled."""
+
+    def noise(shape: tuple[int, ...]) -> np.ndarray:
+        tile = np.roll(program._NOISE, tuple(int(v) for v in rng.integers(0, 512, 2)), axis=(0, 1))
+        return np.tile(tile, [-(-side // 512) for side in shape])[: shape[0], : shape[1]]
+
+    ink = program._draw(trace, pen, scan)
+    ink = ink.filter(ImageFilter.GaussianBlur(scan.blur)) if scan.blur else ink
+    depth = np.asarray(ink, dtype=np.float32) * (1.0 / 255.0)
+    depth = depth * (1.0 - pen.grain * np.abs(noise(depth.shape))) if pen.grain else depth
+    light = program._light(depth.shape, scan.shade, rng) if scan.shade else 0.0
+    grey = (scan.paper - light) * (1.0 - pen.darkness * np.clip(depth, 0.0, 1.0))
+    grey = grey + scan.noise * noise(depth.shape) if scan.noise else grey
+    return np.clip(grey + 0.5, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("pen", "scan"),
+    [
+        (Pen(), Scan(dpi=600.0, margin=0.2)),
+        (Pen(width=1.2), Scan(dpi=150.0, margin=12.0, blur=3.0)),
+        (Pen(grain=0.0), Scan(shade=40.0, paper=190.0, blur=0.0)),
+        (Pen(grain=0.3), Scan(dpi=75.0, margin=0.0, noise=0.0)),
+    ],
+)
+def test_what_is_saved_by_working_around_the_ink_only_changes_no_pixel(pen, scan):
+    for seed in range(3):
+        trace = Writer((3, seed)).trace(1)
+        expected = plainly_rendered(trace, pen, scan, np.random.default_rng(seed))
+        np.testing.assert_array_equal(render(trace, pen, scan, np.random.default_rng(seed)), expected)

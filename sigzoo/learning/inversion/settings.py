@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sigzoo.errors import DataError, UnknownNameError, UsageError
-from sigzoo.interfaces import Size
+
+if TYPE_CHECKING:
+    from sigzoo.interfaces import Size
 
 __all__ = ["PRECISIONS", "WEIGHTS", "InversionSettings"]
 

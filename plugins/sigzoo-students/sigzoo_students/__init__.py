@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 @hookimpl
 def sigzoo_register_backbones(register: Register) -> None:
     """Register the student networks."""
+    register("student-base", "sigzoo_students.backbones:StudentBase")
     register("student-tiny", "sigzoo_students.backbones:StudentTiny")
 
 

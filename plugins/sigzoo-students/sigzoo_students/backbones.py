@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812  (the usual name)
 
 from sigzoo.interfaces import Backbone, Size, UsageError
 
-__all__ = ["StudentTiny"]
+__all__ = ["StudentBase", "StudentTiny"]
 
 
 class _Unit(nn.Module):
@@ -27,7 +28,67 @@ class _Unit(nn.Module):
         return F.relu(y + x) if self.same else F.relu(y)
 
 
-class StudentTiny(Backbone):
+class _Student(Backbone):
+    """Stages that halve the image; features of length 1 from where things are and how strokes look."""
+
+    squeeze: nn.Module
+    fc: nn.Linear
+    bn: nn.BatchNorm1d
+    described: ClassVar[tuple[str, ...]]
+    """Layers whose channels' mean and deviation over the image enter the features."""
+
+    def forward_layers(self, x: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """Compute some of `layers`; see `Backbone.forward_layers`."""
+        self.check_layers(names)
+        self.check_input(x)
+        wanted: dict[str, Tensor] = {}
+        strokes: list[Tensor] = []
+        for name in self.layers[: 1 + max((self.layers.index(n) for n in names), default=-1)]:
+            x = self._embed(x, strokes) if name == "embedding" else self.get_submodule(name)(x)
+            if name in self.described:
+                strokes.append(x)
+            if name in names:
+                wanted[name] = x
+        return wanted
+
+    def _embed(self, placed: Tensor, strokes: list[Tensor]) -> Tensor:
+        described = [torch.flatten(placed, 1)]
+        for each in strokes:
+            deviation = torch.sqrt(each.var(dim=(2, 3), correction=0) + 1e-4)
+            described += [each.mean(dim=(2, 3)), deviation]
+        return F.normalize(self.bn(self.fc(torch.cat(described, dim=1))), dim=1)
+
+    def _finish(self, feature_dim: int, *, squeeze: int, last: int, described: int) -> None:
+        """Build what follows the stages, once `input_size` is known."""
+        self.feature_dim = feature_dim
+        self.squeeze = _Unit(last, squeeze, 1, 1)
+        height, width = (-(-side // 16) for side in self.input_size)  # each stride rounds up
+        self.fc = nn.Linear(squeeze * height * width + 2 * described, feature_dim, bias=False)
+        self.bn = nn.BatchNorm1d(feature_dim)
+
+
+def _stage(inputs: int, outputs: int, depth: int) -> nn.Sequential:
+    return nn.Sequential(_Unit(inputs, outputs, 3, 2), *(_Unit(outputs, outputs, 3, 1) for _ in range(depth)))
+
+
+def _checked_size(input_size: Sequence[int]) -> tuple[int, int]:
+    if len(input_size) != 2 or min(input_size) < 16:
+        raise UsageError(f"input_size must be two sides of at least 16, got {tuple(input_size)}.")
+    return int(input_size[0]), int(input_size[1])
+
+
+def _check_shape(widths: Sequence[int], depths: Sequence[int], stages: int, *sizes: int) -> None:
+    right = len(widths) == stages + 1 and len(depths) == stages
+    if not right or min([*widths, *sizes]) < 1 or min(depths) < 0:
+        raise UsageError(
+            f"widths must be {_NUMBERS[stages + 1]} positive numbers, depths {_NUMBERS[stages]} from 0 on."
+        )
+
+
+_NUMBERS = {2: "two", 3: "three", 4: "four"}
+
+
+class StudentTiny(_Student):
     """A small residual network whose features have length 1.
 
     Euclidean distance ``d`` and cosine similarity ``c`` of such features say the same:
@@ -49,6 +110,7 @@ class StudentTiny(Backbone):
     """
 
     layers = ("stem", "stage1", "stage2", "squeeze", "embedding")
+    described = ("stage2",)
 
     def __init__(
         self,
@@ -60,45 +122,52 @@ class StudentTiny(Backbone):
         feature_dim: int = 160,
     ) -> None:
         super().__init__()
-        if len(input_size) != 2 or min(input_size) < 16:
-            raise UsageError(f"input_size must be two sides of at least 16, got {tuple(input_size)}.")
-        if (
-            len(widths) != 3
-            or len(depths) != 2
-            or min([*widths, squeeze, feature_dim]) < 1
-            or min(depths) < 0
-        ):
-            raise UsageError("widths must be three positive numbers, depths two from 0 on.")
-        self.input_size: Size = (int(input_size[0]), int(input_size[1]))
-        self.feature_dim = feature_dim
+        _check_shape(widths, depths, 2, squeeze, feature_dim)
+        self.input_size: Size = _checked_size(input_size)
         stem, near, far = widths
         self.stem = _Unit(1, stem, 9, 4)
-        self.stage1 = nn.Sequential(
-            _Unit(stem, near, 3, 2), *(_Unit(near, near, 3, 1) for _ in range(depths[0]))
-        )
-        self.stage2 = nn.Sequential(
-            _Unit(near, far, 3, 2), *(_Unit(far, far, 3, 1) for _ in range(depths[1]))
-        )
-        self.squeeze = _Unit(far, squeeze, 1, 1)
-        height, width = (-(-side // 16) for side in self.input_size)  # each stride rounds up
-        places = height * width
-        self.fc = nn.Linear(squeeze * places + 2 * far, feature_dim, bias=False)
-        self.bn = nn.BatchNorm1d(feature_dim)
+        self.stage1 = _stage(stem, near, depths[0])
+        self.stage2 = _stage(near, far, depths[1])
+        self._finish(feature_dim, squeeze=squeeze, last=far, described=far)
 
-    def forward_layers(self, x: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-        """Compute some of ``stem stage1 stage2 squeeze embedding``; see `Backbone.forward_layers`."""
-        self.check_layers(names)
-        self.check_input(x)
-        wanted: dict[str, Tensor] = {}
-        before = x
-        for name in self.layers[: 1 + max((self.layers.index(n) for n in names), default=-1)]:
-            before, x = x, self._embed(x, before) if name == "embedding" else self.get_submodule(name)(x)
-            if name in names:
-                wanted[name] = x
-        return wanted
 
-    def _embed(self, placed: Tensor, strokes: Tensor) -> Tensor:
-        mean = strokes.mean(dim=(2, 3))
-        deviation = torch.sqrt(strokes.var(dim=(2, 3), correction=0) + 1e-4)
-        described = torch.cat([torch.flatten(placed, 1), mean, deviation], dim=1)
-        return F.normalize(self.bn(self.fc(described)), dim=1)
+class StudentBase(_Student):
+    """A residual network with three stages, whose features have length 1, as `StudentTiny`'s have.
+
+    It looks at strokes at half the resolution first, where `StudentTiny` begins with a quarter.
+
+    Parameters
+    ----------
+    input_size
+        ``(h, w)``, each at least 16.
+    widths
+        Channels of the stem and of the three stages.
+    depths
+        Residual convolutions after the first one of each stage.
+    squeeze
+        Channels that keep their place in the image on the way to the features.
+    feature_dim
+        Size of the feature vector.
+    """
+
+    layers = ("stem", "stage1", "stage2", "stage3", "squeeze", "embedding")
+    described = ("stage2", "stage3")
+
+    def __init__(
+        self,
+        *,
+        input_size: Sequence[int] = (96, 192),
+        widths: Sequence[int] = (16, 48, 128, 192),
+        depths: Sequence[int] = (1, 2, 2),
+        squeeze: int = 32,
+        feature_dim: int = 256,
+    ) -> None:
+        super().__init__()
+        _check_shape(widths, depths, 3, squeeze, feature_dim)
+        self.input_size: Size = _checked_size(input_size)
+        stem, near, middle, far = widths
+        self.stem = _Unit(1, stem, 5, 2)
+        self.stage1 = _stage(stem, near, depths[0])
+        self.stage2 = _stage(near, middle, depths[1])
+        self.stage3 = _stage(middle, far, depths[2])
+        self._finish(feature_dim, squeeze=squeeze, last=far, described=middle + far)

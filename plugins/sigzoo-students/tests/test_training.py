@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from sigzoo_students.backbones import StudentBase
+
+import sigzoo
+from sigzoo.synthesis import Writer
+from sigzoo.weights import load_into, read_weights
 
 TRAINING = Path(__file__).resolve().parents[1] / "training"
 
@@ -49,18 +54,49 @@ def test_augmentation_is_reproducible_bounded_and_keeps_the_signature(corpus):
     assert (alike.argmax(axis=1)[[0, 8, 15]] // 4 == np.array([0, 8, 15]) // 4).all()
 
 
-def test_a_run_in_small_writes_weights_that_load(tmp_path):
-    out = tmp_path / "w.safetensors"
-    command = [sys.executable, "train_synsig_tiny.py", "--out", out, "--families", 8, "--held-out", 4]
-    command += ["--genuine", 4, "--epochs", 1, "--batch", 32, "--workers", 1, "--threads", 1]
+def test_in_sittings_a_writer_keeps_the_conditions_and_else_changes_them():
+    build = load("corpus").build
+
+    def spread(corpus):
+        """Mean over hands of the deviation of how much of the image is ink, in logarithms."""
+        ink = np.log((corpus.images > 128).mean(axis=(1, 2)))
+        classes = corpus.classes()
+        return np.mean([ink[classes == each].std() for each in np.unique(classes)])
+
+    loose, sittings = (build(5, range(12), 6, 1, sittings=kept) for kept in (False, True))
+    assert spread(sittings) < 0.7 * spread(loose)
+
+
+def run(tmp_path, model):
+    out = tmp_path / "new" / "w.safetensors"
+    command = [sys.executable, "train_synsig.py", model, "--out", out, "--families", 5, "--sittings", 3]
+    command += ["--genuine", 4, "--held-out", 3, "--epochs", 1, "--batch", 32, "--workers", 1]
+    command += ["--threads", 1]
     done = subprocess.run(
         [str(part) for part in command], cwd=TRAINING, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "epoch 1" in done.stdout
+    return out
+
+
+def test_a_run_in_small_writes_weights_that_load(tmp_path):
+    out = run(tmp_path, "tiny")
     with safe_open(out, "pt") as file:
         assert file.metadata()["model"] == "synsig-tiny"
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    assert all(torch.isfinite(value.float()).all() for value in tensors.values())
-    measure = load("measure")
-    assert measure.load(out)(torch.zeros(2, 1, 96, 192)).shape == (2, 160)
+    image = Writer(3).genuine(1)
+    features = sigzoo.load("synsig-tiny", weights=out).embed([image])
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1.0, rtol=1e-5)
+
+
+def test_the_base_model_keeps_a_head_with_a_place_for_each_familys_first_writer(tmp_path):
+    file = read_weights(run(tmp_path, "base"), "safetensors")
+    assert {part: each.shape for part, each in file.heads["writer"].items()} == {
+        "weight": (8, 256),
+        "bias": (8,),
+    }
+    # The loss's scale is on the head, whose rows are the classes' directions.
+    lengths = torch.linalg.vector_norm(file.heads["writer"]["weight"], dim=1)
+    torch.testing.assert_close(lengths, torch.full((8,), 24.0), rtol=2e-3, atol=0)
+    backbone = StudentBase()
+    load_into(backbone, file.tensors, source="w")

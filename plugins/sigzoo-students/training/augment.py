@@ -53,12 +53,13 @@ def _grid(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _rewidth(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Thicken or thin the strokes by up to a pixel or two, smoothly."""
+    """Thicken or thin the strokes, smoothly, seldom by a whole pixel."""
     left, right = images.roll(1, 3), images.roll(-1, 3)
     thin = torch.minimum(torch.minimum(left, right), images)
     thick = torch.maximum(torch.maximum(left, right), images)
     thick = torch.maximum(torch.maximum(thick.roll(1, 2), thick.roll(-1, 2)), thick)
-    amount = _uniform(images, -1.0, 1.0, generator)
+    drawn = 0.4 * torch.randn(len(images), 1, 1, 1, generator=generator)
+    amount = drawn.clamp_(-1.0, 1.0).to(images.device)
     out = images + amount.clamp(min=0) * (thick - images)
     out = out - (-amount).clamp(min=0) * 0.6 * (images - thin)
     blur = _uniform(images, -0.6, 0.8, generator).clamp(min=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sigzoo_students.preprocessing import SynsigPreprocessor
 
 from sigzoo.errors import ImageError
-from sigzoo.synthesis.conditions import varied
+from sigzoo.synthesis.conditions import Rendering, varied
 from sigzoo.synthesis.writer import Writer
 
-__all__ = ["Corpus", "build", "load_or_build"]
+__all__ = ["Corpus", "build", "joined", "load_or_build"]
 
 
 @dataclass(frozen=True)
@@ -36,60 +36,95 @@ class Corpus:
         return np.unique(key, return_inverse=True)[1].astype(np.int64)
 
 
-def _family(task: tuple[int, int, int]) -> list[tuple[NDArray[np.uint8], int, int, int]]:
+@dataclass(frozen=True)
+class _Family:
+    """What decides one family."""
+
+    seed: int
+    number: int
+    genuine: int
+    sittings: bool
+    """Whether all images of one hand have one pen and one scan, as when a person signs in one sitting;
+    else each image has its own."""
+
+    def rendering(self, *hand: int) -> Rendering:
+        """Draw the conditions under which a hand writes: 0 the writer, 1 and up forgers."""
+        if not self.sittings:
+            return varied
+        conditions = varied(np.random.default_rng([self.seed, self.number, 98, *hand]))
+        return lambda _: conditions
+
+
+def _images(task: _Family) -> list[tuple[NDArray[np.uint8], int, int, int]]:
     """Make one family: ``(image, family, writer, forger)`` for each of its images."""
-    seed, number, genuine = task
+    seed, number, genuine = task.seed, task.number, task.genuine
     rng = np.random.default_rng([seed, number, 99])
     preprocess = SynsigPreprocessor()
-    first = Writer((seed, number), rendering=varied, variation=float(rng.uniform(0.8, 1.9)))
-    often = [0.4, 0.3, 0.2, 0.1] if first.text.script != "chinese" else [0.1, 0.3, 0.3, 0.3]
-    namesakes = int(rng.choice(4, p=often))
-    people = [first, *(first.same_text(k) for k in range(namesakes))]
+    variation = float(rng.uniform(0.8, 1.9))
+
+    def person(who: int, forger: int) -> Writer:
+        chosen = Writer((seed, number), rendering=task.rendering(who, forger), variation=variation)
+        return chosen.same_text(who - 1) if who else chosen
+
+    script = person(0, 0).text.script
+    often = [0.4, 0.3, 0.2, 0.1] if script != "chinese" else [0.1, 0.3, 0.3, 0.3]
     made = []
-    for who, writer in enumerate(people):
-        shots = [(0, i) for i in range(genuine if who == 0 else max(4, (2 * genuine) // 3))]
+    for who in range(1 + int(rng.choice(4, p=often))):
+        hands = [(0, genuine if who == 0 else max(4, (2 * genuine) // 3))]
         if who == 0:
             forgers = int(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25]))
-            shots += [(1 + f, i) for f in range(forgers) for i in range(max(4, genuine // 2))]
-        for forger, i in shots:
-            image = writer.forgery(i, forger - 1) if forger else writer.genuine(i)
-            try:
-                made.append((preprocess(image), number, who, forger))
-            except ImageError:
-                continue
+            hands += [(1 + f, max(4, genuine // 2)) for f in range(forgers)]
+        for forger, count in hands:
+            writer = person(who, forger)
+            for i in range(count):
+                image = writer.forgery(i, forger - 1) if forger else writer.genuine(i)
+                try:
+                    made.append((preprocess(image), number, who, forger))
+                except ImageError:
+                    continue
     return made
 
 
-def build(seed: int, families: range, genuine: int, workers: int) -> Corpus:
+def build(seed: int, families: range, genuine: int, workers: int, *, sittings: bool = False) -> Corpus:
     """Make the families with these numbers; the result does not depend on `workers`."""
-    tasks = [(seed, number, genuine) for number in families]
+    tasks = [_Family(seed, number, genuine, sittings) for number in families]
     rows = list(_run(tasks, workers))
     images, family, writer, forger = zip(*rows, strict=True)
     return Corpus(np.stack(images), np.array(family), np.array(writer), np.array(forger))
 
 
-def _run(
-    tasks: list[tuple[int, int, int]], workers: int
-) -> Iterator[tuple[NDArray[np.uint8], int, int, int]]:
+def _run(tasks: list[_Family], workers: int) -> Iterator[tuple[NDArray[np.uint8], int, int, int]]:
     if workers <= 1:
         for task in tasks:
-            yield from _family(task)
+            yield from _images(task)
         return
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for made in pool.imap(_family, tasks, chunksize=8):
+        for made in pool.imap(_images, tasks, chunksize=8):
             yield from made
 
 
-def load_or_build(cache: Path | None, seed: int, families: range, genuine: int, workers: int) -> Corpus:
+def load_or_build(
+    cache: Path | None, seed: int, families: range, genuine: int, workers: int, *, sittings: bool = False
+) -> Corpus:
     """Read the corpus from `cache` if it was made there before, else make and keep it."""
     if cache is None:
-        return build(seed, families, genuine, workers)
-    path = cache / f"corpus-{seed}-{families.start}-{families.stop}-{genuine}.npz"
+        return build(seed, families, genuine, workers, sittings=sittings)
+    kind = "-sittings" if sittings else ""
+    path = cache / f"corpus-{seed}-{families.start}-{families.stop}-{genuine}{kind}.npz"
     if not path.exists():
-        corpus = build(seed, families, genuine, workers)
+        corpus = build(seed, families, genuine, workers, sittings=sittings)
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
         np.savez(part, **vars(corpus))
         part.replace(path)
     with np.load(path, allow_pickle=False) as file:
         return Corpus(**{name: file[name] for name in ("images", "family", "writer", "forger")})
+
+
+def joined(parts: Sequence[Corpus]) -> Corpus:
+    """Several corpora of different families as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Corpus(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])}
+    )

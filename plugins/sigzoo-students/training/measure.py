@@ -1,10 +1,10 @@
-"""Measure a bundled model on real signatures, with intervals and a trivial baseline beside.
+"""Measure models on real signatures, with intervals and a trivial baseline beside.
 
-python measure.py DATA_FOLDER [--weights FILE]
+python measure.py DATA_FOLDER [MODEL ...] [--weights FILE]
 
 DATA_FOLDER holds sigcomp2009/ and crossmedia/. Three references a writer, drawn with seeds 0 to 9;
 score: mean cosine similarity to them; one global threshold; EER in percent with the 95 % bootstrap
-interval over writers. These sets choose nothing: no checkpoint, no parameter.
+interval over writers. The test sets choose nothing: no checkpoint, no parameter.
 """
 
 from __future__ import annotations
@@ -15,45 +15,54 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file
-from sigzoo_students.backbones import StudentTiny
-from sigzoo_students.preprocessing import SynsigPreprocessor
 
+import sigzoo
 from sigzoo.evaluation.baseline import ink_statistics, standardised
 from sigzoo.evaluation.datasets import ImageSet, crossmedia, sigcomp2009
 from sigzoo.evaluation.distances import distances
-from sigzoo.evaluation.protocols import distance_protocol, separated_pairs
-
-WEIGHTS = Path(__file__).parents[1] / "sigzoo_students" / "weights" / "synsig-tiny.safetensors"
+from sigzoo.evaluation.protocols import Measured, distance_protocol, separated_pairs
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder with sigcomp2009/ and crossmedia/")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("models", nargs="*", default=["synsig-tiny"], help="names that `sigzoo list` knows")
+    parser.add_argument("--weights", type=Path, help="weights in place of the model's own")
     parser.add_argument("--sets", nargs="+", default=["sigcomp2009", "crossmedia"])
     parser.add_argument("--splits", nargs="+", default=["test"], help="of crossmedia")
     parser.add_argument("--replicates", type=int, default=500, help="bootstrap samples")
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    model = load(args.weights)
-    sets = {}
-    if "sigcomp2009" in args.sets:
-        sets["sigcomp2009"] = sigcomp2009(args.data / "sigcomp2009")
-    if "crossmedia" in args.sets:
-        sets[f"crossmedia {'+'.join(args.splits)}"] = crossmedia(args.data / "crossmedia", args.splits)
-    print(f"{'set':<18} {'impostors':<10} {'EER % (95 %)':<24} trivial baseline")
+    torch.set_num_threads(args.threads)
+    sets = read_sets(args.data, args.sets, args.splits)
+    print(f"{'model':<18} {'set':<18} {'impostors':<10} EER % (95 %)")
     for name, images in sets.items():
-        features = embed(model, images)
-        trivial = standardised(np.stack([ink_statistics(grey(path)) for path in images.files]))
-        ours = distance_protocol(features, images.known, replicates=args.replicates)
-        theirs = distance_protocol(trivial, images.known, replicates=args.replicates, measure="euclidean")
-        for kind, measured in ours.items():
-            print(f"{name:<18} {kind:<10} {measured!s:<24} {theirs[kind]}", flush=True)
-        if name == "sigcomp2009":
-            separated, pairs = three_each(features, images)
-            print(f"{name:<18} three genuine each: {separated} of {pairs} pairs of writers fully separated")
+        _tell("trivial baseline", name, trivial(images, args.replicates))
+    for each in args.models:
+        model = sigzoo.load(each, weights=args.weights)
+        for name, images in sets.items():
+            features = model.embed(images.files)
+            _tell(each, name, distance_protocol(features, images.known, replicates=args.replicates))
+            if name == "sigcomp2009":
+                separated, pairs = three_each(features, images)
+                print(f"{each:<18} {name:<18} three genuine each: {separated} of {pairs} pairs separated")
+
+
+def read_sets(data: Path, names: list[str], splits: list[str]) -> dict[str, ImageSet]:
+    """The sets of these names that lie in a folder."""
+    sets = {}
+    if "sigcomp2009" in names:
+        sets["sigcomp2009"] = sigcomp2009(data / "sigcomp2009")
+    if "crossmedia" in names:
+        sets[f"crossmedia {'+'.join(splits)}"] = crossmedia(data / "crossmedia", splits)
+    return sets
+
+
+def trivial(images: ImageSet, replicates: int) -> dict[str, Measured]:
+    """What ink area, aspect, stroke width and darkness achieve."""
+    statistics = standardised(np.stack([ink_statistics(_grey(path)) for path in images.files]))
+    return distance_protocol(statistics, images.known, replicates=replicates, measure="euclidean")
 
 
 def three_each(features: np.ndarray, images: ImageSet) -> tuple[int, int]:
@@ -65,28 +74,14 @@ def three_each(features: np.ndarray, images: ImageSet) -> tuple[int, int]:
     return separated_pairs(distances(features[chosen]), [images.known.writer[i] for i in chosen])
 
 
-def load(path: Path) -> StudentTiny:
-    """Read a weight file into the network, in float32."""
-    tensors = {k.removeprefix("backbone."): v for k, v in load_file(path).items()}
-    model = StudentTiny()
-    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-    return model.eval()
+def _tell(who: str, name: str, measured: dict[str, Measured]) -> None:
+    for kind, each in measured.items():
+        print(f"{who:<18} {name:<18} {kind:<10} {each}", flush=True)
 
 
-def grey(path: Path) -> np.ndarray:
-    """Read an image file as uint8 ``(H, W)``."""
+def _grey(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image.convert("L"))
-
-
-def embed(model: StudentTiny, images: ImageSet) -> np.ndarray:
-    """Features of image files, float32 ``(N, D)``."""
-    preprocess = SynsigPreprocessor()
-    canvases = np.stack([preprocess(grey(path)) for path in images.files])
-    with torch.inference_mode():
-        return torch.cat(
-            [model(p.float() / 255.0) for p in torch.from_numpy(canvases)[:, None].split(64)]
-        ).numpy()
 
 
 if __name__ == "__main__":

@@ -58,11 +58,11 @@ class _Student(Backbone):
             described += [each.mean(dim=(2, 3)), deviation]
         return F.normalize(self.bn(self.fc(torch.cat(described, dim=1))), dim=1)
 
-    def _finish(self, feature_dim: int, *, squeeze: int, last: int, described: int) -> None:
-        """Build what follows the stages, once `input_size` is known."""
-        self.feature_dim = feature_dim
+    def _finish(self, feature_dim: int, size: Size, *, squeeze: int, last: int, described: int) -> None:
+        """Build what follows the stages."""
+        self.feature_dim, self.input_size = feature_dim, size
         self.squeeze = _Unit(last, squeeze, 1, 1)
-        height, width = (-(-side // 16) for side in self.input_size)  # each stride rounds up
+        height, width = (-(-side // 16) for side in size)  # each stride rounds up
         self.fc = nn.Linear(squeeze * height * width + 2 * described, feature_dim, bias=False)
         self.bn = nn.BatchNorm1d(feature_dim)
 
@@ -123,12 +123,12 @@ class StudentTiny(_Student):
     ) -> None:
         super().__init__()
         _check_shape(widths, depths, 2, squeeze, feature_dim)
-        self.input_size: Size = _checked_size(input_size)
+        size = _checked_size(input_size)
         stem, near, far = widths
         self.stem = _Unit(1, stem, 9, 4)
         self.stage1 = _stage(stem, near, depths[0])
         self.stage2 = _stage(near, far, depths[1])
-        self._finish(feature_dim, squeeze=squeeze, last=far, described=far)
+        self._finish(feature_dim, size, squeeze=squeeze, last=far, described=far)
 
 
 class StudentBase(_Student):
@@ -164,10 +164,10 @@ class StudentBase(_Student):
     ) -> None:
         super().__init__()
         _check_shape(widths, depths, 3, squeeze, feature_dim)
-        self.input_size: Size = _checked_size(input_size)
+        size = _checked_size(input_size)
         stem, near, middle, far = widths
         self.stem = _Unit(1, stem, 5, 2)
         self.stage1 = _stage(stem, near, depths[0])
         self.stage2 = _stage(near, middle, depths[1])
         self.stage3 = _stage(middle, far, depths[2])
-        self._finish(feature_dim, squeeze=squeeze, last=far, described=middle + far)
+        self._finish(feature_dim, size, squeeze=squeeze, last=far, described=middle + far)

@@ -193,9 +193,10 @@ def _resumed(output: Path, values: dict[str, Any]) -> TrainingSettings:
     """The settings of the run in the folder; what was named again must be the same."""
     from dataclasses import replace
 
+    from sigzoo.learning import TrainingSettings
     from sigzoo.learning.run_folder import read_settings
 
-    return replace(read_settings(output), **values)
+    return replace(read_settings(output, TrainingSettings), **values)
 
 
 def _line(epoch: EpochResult, epochs: int) -> str:

@@ -103,7 +103,7 @@ def publish(
     }
     save_weights(weights, network.backbone.state_dict(), heads, facts)
     entry = _registry(name, settings, network, weights)
-    text = "# Written by `sigzoo train`. Use it with SIGZOO_REGISTRY or `sigzoo --registry`.\n"
+    text = f"# Written by `sigzoo {settings.command}`. Use it with SIGZOO_REGISTRY or `sigzoo --registry`.\n"
     text += yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=110)
     write_whole(registry, text.encode())
 
@@ -117,7 +117,7 @@ def _registry(
     distribution = provided[settings.backbone].distribution
     artifact = f"{name}-weights"
     card: dict[str, Any] = {
-        "summary": f"{settings.backbone} trained with {settings.loss} by `sigzoo train`",
+        "summary": settings.summary(),
         "distribution": distribution,
         "backbone": _component(settings.backbone, settings.backbone_options),
         "preprocessor": _component(settings.preprocessor, settings.preprocessor_options),
@@ -138,7 +138,7 @@ def _registry(
         "urls": [f"file:{weights.name}"],
         "sha256": hashlib.sha256(content).hexdigest(),
         "size": len(content),
-        "provenance": "trained with `sigzoo train`; settings.json beside this file holds the settings",
+        "provenance": f"made by `sigzoo {settings.command}`; settings.json beside it holds the settings",
     }
     if settings.weights_licence != NOT_STATED:
         file["licence"] = settings.weights_licence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TypeVar
 
 from sigzoo import __version__, zoo
 from sigzoo.errors import DataError, UsageError
@@ -16,6 +17,8 @@ from sigzoo.registry.cards import NAME
 __all__ = ["CHECKPOINT", "check_folder", "make_folder", "model_name", "read_settings"]
 
 CHECKPOINT, SETTINGS = "checkpoint.pt", "settings.json"
+
+_Settings = TypeVar("_Settings", bound=TrainingSettings)
 
 
 def check_folder(settings: TrainingSettings, *, resume: bool) -> None:
@@ -32,11 +35,12 @@ def check_folder(settings: TrainingSettings, *, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; a training run needs a folder.")
     if resume:
-        different = settings.differences(read_settings(folder))
+        different = settings.differences(read_settings(folder, type(settings)))
         if different:
             raise UsageError(
                 f"{folder}: the run there has other settings: {', '.join(different)}. Go on with the same"
-                " (`sigzoo train --resume -o FOLDER` alone takes them from there), or choose another folder."
+                f" (`sigzoo {settings.command} --resume -o FOLDER` alone takes them from there), or choose"
+                " another folder."
             )
         return
     taken = [
@@ -64,7 +68,7 @@ def make_folder(settings: TrainingSettings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be made: {error.strerror or error}.") from error
-    content = {"sigzoo_version": __version__, "settings": settings.to_json()}
+    content = {"sigzoo_version": __version__, "command": settings.command, "settings": settings.to_json()}
     try:
         text = json.dumps(content, indent=2, ensure_ascii=False)
     except TypeError as error:
@@ -72,13 +76,13 @@ def make_folder(settings: TrainingSettings) -> None:
     write_whole(folder / SETTINGS, f"{text}\n".encode())
 
 
-def read_settings(folder: Path) -> TrainingSettings:
+def read_settings(folder: Path, kind: type[_Settings]) -> _Settings:
     """The settings of the run in a folder.
 
     Raises
     ------
     UsageError
-        If there is no run in it.
+        If there is no run in it, or one of another command.
     DataError
         If its ``settings.json`` is damaged.
     """
@@ -87,10 +91,15 @@ def read_settings(folder: Path) -> TrainingSettings:
         raise UsageError(f"{folder}: there is no run to go on with (no {SETTINGS} in it).")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        values = {**content["settings"], "output": str(folder)}
+        values, command = {**content["settings"], "output": str(folder)}, content.get("command", "train")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: does not hold the settings of a training run: {error}.") from error
-    return TrainingSettings.from_json(values, str(path))
+    if command != kind.command:
+        raise UsageError(
+            f"{folder}: the run there is one of `sigzoo {command}`; go on with it by"
+            f" `sigzoo {command} --resume -o {folder}`."
+        )
+    return kind.from_json(values, str(path))
 
 
 def model_name(settings: TrainingSettings, *, resume: bool) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from sigzoo.errors import DataError, UnknownNameError, UsageError
 
@@ -42,6 +42,9 @@ class TrainingSettings:
     UnknownNameError
         If a value is none of those it may take.
     """
+
+    command: ClassVar[str] = "train"
+    """What of `sigzoo` goes on with a run of these settings."""
 
     backbone: str
     """Name of the network, as `sigzoo plugins` lists them."""
@@ -142,8 +145,12 @@ class TrainingSettings:
             "data": self.data if self.data.startswith("synth:") else Path(self.data).name,
         }
 
+    def summary(self) -> str:
+        """What the card says of the model."""
+        return f"{self.backbone} trained with {self.loss} by `sigzoo train`"
+
     @classmethod
-    def from_json(cls, values: Mapping[str, Any], where: str) -> TrainingSettings:
+    def from_json(cls, values: Mapping[str, Any], where: str) -> Self:
         """Read settings that `to_json` wrote.
 
         Raises

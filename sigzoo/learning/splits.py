@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.errors import DataError
-from sigzoo.learning.data import TrainingData
+from sigzoo.learning.data import ImageSet
 
 __all__ = ["Split", "epoch_batches", "split_per_writer"]
 
@@ -23,7 +23,7 @@ class Split:
     validation: Indices
 
 
-def split_per_writer(data: TrainingData, share: float, seed: int) -> Split:
+def split_per_writer(data: ImageSet, share: float, seed: int) -> Split:
     """Hold out a share of each writer's genuine signatures, and of the forgeries of each.
 
     Of two signatures and more at least one is held out and at least one stays; of a single one none

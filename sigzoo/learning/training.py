@@ -10,7 +10,7 @@ import torch
 
 from sigzoo import plugins
 from sigzoo.errors import DataError, UsageError
-from sigzoo.interfaces import Backbone, Preprocessor
+from sigzoo.interfaces import Backbone, Loss, Preprocessor
 from sigzoo.learning.data import TrainingData
 from sigzoo.learning.distributed import Group, session
 from sigzoo.learning.entering import fit_input
@@ -26,7 +26,7 @@ from sigzoo.learning.validation import Validator
 from sigzoo.progress import ProgressLike
 from sigzoo.registry.cards import with_tuples
 
-__all__ = ["check_fit", "run_task", "train"]
+__all__ = ["check_fit", "check_selection", "run_task", "train"]
 
 
 def train(
@@ -98,11 +98,7 @@ def _task(settings: TrainingSettings, group: Group, enricher: BatchEnricher | No
     """Put a training together: parts that fit each other, data, and what is held out."""
     loss = plugins.loss(settings.loss, **with_tuples(settings.loss_options))
     check_needs(settings.loss, loss, enricher)
-    if settings.select == "accuracy" and "writer_logits" not in loss.needs:
-        raise UsageError(
-            f"The loss {settings.loss!r} has no writer head, so there is no accuracy to select by:"
-            " use select 'eer'."
-        )
+    check_selection(settings, loss)
     torch.manual_seed(settings.seed)
     backbone = plugins.backbone(settings.backbone, **with_tuples(settings.backbone_options))
     scale = check_fit(settings, backbone)
@@ -136,6 +132,21 @@ def _read(settings: TrainingSettings) -> TrainingData:
         None if settings.preprocessed else settings.preprocessor, training, settings.preprocessor_options
     )
     return read_training_data(settings.data, preparation, workers=settings.workers)
+
+
+def check_selection(settings: TrainingSettings, loss: Loss) -> None:
+    """Refuse to select by what is not measured.
+
+    Raises
+    ------
+    UsageError
+        If the loss has no writer head, and the accuracy is to decide.
+    """
+    if settings.select == "accuracy" and "writer_logits" not in loss.needs:
+        raise UsageError(
+            f"The loss {settings.loss!r} has no writer head, so there is no accuracy to select by:"
+            " use select 'eer'."
+        )
 
 
 def check_fit(settings: TrainingSettings, backbone: Backbone) -> float:

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from sigzoo import plugins, zoo
-from sigzoo.learning import TrainingSettings
+from sigzoo.learning import DistillationSettings, TrainingResult, TrainingSettings, train
+from sigzoo.weights import read_weights
 
 HERE = Path(__file__).parent
 
@@ -127,3 +128,72 @@ def log_rows() -> Callable[[Path], list[dict[str, str]]]:
             return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
     return read
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory, toy_site: Path, patterns: Any) -> TrainingResult:
+    """A toy network with a writer head, trained on the patterns: registered as ``toy-teacher``."""
+    place = tmp_path_factory.mktemp("teacher")
+    x, y, yforg = patterns(genuine=20)
+    np.savez(place / "data.npz", x=x, y=y, yforg=yforg)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(toy_site))
+        forget()
+        result = train(
+            TrainingSettings(
+                backbone="toy",
+                loss="signet",
+                preprocessor="toy-cut",
+                preprocessed=True,
+                data=str(place / "data.npz"),
+                output=place / "toy-teacher",
+                epochs=15,
+                batch_size=12,
+                rate=0.02,
+                augment=(),
+                device="cpu",
+            )
+        )
+        forget()
+    return result
+
+
+@pytest.fixture
+def teacher(taught: TrainingResult, monkeypatch: pytest.MonkeyPatch) -> TrainingResult:
+    """The toy teacher, where the registry finds it."""
+    monkeypatch.setenv("SIGZOO_REGISTRY", str(taught.registry))
+    forget()
+    return taught
+
+
+@pytest.fixture
+def inverted(tmp_path: Path, patterns: Any) -> Path:
+    """Images that the teacher knows, in the layout of inverted data: float32 0 to 1, users from 350 on."""
+    rng = np.random.default_rng(5)
+    x, y, _ = (
+        each.reshape(4, 20, *each.shape[1:])[:, :12].reshape(48, *each.shape[1:])
+        for each in patterns(genuine=20)
+    )
+    noisy = x / 255 + 0.05 * rng.standard_normal(x.shape)
+    np.savez(tmp_path / "inverted.npz", x=noisy.astype(np.float32), y=350 + (y - 7) // 10)
+    return tmp_path / "inverted.npz"
+
+
+@pytest.fixture
+def toy_distillation(tmp_path: Path, inverted: Path) -> Callable[..., DistillationSettings]:
+    """Settings of a distillation that takes less than a second; anything can be said otherwise."""
+
+    def made(**otherwise: Any) -> DistillationSettings:
+        values: dict[str, Any] = {
+            "backbone": "toy",
+            "teacher": "toy-teacher",
+            "data": str(inverted),
+            "output": tmp_path / "student",
+            "epochs": 3,
+            "batch_size": 12,
+            "rate": 0.02,
+            "device": "cpu",
+        }
+        return DistillationSettings(**{**values, **otherwise})
+
+    return made

@@ -61,17 +61,17 @@ class InversionSettings:
     """A local weight file in place of the student's published one."""
     batch_size: int = 64
     """Images that are made together; their statistics are compared with the teacher's."""
-    iterations: int = 240
+    iterations: int = 160
     """Steps of Adam for each batch, over both resolutions."""
     half_resolution: float = 0.5
     """Share of the steps at half the resolution, before those at the full one."""
-    rate: float = 0.05
+    rate: float = 0.1
     """Highest learning rate, on the scale 0 to 1; it falls along a cosine at each resolution."""
     cross_entropy: float = 1.0
-    tv_l1: float = 0.0
+    tv_l1: float = 1.0
     tv_l2: float = 1e-3
     l2: float = 1e-4
-    statistics: float = 1.0
+    statistics: float = 0.1
     """Weight of the distance of batch statistics from the running ones, summed over the layers."""
     first_statistics: float = 1.0
     """Factor on the first batch normalisation's part in it; the published code has 10."""

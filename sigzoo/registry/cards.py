@@ -119,6 +119,7 @@ class RecipeSettings(Entry, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     select: str | UnsetType = UNSET
     seed: int | UnsetType = UNSET
     copy_head: bool | UnsetType = UNSET
+    first_label: int | UnsetType = UNSET
 
     def given(self) -> dict[str, Any]:
         """What the recipe says, by name."""

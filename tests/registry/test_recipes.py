@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sigzoo.errors import RegistryError
-from sigzoo.learning import TrainingSettings
+from sigzoo.learning.distillation_settings import DistillationSettings
 from sigzoo.registry import Catalogue, core_registry_path, read_registry
 from sigzoo.registry.cards import RecipeSettings
 from sigzoo.testing import ConformanceFailure, check_registry
@@ -80,9 +80,8 @@ def test_a_recipe_that_is_silent_leaves_all_to_the_defaults(write: Write) -> Non
     assert recipe.settings.given() == {}
 
 
-def test_every_setting_of_a_recipe_is_one_of_a_run() -> None:
-    own = {"copy_head"}
-    assert set(RecipeSettings.__struct_fields__) - own <= {each.name for each in fields(TrainingSettings)}
+def test_every_setting_of_a_recipe_is_one_of_a_distillation() -> None:
+    assert set(RecipeSettings.__struct_fields__) <= {each.name for each in fields(DistillationSettings)}
 
 
 @pytest.mark.parametrize(

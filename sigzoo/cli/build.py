@@ -1,0 +1,170 @@
+"""`sigzoo build`: make the weights of a model that is made by a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sigzoo.cli.output import json_option, print_json
+from sigzoo.learning.settings import CHOICES
+
+if TYPE_CHECKING:
+    from sigzoo.learning import EpochResult
+    from sigzoo.learning.building import BuildResult
+    from sigzoo.learning.recipes import Plan
+
+__all__ = ["build"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_CHANGES: tuple[Callable[[Any], Any], ...] = (
+    click.option("--epochs", type=int, help="Passes over the data."),
+    click.option("--batch-size", type=int, help="Images in a step."),
+    click.option("--optimiser", type=click.Choice(CHOICES["optimiser"])),
+    click.option("--rate", type=float, help="Highest learning rate."),
+    click.option("--weight-decay", type=float),
+    click.option("--schedule", type=click.Choice(CHOICES["schedule"]), help="How the learning rate falls."),
+    click.option("--precision", type=click.Choice(CHOICES["precision"]), help="float16 needs a GPU."),
+    click.option("--validation", type=float, help="Share of each writer's images that is held out."),
+    click.option("--seed", type=int, help="Decides everything that is random."),
+)
+
+
+def _changes(command: _F) -> _F:
+    for option in reversed(_CHANGES):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and about how long; do nothing.")
+@click.option("--force", is_flag=True, help="Begin anew, whatever was built or begun before.")
+@_changes
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@json_option
+def build(name: str, dry_run: bool, force: bool, device: str, as_json: bool, **given: Any) -> None:
+    """Make the weights of the model NAME, which nobody publishes, by the recipe in its card.
+
+    Fetches the teacher and the data, distils, compares the student with its teacher, and keeps it in
+    the cache, where every command finds it by its name. A build that was interrupted goes on. What
+    is said here goes before what the recipe says, and is written down beside the weights.
+
+    \b
+    sigzoo build signet-student-tiny --dry-run
+    sigzoo build signet-student-tiny
+    sigzoo embed signatures -m signet-student-tiny
+    """
+    from sigzoo import learning
+
+    changed = {key: value for key, value in given.items() if value is not None}
+    if dry_run:
+        _show(learning.plan(name, changed, device=device), as_json)
+        return
+    shown = _Teller(as_json)
+    result = learning.build(
+        name, changed=changed, device=device, force=force, progress=True, on_epoch=shown.epoch
+    )
+    _report(result, as_json)
+
+
+class _Teller:
+    """Tells each epoch in a line; beside JSON on stderr."""
+
+    def __init__(self, beside: bool) -> None:
+        self._beside = beside
+
+    def epoch(self, epoch: EpochResult) -> None:
+        parts = [f"epoch {epoch.epoch}", f"loss {epoch.loss:.4f}"]
+        if epoch.agreement is not None:
+            parts.append(f"agreement {epoch.agreement:.2f} %")
+        click.echo(
+            "  ".join([*parts, f"{epoch.seconds:.1f} s"]) + ("  best" if epoch.best else ""), err=self._beside
+        )
+
+
+def _report(result: BuildResult, as_json: bool) -> None:
+    provenance = result.provenance
+    if as_json:
+        print_json(
+            {
+                "model": result.name,
+                "weights": str(result.weights),
+                "new": result.new,
+                "provenance": provenance,
+            }
+        )
+        return
+    agreement = provenance["agreement"]
+    if not result.new:
+        click.echo(f"{result.name} was built before, {provenance['built']}; --force builds it again.")
+    click.echo(
+        f"{result.name}: names the writer that its teacher names for {agreement['percent']} % of"
+        f" {agreement['images']} images held out ({agreement['required']} % is required), in {result.weights}"
+    )
+    click.echo(f"Licence of the weights: {provenance['licence']['weights']}")
+    click.echo(f"Use it: sigzoo embed IMAGES -m {result.name}")
+
+
+def _show(plan: Plan, as_json: bool) -> None:
+    """Print a plan."""
+    if as_json:
+        print_json(_plain(plan))
+        return
+    click.secho(plan.name, bold=True)
+    for key, value in _lines(plan).items():
+        click.echo(f"  {key:<15} {value}")
+    click.echo("Nothing was fetched or written.")
+
+
+def _lines(plan: Plan) -> dict[str, str]:
+    from sigzoo.recipes import amount
+
+    options = ", ".join(f"{key} {value}" for key, value in plan.loss_options.items())
+    needs = [f"{each.name}, {amount(each.size)}, {each.state}" for each in plan.needs]
+    images = "unknown before they are fetched" if plan.images is None else f"about {plan.images:,} images"
+    lines = {
+        "state": plan.state + (", a build was begun and goes on" if plan.interrupted else ""),
+        "teacher": plan.teacher,
+        "student": f"{plan.backbone}, {plan.parameters:,} parameters with its writer head",
+        "data": f"{plan.data}, {images}",
+        "loss": plan.loss + (f" ({options})" if options else ""),
+        "settings": ", ".join(f"{key} {value}" for key, value in plan.settings.items()),
+        "yours": ", ".join(f"{key} {value}" for key, value in plan.changed.items()),
+        "needs": "; ".join(needs),
+        "result": str(plan.output),
+        "licence": f"{plan.licence} (commercial use: {'yes' if plan.commercial_use else 'no'})",
+        "time": _time(plan),
+    }
+    return {key: value for key, value in lines.items() if value}
+
+
+def _time(plan: Plan) -> str:
+    found = plan.estimate
+    timed = (
+        f"{found.batch_size} images take the student {found.student_seconds:.2f} s and the teacher"
+        f" {found.teacher_seconds:.2f} s, timed on {found.device} just now with random images"
+    )
+    if found.seconds is None:
+        return f"not to be told before the data are here; {timed}"
+    return f"about {_duration(found.seconds)}, an estimate: {timed}; fetching and measuring come on top"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    found = asdict(plan)
+    found["needs"] = [{**each, "path": str(each["path"])} for each in found["needs"]]
+    return {
+        **found,
+        "output": str(plan.output),
+        "estimate": {**found["estimate"], "seconds": plan.estimate.seconds},
+    }

@@ -29,6 +29,7 @@ COMMANDS = {
     "check": "sigzoo.cli.check:check",
     "plugins": "sigzoo.cli.plugins:plugins",
     "train": "sigzoo.cli.train:train",
+    "distill": "sigzoo.cli.distill:distill",
     "build": "sigzoo.cli.build:build",
     "invert": "sigzoo.cli.invert:invert",
     "new-plugin": "sigzoo.cli.new_plugin:new_plugin",

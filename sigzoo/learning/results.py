@@ -186,8 +186,11 @@ def draw_curve(path: Path, epochs: Sequence[EpochResult]) -> None:
     left.set(title="training loss", xlabel="epoch")
     for key, label in (
         ("accuracy", "accuracy"),
+        ("agreement", "agreement with the teacher"),
+        ("accuracy_new", "accuracy, new writers"),
         ("eer", "EER, random forgeries"),
         ("eer_skilled", "EER, skilled forgeries"),
+        ("eer_new", "EER, new writers"),
     ):
         values = [getattr(each, key) for each in epochs]
         if None not in values:

@@ -1,0 +1,102 @@
+"""What follows from the teacher of a distillation: preprocessing, input size, licence, provenance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sigzoo import plugins
+from sigzoo.errors import UsageError
+from sigzoo.learning.distillation_settings import DistillationSettings
+from sigzoo.learning.settings import NOT_STATED
+from sigzoo.learning.synthetic import is_synthetic, parse_synthetic
+from sigzoo.learning.teacher import teacher_card
+from sigzoo.loading import build_preprocessor
+from sigzoo.registry import Card
+from sigzoo.registry.cards import with_tuples
+
+__all__ = ["completed"]
+
+
+def completed(settings: DistillationSettings) -> DistillationSettings:
+    """Fill in what follows from the teacher: preprocessing, the student's input size, licence, provenance.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such teacher.
+    UsageError
+        If it keeps no writer head, the student takes images of another size, or something was said
+        that the teacher contradicts.
+    """
+    name, card = teacher_card(settings.teacher)
+    preprocessor = card.preprocessor
+    given = (settings.preprocessor, _plain(settings.preprocessor_options))
+    theirs = (preprocessor.name, _plain(preprocessor.options))
+    if settings.preprocessor and given != theirs:
+        raise UsageError(
+            f"A student sees what its teacher sees: {name} has the preprocessor {preprocessor.name!r} with"
+            f" {theirs[1] or 'no options'}, not {given[0]!r} with {given[1] or 'none'}."
+        )
+    if settings.commercial_use and not card.licence.commercial_use:
+        raise UsageError(
+            f"{name} must not be used commercially ({card.licence.weights}), nor may a student of it."
+        )
+    settings = replace(
+        settings,
+        teacher=name,
+        preprocessor=preprocessor.name,
+        preprocessor_options=theirs[1],
+        input_scale=card.input_scale,
+        weights_licence=_terms(settings, name, card),
+        trained_on=_origin(settings, name, card) if settings.trained_on is None else settings.trained_on,
+    )
+    return replace(settings, backbone_options=_fitting_options(settings, card))
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as JSON has them."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(options)))
+    return plain
+
+
+def _terms(settings: DistillationSettings, name: str, card: Card) -> str:
+    """The licence of the student's weights: that of the teacher's where they are restricted."""
+    said = settings.weights_licence
+    inherited = f"distilled from weights of {name}: {card.licence.weights}"
+    if card.licence.commercial_use or inherited in said:
+        return said
+    return inherited if said == NOT_STATED else f"{said}; {inherited}"
+
+
+def _origin(settings: DistillationSettings, name: str, card: Card) -> str:
+    """What the card says the student was made from."""
+    told = [
+        parse_synthetic(each).describe() if is_synthetic(each) else Path(each).name
+        for each in (settings.data, settings.continual)
+        if each is not None
+    ]
+    new = f"; new writers of {told[1]}" if len(told) > 1 else ""
+    return f"distilled from {name} through {told[0]}{new} (the teacher: {card.trained_on})"
+
+
+def _fitting_options(settings: DistillationSettings, card: Card) -> dict[str, Any]:
+    """The student's options, with the teacher's input size where it was left open and one is taken."""
+    options = dict(settings.backbone_options)
+    size = build_preprocessor(card).output_size
+    taken = plugins.backbone(settings.backbone, **with_tuples(options)).input_size
+    if size is None or taken in (size, None):
+        return options
+    fitting = {**options, "input_size": list(size)}
+    with suppress(UsageError):
+        if "input_size" not in options:
+            plugins.backbone(settings.backbone, **with_tuples(fitting))
+            return fitting
+    raise UsageError(
+        f"The student {settings.backbone!r} takes images of {taken} (h, w), its teacher sees {size}. Choose a"
+        f" student of that size, where it can be had by --option input_size={size[0]},{size[1]}."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -90,3 +91,7 @@ class UnknownNameError(SigzooError):
             message += f" {hint}"
         super().__init__(message)
         self.kind, self.name, self.suggestions = kind, name, near
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # As it is, not built again from arguments: it may come from another process.
+        return copyreg.__newobj__, (type(self), str(self)), self.__dict__  # type: ignore[attr-defined]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from sigzoo.cli.output import json_option, print_json
 
-_T = TypeVar("_T")
-
 __all__ = ["synth"]
+
+RENDERINGS = ["office", "scanner", "jpeg", "binarised", "tablet", "photographed", "varied"]
+PENS = ["ballpoint", "fibre", "pencil", "stylus"]
 
 
 @click.command()
@@ -54,8 +53,22 @@ __all__ = ["synth"]
     "--rendering",
     default="office",
     show_default=True,
-    type=click.Choice(["office", "varied"]),
-    help="Clean scans, or any pen, tablet, poor scanner and camera.",
+    type=click.Choice(RENDERINGS),
+    help="Clean scans (office, 300 dpi); any pen on flatbeds of 300 and 600 dpi (scanner), only with JPEG"
+    " or in black and white (binarised), on a tablet or photographed; or all of it, small (varied).",
+)
+@click.option(
+    "--dpi",
+    type=click.IntRange(50, 1200),
+    help="Resolution of every image, such as 600; by default as the rendering has it.",
+)
+@click.option(
+    "--pen", type=click.Choice(PENS), help="Kind of pen of every image; by default as the rendering has it."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Processes that draw; by default one a core, fewer for a small set. The files are the same.",
 )
 @click.option("--force", is_flag=True, help="Replace files of the same name that hold something else.")
 @json_option
@@ -67,6 +80,9 @@ def synth(
     output: Path,
     plot: Path | None,
     rendering: str,
+    dpi: int | None,
+    pen: str | None,
+    workers: int | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -78,31 +94,25 @@ def synth(
     \b
     sigzoo synth -o signatures
     sigzoo synth --writers 100 --genuine 24 --forgeries 10 -o set.npz --plot sheet.png
+    sigzoo synth --writers 100 --rendering scanner --dpi 600 -o scans
     """
     from sigzoo.errors import UsageError
     from sigzoo.progress import bar
-    from sigzoo.synthesis import generate, office, varied
-    from sigzoo.synthesis.export import png_bytes, sheet_of, write_file, write_folder, write_npz
+    from sigzoo.synthesis import Order, conditions
+    from sigzoo.synthesis.export import check_free, png_bytes, sheet_of, write_file, write_folder, write_npz
 
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot writes a PNG picture; {plot} does not end in .png.")
-    as_file = output.suffix.lower() == ".npz"
-    drawn = generate(
-        writers, genuine, forgeries, seed=seed, rendering=office if rendering == "office" else varied
-    )
-    with bar(True, writers * (genuine + forgeries), "writing") as step:
-        items = _counted(drawn, step)
-        if plot is None and not as_file:
-            count = len(write_folder(items, output, force=force))
-        else:
-            made = list(items)
-            count = (
-                write_npz(made, output, force=force)
-                if as_file
-                else len(write_folder(made, output, force=force))
-            )
-            if plot is not None:
-                write_file(plot, png_bytes(sheet_of(made)), force=force)
+    order = Order(writers, genuine, forgeries, seed, conditions(rendering, dpi=dpi, pen=pen))
+    workers = workers or _fitting(len(order))
+    sheet = None if plot is None else png_bytes(sheet_of(order, workers=min(workers, _fitting(96))))
+    if plot is not None and sheet is not None and not force:
+        check_free(plot, sheet)
+    with bar(True, len(order), "writing") as step:
+        write = write_npz if output.suffix.lower() == ".npz" else write_folder
+        count = write(order, output, force=force, workers=workers, tell=step)
+    if plot is not None and sheet is not None:
+        write_file(plot, sheet, force=force)
     if as_json:
         print_json({"signatures": count, "output": str(output), "plot": str(plot) if plot else None})
         return
@@ -111,8 +121,8 @@ def synth(
     )
 
 
-def _counted(items: Iterable[_T], step: Callable[[int], object]) -> Iterator[_T]:
-    """Tell of each item as it passes."""
-    for item in items:
-        step(1)
-        yield item
+def _fitting(images: int) -> int:
+    """Return how many processes pay: one takes as long to start as to draw some fifty images."""
+    from sigzoo.parallel import workers
+
+    return max(1, min(workers(), images // 50))

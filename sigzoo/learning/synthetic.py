@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sigzoo.errors import DataError, ImageError, UnknownNameError, UsageError
 from sigzoo.learning.data import Item
 from sigzoo.learning.preparation import Preparation
+from sigzoo.synthesis import RENDERINGS, Order, SyntheticImage, conditions, produce
 
 __all__ = ["SyntheticSource", "is_synthetic", "parse_synthetic", "synthetic_items"]
 
 _PREFIX = "synth:"
-_RENDERINGS = ("varied", "office")
 _LEAST = {"writers": 2, "genuine": 2, "forgeries": 0, "seed": 0}
 
 
@@ -57,8 +57,8 @@ def parse_synthetic(source: str) -> SyntheticSource:
     for part in filter(None, source.removeprefix(_PREFIX).split(",")):
         key, _, value = part.partition("=")
         if key == "rendering":
-            if value not in _RENDERINGS:
-                raise UnknownNameError("rendering", value, _RENDERINGS)
+            if value not in RENDERINGS:
+                raise UnknownNameError("rendering", value, RENDERINGS)
             values[key] = value
         elif key not in _LEAST:
             raise UnknownNameError("part of a synthetic source", key, [*_LEAST, "rendering"])
@@ -81,42 +81,21 @@ def synthetic_items(source: SyntheticSource, preparation: Preparation, workers: 
     DataError
         If the preprocessor finds no ink on any.
     """
-    tasks = [(source, number, preparation) for number in range(1, source.writers + 1)]
+    order = Order(source.writers, source.genuine, source.forgeries, source.seed, conditions(source.rendering))
     made = 0
-    for items in _run(tasks, workers):
-        made += len(items)
-        yield from items
+    with closing(produce(order, partial(_item, preparation), workers=workers)) as items:
+        for item in items:
+            if item is not None:
+                made += 1
+                yield item
     if not made:
         raise DataError(
             "The preprocessor found no ink on any of the synthetic signatures. Try rendering=office."
         )
 
 
-_Task = tuple[SyntheticSource, int, Preparation]
-
-
-def _run(tasks: list[_Task], workers: int) -> Iterator[list[Item]]:
-    if workers <= 1:
-        for task in tasks:
-            yield _writer_items(task)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
-        yield from pool.map(_writer_items, tasks, chunksize=4)
-
-
-def _writer_items(task: _Task) -> list[Item]:
-    """One writer's signatures: those that `sigzoo.synthesis.generate` gives for this number."""
-    from sigzoo.synthesis import Writer, office, varied
-
-    source, number, preparation = task
-    writer = Writer((source.seed, number), rendering=varied if source.rendering == "varied" else office)
-    drawn = [(writer.genuine, index, False) for index in range(1, source.genuine + 1)]
-    drawn += [(writer.forgery, index, True) for index in range(1, source.forgeries + 1)]
-    items = []
-    for draw, index, forged in drawn:
-        try:
-            items.append(Item(preparation(draw(index)), number, forged))
-        except ImageError:
-            continue
-    return items
+def _item(preparation: Preparation, drawn: SyntheticImage) -> Item | None:
+    try:
+        return Item(preparation(drawn.image), drawn.writer, drawn.kind == "forgery")
+    except ImageError:
+        return None

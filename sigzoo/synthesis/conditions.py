@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sigzoo.errors import UnknownNameError, UsageError
 from sigzoo.synthesis.rendering import Pen, Scan
 
-__all__ = ["Rendering", "office", "varied"]
+__all__ = [
+    "PENS",
+    "RENDERINGS",
+    "Rendering",
+    "binarised",
+    "conditions",
+    "jpeg",
+    "office",
+    "photographed",
+    "scanner",
+    "tablet",
+    "varied",
+]
 
 Rendering = Callable[[np.random.Generator], tuple[Pen, Scan]]
 """Draws the pen and the scan of one image."""
@@ -54,3 +68,175 @@ def varied(rng: np.random.Generator) -> tuple[Pen, Scan]:
         two_level=bool(rng.random() < 0.12) and kind != "pencil",
     )
     return pen, scan
+
+
+def scanner(rng: np.random.Generator) -> tuple[Pen, Scan]:
+    """Draw any pen on paper and a flatbed scanner at 300 or 600 dpi; some scans are JPEG or two-level."""
+    pencil, pen = _paper_pen(rng)
+    scan, kind = _flatbed(rng), rng.random()
+    if kind < 0.25:
+        return pen, replace(scan, jpeg=_quality(rng))
+    return pen, replace(scan, two_level=bool(kind < 0.4 and not pencil))
+
+
+def jpeg(rng: np.random.Generator) -> tuple[Pen, Scan]:
+    """Draw any pen on paper and a flatbed scanner whose images are JPEG-compressed, quality 35 to 89."""
+    pen = _paper_pen(rng)[1]
+    return pen, replace(_flatbed(rng), jpeg=_quality(rng))
+
+
+def binarised(rng: np.random.Generator) -> tuple[Pen, Scan]:
+    """Draw any pen on paper and a flatbed scanner that knows black and white only."""
+    pen = _paper_pen(rng)[1]
+    return pen, replace(_flatbed(rng), two_level=True)
+
+
+def tablet(rng: np.random.Generator) -> tuple[Pen, Scan]:
+    """Draw a stylus and a signing tablet: even dark lines on pure white, 300 dpi."""
+    pen = _stylus(rng)
+    return pen, Scan(
+        margin=float(rng.uniform(0.5, 6.0)), paper=255.0, noise=0.0, blur=float(rng.uniform(0, 0.6))
+    )
+
+
+def photographed(rng: np.random.Generator) -> tuple[Pen, Scan]:
+    """Draw any pen on paper and a photograph: grey paper in uneven light, noise, JPEG; 150 to 300 dpi."""
+    pen = _paper_pen(rng)[1]
+    return pen, Scan(
+        dpi=float(np.exp(rng.uniform(np.log(150), np.log(300)))),
+        margin=float(rng.uniform(1.0, 8.0)),
+        paper=float(rng.uniform(130, 225)),
+        shade=float(rng.uniform(10, 60)),
+        blur=float(rng.uniform(0.5, 1.5)),
+        noise=float(rng.uniform(1.0, 5.0)),
+        jpeg=int(rng.integers(60, 93)),
+    )
+
+
+def conditions(name: str, *, dpi: float | None = None, pen: str | None = None) -> Rendering:
+    """Return a rendering by name, with the resolution or the kind of pen held fixed.
+
+    Parameters
+    ----------
+    name
+        One of `RENDERINGS`.
+    dpi
+        Resolution of every image, 50 to 1200; by default as the rendering draws it. The blur of a scan
+        is counted in its pixels, so a scan of more pixels is sharper.
+    pen
+        One of `PENS`; by default as the rendering draws it.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such rendering or pen.
+    UsageError
+        If the resolution is out of range.
+    """
+    if name not in RENDERINGS:
+        raise UnknownNameError("rendering", name, RENDERINGS)
+    if pen is not None and pen not in PENS:
+        raise UnknownNameError("pen", pen, PENS)
+    if dpi is not None and not 50 <= dpi <= 1200:
+        raise UsageError(f"A resolution must be 50 to 1200 dpi, got {dpi}.")
+    chosen = RENDERINGS[name]
+    return chosen if dpi is None and pen is None else _Fixed(chosen, dpi, pen)
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """A rendering with something held fixed; an object of a class, which other processes can be sent."""
+
+    rendering: Rendering
+    dpi: float | None
+    pen: str | None
+
+    def __call__(self, rng: np.random.Generator) -> tuple[Pen, Scan]:
+        pen, scan = self.rendering(rng)
+        if self.pen is not None:
+            pen = PENS[self.pen](rng)
+        return pen, scan if self.dpi is None else replace(scan, dpi=float(self.dpi))
+
+
+def _flatbed(rng: np.random.Generator) -> Scan:
+    return Scan(
+        dpi=float(rng.choice([300.0, 600.0])),
+        margin=float(rng.uniform(1.0, 6.0)),
+        paper=float(rng.uniform(235, 255)),
+        blur=float(rng.uniform(0.3, 1.1)),
+        noise=float(rng.uniform(0.5, 3.0)),
+    )
+
+
+def _quality(rng: np.random.Generator) -> int:
+    return int(rng.integers(35, 90))
+
+
+def _paper_pen(rng: np.random.Generator) -> tuple[bool, Pen]:
+    """Draw a pen, and say whether it is a pencil."""
+    kind = str(rng.choice(["ballpoint", "fibre", "pencil"], p=[0.6, 0.25, 0.15]))
+    return kind == "pencil", PENS[kind](rng)
+
+
+def _ballpoint(rng: np.random.Generator) -> Pen:
+    return Pen(
+        width=float(rng.uniform(0.25, 0.5)),
+        swell=float(rng.uniform(0.4, 0.9)),
+        thinning=float(rng.uniform(0.1, 0.4)),
+        darkness=float(rng.uniform(0.65, 0.92)),
+        fading=float(rng.uniform(0.1, 0.4)),
+        grain=float(rng.uniform(0.04, 0.16)),
+    )
+
+
+def _fibre(rng: np.random.Generator) -> Pen:
+    return Pen(
+        width=float(rng.uniform(0.45, 1.0)),
+        swell=float(rng.uniform(0.4, 0.9)),
+        thinning=float(rng.uniform(0.1, 0.4)),
+        darkness=float(rng.uniform(0.8, 0.97)),
+        fading=float(rng.uniform(0.02, 0.15)),
+        grain=float(rng.uniform(0.01, 0.06)),
+    )
+
+
+def _pencil(rng: np.random.Generator) -> Pen:
+    return Pen(
+        width=float(rng.uniform(0.3, 0.6)),
+        swell=float(rng.uniform(0.2, 0.7)),
+        thinning=float(rng.uniform(0.0, 0.3)),
+        darkness=float(rng.uniform(0.3, 0.6)),
+        fading=float(rng.uniform(0.2, 0.5)),
+        grain=float(rng.uniform(0.15, 0.35)),
+    )
+
+
+def _stylus(rng: np.random.Generator) -> Pen:
+    return Pen(
+        width=float(rng.uniform(0.25, 0.9)),
+        swell=0.0,
+        thinning=float(rng.uniform(0.0, 0.1)),
+        darkness=float(rng.uniform(0.85, 1.0)),
+        fading=0.0,
+        grain=0.0,
+    )
+
+
+PENS: dict[str, Callable[[np.random.Generator], Pen]] = {
+    "ballpoint": _ballpoint,
+    "fibre": _fibre,
+    "pencil": _pencil,
+    "stylus": _stylus,
+}
+"""Kinds of pen by name."""
+
+RENDERINGS: dict[str, Rendering] = {
+    "office": office,
+    "scanner": scanner,
+    "jpeg": jpeg,
+    "binarised": binarised,
+    "tablet": tablet,
+    "photographed": photographed,
+    "varied": varied,
+}
+"""Renderings by name."""

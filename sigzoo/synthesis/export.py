@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
-import io
 import secrets
+import struct
+import tempfile
 import zipfile
-from collections.abc import Iterable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from filecmp import cmp
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from sigzoo.errors import DataError
+from sigzoo.synthesis.generation import Order, Sample, SyntheticImage, generate, produce
 from sigzoo.synthesis.sheet import contact_sheet
-from sigzoo.synthesis.writer import SyntheticImage
 
-__all__ = ["file_name", "png_bytes", "sheet_of", "write_file", "write_folder", "write_npz"]
+__all__ = ["check_free", "file_name", "png_bytes", "sheet_of", "write_file", "write_folder", "write_npz"]
 
 
-def file_name(item: SyntheticImage) -> str:
+def file_name(item: SyntheticImage | Sample) -> str:
     """Return the name of an image's file, ``w001_g01.png`` or ``w001_f01.png``."""
     return f"w{item.writer:03d}_{item.kind[0]}{item.index:02d}.png"
 
 
-def png_bytes(image: NDArray[np.uint8], dpi: int = 300) -> bytes:
-    """Encode a grey image; the same pixels give the same bytes."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", dpi=(dpi, dpi))
-    return file.getvalue()
+def png_bytes(image: NDArray[np.uint8], dpi: float = 300) -> bytes:
+    """Encode a grey image; the same pixels give the same bytes.
+
+    Rows are not filtered and compressed quickly. Pillow cannot leave the filters out, which make noisy
+    scans larger; its usual level takes several times as long as drawing.
+    """
+    rows = np.zeros((image.shape[0], image.shape[1] + 1), dtype=np.uint8)
+    rows[:, 1:] = image
+    dots = round(dpi / 0.0254)
+    chunks = [
+        (b"IHDR", struct.pack(">2I5B", image.shape[1], image.shape[0], 8, 0, 0, 0, 0)),
+        (b"pHYs", struct.pack(">2IB", dots, dots, 1)),
+        (b"IDAT", zlib.compress(rows.data, 1)),
+        (b"IEND", b""),
+    ]
+    framed = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
+def check_free(path: Path, content: bytes) -> bool:
+    """Whether a file has still to be written: `False` if it is there with this content.
+
+    Raises
+    ------
+    DataError
+        If there is another file of that name.
+    """
+    try:
+        if not path.exists():
+            return True
+        if path.is_file() and path.read_bytes() == content:
+            return False
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    raise _taken(path)
 
 
 def write_file(path: Path, content: bytes, *, force: bool = False) -> None:
@@ -39,85 +76,167 @@ def write_file(path: Path, content: bytes, *, force: bool = False) -> None:
     DataError
         If there is another file of that name and `force` is not set, or the file cannot be written.
     """
-    try:
-        if path.exists() and not force:
-            if path.is_file() and path.read_bytes() == content:
-                return
-            raise DataError(
-                f"{path} exists with other content. Choose another place, or pass --force to replace it."
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        try:
+    if force or check_free(path, content):
+        with _beside(path) as part:
             part.write_bytes(content)
             part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def write_folder(items: Iterable[SyntheticImage], folder: Path, *, force: bool = False) -> list[Path]:
-    """Write each image as a PNG file; returns the paths in order.
+def write_folder(
+    order: Order,
+    folder: Path,
+    *,
+    force: bool = False,
+    workers: int = 1,
+    tell: Callable[[int], object] = lambda done: None,
+) -> int:
+    """Write each image as a PNG file; returns how many images there are.
+
+    Files that are there already are looked at before any is written: one with other content stops all,
+    one with the same content stays, so that the same command completes what an earlier one began.
+
+    Parameters
+    ----------
+    order
+        What to draw.
+    folder
+        Where to; made if need be.
+    force
+        Replace files that hold something else.
+    workers
+        Processes that draw and encode.
+    tell
+        Told of how many more images are done.
 
     Raises
     ------
     DataError
-        If `folder` is a file, or see `write_file`.
+        If `folder` is a file; and as `write_file` does.
+    SigzooError
+        If a process dies; what is written by then are whole files.
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; images need a folder (or a name that ends in .npz).")
-    paths = []
-    for item in items:
-        paths.append(folder / file_name(item))
-        write_file(paths[-1], png_bytes(item.image), force=force)
-    return paths
+    there = set() if force else {s for s in order.samples() if (folder / file_name(s)).exists()}
+    for present in (True, False):
+        samples = (sample for sample in order.samples() if (sample in there) is present)
+        with closing(produce(order, _encoded, samples=samples, workers=workers)) as files:
+            for name, content in files:
+                write_file(folder / name, content, force=force)
+                tell(1)
+    return len(order)
 
 
-def write_npz(items: Iterable[SyntheticImage], path: Path, *, force: bool = False) -> int:
+def write_npz(
+    order: Order,
+    path: Path,
+    *,
+    force: bool = False,
+    workers: int = 1,
+    tell: Callable[[int], object] = lambda done: None,
+) -> int:
     """Write one file in the layout of sigver's data sets; returns the number of images.
 
     ``x`` uint8 ``(N, 1, H, W)``, each image in the middle of a common white canvas; ``y`` int64, the
     writer; ``yforg`` int64, 0 genuine and 1 skilled forgery; ``user_mapping`` (N writers, 2): writer
-    and the number in ``y``; ``filenames``.
+    and the number in ``y``; ``filenames``. The images wait on disk, beside the file, until the size of
+    the canvas is known, so that they need not fit into memory. For the arguments see `write_folder`.
+
+    Raises
+    ------
+    DataError
+        As `write_file` does.
+    SigzooError
+        If a process dies; nothing is written then.
     """
-    made = list(items)
-    height = max(item.image.shape[0] for item in made)
-    width = max(item.image.shape[1] for item in made)
-    x = np.full((len(made), 1, height, width), 255, dtype=np.uint8)
-    for row, item in zip(x, made, strict=True):
-        h, w = item.image.shape
-        top, left = (height - h) // 2, (width - w) // 2
-        row[0, top : top + h, left : left + w] = item.image
-    writers = sorted({item.writer for item in made})
-    arrays = {
-        "x": x,
-        "y": np.array([item.writer for item in made], dtype=np.int64),
-        "yforg": np.array([item.kind == "forgery" for item in made], dtype=np.int64),
-        "user_mapping": np.array([[w, w] for w in writers], dtype=np.int64),
-        "filenames": np.array([file_name(item) for item in made]),
-    }
-    write_file(path, _npz_bytes(arrays), force=force)
-    return len(made)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; an .npz is one file. Choose another name.")
+    with _beside(path) as part, tempfile.TemporaryFile(dir=part.parent) as store:
+        sizes = []
+        with closing(produce(order, _raw, workers=workers)) as items:
+            for height, width, pixels in items:
+                store.write(pixels)
+                sizes.append((height, width))
+                tell(1)
+        store.seek(0)
+        _write_arrays(part, list(order.samples()), sizes, store)
+        if force or not path.exists():
+            part.replace(path)
+        elif not cmp(part, path, shallow=False):
+            raise _taken(path)
+    return len(order)
 
 
-def sheet_of(items: Iterable[SyntheticImage], rows: int = 12, columns: int = 8) -> NDArray[np.uint8]:
+def sheet_of(order: Order, rows: int = 12, columns: int = 8, workers: int = 1) -> NDArray[np.uint8]:
     """Return a contact sheet: a row for each writer, the first of them."""
+    genuine = min(order.genuine, columns)
+    first = generate(
+        min(order.writers, rows),
+        genuine,
+        min(order.forgeries, columns - genuine),
+        seed=order.seed,
+        rendering=order.rendering,
+        workers=workers,
+    )
     table: dict[int, list[NDArray[np.uint8]]] = {}
-    for item in items:
-        if len(table) < rows or item.writer in table:
+    with closing(first) as items:
+        for item in items:
             table.setdefault(item.writer, []).append(item.image)
-    return contact_sheet([images[:columns] for images in table.values()])
+    return contact_sheet(list(table.values()))
 
 
-def _npz_bytes(arrays: dict[str, NDArray[np.generic]]) -> bytes:
-    """Encode arrays as npz without the time of day, so that the same arrays give the same bytes."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+def _encoded(item: SyntheticImage) -> tuple[str, bytes]:
+    return file_name(item), png_bytes(item.image, item.dpi)
+
+
+def _raw(item: SyntheticImage) -> tuple[int, int, bytes]:
+    return item.image.shape[0], item.image.shape[1], item.image.tobytes()
+
+
+def _taken(path: Path) -> DataError:
+    return DataError(
+        f"{path} exists with other content. Choose another place, or pass --force to replace it."
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path} cannot be written: {error.strerror or error}.")
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` to write under first; nothing of that name stays."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write_arrays(path: Path, samples: list[Sample], sizes: list[tuple[int, int]], store: IO[bytes]) -> None:
+    """Write an npz of images of these heights and widths, whose pixels `store` holds in order."""
+    height, width = (max(sides) for sides in zip(*sizes, strict=True))
+    writers = sorted({sample.writer for sample in samples})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("x.npy", "w", force_zip64=True) as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(samples), 1, height, width)}
+            np.lib.format.write_array_header_1_0(file, header)
+            for h, w in sizes:
+                canvas = np.full((height, width), 255, dtype=np.uint8)
+                top, left = (height - h) // 2, (width - w) // 2
+                pixels = np.frombuffer(store.read(h * w), dtype=np.uint8)
+                canvas[top : top + h, left : left + w] = pixels.reshape(h, w)
+                file.write(canvas.data)
+        arrays = {
+            "y": np.array([sample.writer for sample in samples], dtype=np.int64),
+            "yforg": np.array([sample.kind == "forgery" for sample in samples], dtype=np.int64),
+            "user_mapping": np.array([[w, w] for w in writers], dtype=np.int64),
+            "filenames": np.array([file_name(sample) for sample in samples]),
+        }
         for name, array in arrays.items():
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-            info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, member.getvalue())
-    return file.getvalue()
+            with archive.open(f"{name}.npy", "w") as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,25 +13,11 @@ from sigzoo.synthesis.plan import make_plan
 from sigzoo.synthesis.rendering import render
 from sigzoo.synthesis.text import Text, invent
 
-__all__ = ["SyntheticImage", "Writer", "generate"]
+__all__ = ["Writer"]
 
 Grey = NDArray[np.uint8]
 
 _GENUINE, _FORGERY, _FORGER, _PERSON = 1, 2, 3, 0
-
-
-@dataclass(frozen=True)
-class SyntheticImage:
-    """One image of a synthetic data set."""
-
-    writer: int
-    """Number of the writer whose signature it is, or claims to be; from 1."""
-    index: int
-    """Number of the sample; from 1, genuine signatures and forgeries counted apart."""
-    kind: str
-    """``genuine`` or ``forgery``."""
-    image: Grey
-    """uint8 ``(H, W)``, 0 ink and 255 paper."""
 
 
 class Writer:
@@ -72,9 +55,12 @@ class Writer:
 
     def genuine(self, index: int) -> Grey:
         """Return the genuine signature number `index`, uint8 ``(H, W)``."""
+        return self.genuine_scan(index)[0]
+
+    def genuine_scan(self, index: int) -> tuple[Grey, float]:
+        """Return the genuine signature number `index` and its resolution, dpi."""
         rng = self._rng(_GENUINE, index)
-        trace = self.trace(index)
-        return self._picture(trace, rng)
+        return self._picture(self.trace(index), rng)
 
     def trace(self, index: int) -> Trace:
         """Return what the pen does in the genuine signature number `index`."""
@@ -91,6 +77,10 @@ class Writer:
         forger
             Which of this writer's forgers; one forger makes some errors every time.
         """
+        return self.forgery_scan(index, forger)[0]
+
+    def forgery_scan(self, index: int, forger: int = 0) -> tuple[Grey, float]:
+        """Return the skilled forgery number `index` and its resolution, dpi."""
         who = Forger.draw(self._rng(_FORGER, forger))
         rng = self._rng(_FORGERY, index, forger)
         seen = vary(self.plan, self.hand, self._rng(_FORGER, forger, 1))
@@ -103,37 +93,9 @@ class Writer:
             (*self._seed, 7, other), text=self.text, rendering=self._rendering, variation=self._variation
         )
 
-    def _picture(self, trace: Trace, rng: np.random.Generator) -> Grey:
+    def _picture(self, trace: Trace, rng: np.random.Generator) -> tuple[Grey, float]:
         pen, scan = self._rendering(rng)
-        return render(trace, pen, scan, rng)
+        return render(trace, pen, scan, rng), scan.dpi
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([*self._seed, *key])
-
-
-def generate(
-    writers: int,
-    genuine: int,
-    forgeries: int = 0,
-    *,
-    seed: int = 0,
-    rendering: Rendering = office,
-) -> Iterator[SyntheticImage]:
-    """Generate a data set, writer by writer, each writer's genuine signatures first.
-
-    Parameters
-    ----------
-    writers, genuine, forgeries
-        How many writers, and how many signatures of each kind for each of them.
-    seed
-        Decides everything; writer and sample numbers are independent of the counts, so a larger
-        set contains the smaller one.
-    rendering
-        Draws pen and scan of an image.
-    """
-    for number in range(1, writers + 1):
-        writer = Writer((seed, number), rendering=rendering)
-        for index in range(1, genuine + 1):
-            yield SyntheticImage(number, index, "genuine", writer.genuine(index))
-        for index in range(1, forgeries + 1):
-            yield SyntheticImage(number, index, "forgery", writer.forgery(index))

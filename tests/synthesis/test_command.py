@@ -1,5 +1,10 @@
 """The command ``sigzoo synth``: its files, its repetitions, its refusals."""
 
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -7,6 +12,8 @@ from PIL import Image
 
 from sigzoo.cli.synth import synth
 from sigzoo.errors import DataError, UsageError
+from sigzoo.synthesis import Writer, varied
+from sigzoo.synthesis.export import png_bytes
 
 
 def run(*args: object) -> str:
@@ -15,6 +22,30 @@ def run(*args: object) -> str:
         raise result.exception
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def varied_scan(index: int) -> float:
+    """Resolution that the rendering drew for a genuine signature of the first writer, seed 4."""
+    drawn = []
+
+    def noted(rng: np.random.Generator):
+        pen, scan = varied(rng)
+        drawn.append(scan.dpi)
+        return pen, scan
+
+    Writer((4, 1), rendering=noted).genuine(index)
+    return drawn[0]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (150, 7)])
+def test_a_png_holds_the_pixels_and_the_resolution(shape, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    (tmp_path / "image.png").write_bytes(png_bytes(pixels, 600))
+    with Image.open(tmp_path / "image.png") as image:
+        image.verify()
+    with Image.open(tmp_path / "image.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+        assert image.info["dpi"] == pytest.approx((600, 600), abs=0.1)
 
 
 def test_a_folder_of_named_images(tmp_path):
@@ -62,6 +93,70 @@ def test_other_content_is_kept_unless_forced(tmp_path):
     run("--writers", 1, "--genuine", 1, "-o", victim.parent, "--force")
     assert victim.read_bytes()[:4] == b"\x89PNG"
     assert [p.name for p in victim.parent.iterdir()] == ["w001_g01.png"]
+
+
+def test_nothing_is_written_where_a_later_file_is_in_the_way(tmp_path):
+    for taken in ("w002_g01.png", "sheet.png"):
+        folder = tmp_path / taken.replace(".", "_")
+        folder.mkdir()
+        (folder / taken).write_bytes(b"mine")
+        with pytest.raises(DataError, match=taken):
+            run("--writers", 2, "--genuine", 1, "-o", folder, "--plot", folder / "sheet.png")
+        assert [p.name for p in folder.iterdir()] == [taken]
+
+
+def test_the_same_command_completes_a_folder(tmp_path):
+    args = ("--writers", 2, "--genuine", 2, "-o", tmp_path)
+    run(*args)
+    whole = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    (tmp_path / "w001_g02.png").unlink()
+    run(*args)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == whole
+
+
+def test_any_number_of_workers_writes_the_same_files(tmp_path):
+    for workers in (1, 2):
+        order = ("--writers", 3, "--genuine", 2, "--forgeries", 1, "--rendering", "scanner")
+        run(*order, "--workers", workers, "-o", tmp_path / f"{workers}")
+        run(*order, "--workers", workers, "-o", tmp_path / f"{workers}.npz")
+    one, two = ({p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in "12")
+    assert one == two
+    assert (tmp_path / "1.npz").read_bytes() == (tmp_path / "2.npz").read_bytes()
+
+
+def test_an_interrupt_leaves_whole_files_and_no_process(tmp_path):
+    order = ["--writers", "900", "--genuine", "20", "--dpi", "600", "--workers", "2", "-o", str(tmp_path)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sigzoo", "synth", *order], stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        while process.poll() is None and not list(tmp_path.glob("w*.png")):
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[1]
+    assert process.returncode == 130, said
+    assert said.strip() == "sigzoo: interrupted."
+    names = [path.name for path in tmp_path.iterdir()]
+    assert names
+    for name in names:
+        assert name.endswith(".png")
+        assert not name.startswith(".")
+        with Image.open(tmp_path / name) as image:
+            image.load()
+
+
+def test_resolution_is_chosen_and_written_into_the_files(tmp_path):
+    for dpi in (300, 600):
+        run("--writers", 1, "--genuine", 1, "--dpi", dpi, "-o", tmp_path / f"{dpi}")
+    small, large = (Image.open(tmp_path / dpi / "w001_g01.png") for dpi in ("300", "600"))
+    with small, large:
+        assert large.info["dpi"] == pytest.approx((600, 600), abs=0.1)
+        assert large.width == pytest.approx(2 * small.width, abs=1)
+    run("--writers", 1, "--genuine", 3, "--rendering", "varied", "-o", tmp_path / "varied")
+    for index in (1, 2, 3):
+        scan = varied_scan(index)
+        with Image.open(tmp_path / "varied" / f"w001_g0{index}.png") as image:
+            assert image.info["dpi"][0] == pytest.approx(scan, abs=0.1)
 
 
 def test_a_file_where_the_folder_should_be_is_an_error(tmp_path):

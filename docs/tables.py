@@ -28,7 +28,8 @@ def row(name: str, card: Card) -> str:
     kinds = [case.kind for case in card.golden]
     golden = " and ".join(kinds) if kinds else "none published"
     if card.weights is None:
-        loads, checked = "from a recipe, not yet", "nothing: nobody publishes these weights"
+        loads = "from a recipe: `sigzoo build NAME`"
+        checked = "nothing published; the teacher, when it is built"
     else:
         loads, checked = LOADS[card.weights.format], CHECKED[card.weights.format]
     use = "any" if card.licence.commercial_use else "non-commercial"

@@ -105,7 +105,7 @@ def synth(
         raise UsageError(f"--plot writes a PNG picture; {plot} does not end in .png.")
     order = Order(writers, genuine, forgeries, seed, conditions(rendering, dpi=dpi, pen=pen))
     workers = workers or _fitting(len(order))
-    sheet = None if plot is None else png_bytes(sheet_of(order, workers=min(workers, _fitting(96))))
+    sheet = None if plot is None else png_bytes(sheet_of(order))
     if plot is not None and sheet is not None and not force:
         check_free(plot, sheet)
     with bar(True, len(order), "writing") as step:

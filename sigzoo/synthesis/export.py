@@ -167,7 +167,7 @@ def write_npz(
     return len(order)
 
 
-def sheet_of(order: Order, rows: int = 12, columns: int = 8, workers: int = 1) -> NDArray[np.uint8]:
+def sheet_of(order: Order, rows: int = 12, columns: int = 8) -> NDArray[np.uint8]:
     """Return a contact sheet: a row for each writer, the first of them."""
     genuine = min(order.genuine, columns)
     first = generate(
@@ -176,7 +176,6 @@ def sheet_of(order: Order, rows: int = 12, columns: int = 8, workers: int = 1) -
         min(order.forgeries, columns - genuine),
         seed=order.seed,
         rendering=order.rendering,
-        workers=workers,
     )
     table: dict[int, list[NDArray[np.uint8]]] = {}
     with closing(first) as items:

@@ -15,7 +15,7 @@ from torch import nn
 
 from sigzoo import plugins
 from sigzoo.errors import DataError, SigzooWarning, UsageError
-from sigzoo.interfaces import Backbone, Loss
+from sigzoo.interfaces import Loss
 from sigzoo.learning.completion import completed
 from sigzoo.learning.continual import JoinedData, paired
 from sigzoo.learning.data import ImageSet
@@ -117,7 +117,15 @@ class _Distillation:
         data = old.data if new is None else JoinedData(old.data, new.data, teacher.writers)
         torch.manual_seed(settings.seed)
         backbone = plugins.backbone(settings.backbone, **with_tuples(settings.backbone_options))
-        entering = self._input(data, backbone, new is not None)
+        where = settings.data if new is None else f"{settings.data} and {settings.continual}"
+        entering = fit_input(
+            data,
+            backbone,
+            where=where,
+            name=settings.backbone,
+            one_size=new is not None or settings.preprocessed,
+            white=data.white,
+        )
         enricher = TeacherEnricher(teacher, entering, loss.needs, None if new is None else len(old.data))
         check_needs(settings.loss, loss, enricher)
         loss.prepare_for_teacher(feature_dim=teacher.feature_dim, writers=teacher.writers)
@@ -137,7 +145,12 @@ class _Distillation:
                 data, batch_size=settings.batch_size, device=group.device, progress=self._progress
             )
         trainer = Trainer(network, data, self._batches(old, new, data), entering, settings, group)
-        return Task(trainer, data.digest(), self._measuring(network, enricher, entering, old, new))
+        return Task(
+            trainer,
+            f"{data.digest()} {teacher.digest()}",
+            f"{where} holds, or by another teacher than {settings.teacher} is",
+            self._measuring(network, enricher, entering, old, new),
+        )
 
     def _teacher(self) -> Teacher:
         """Load the teacher, in the first process before the others: it may have to be fetched."""
@@ -184,18 +197,6 @@ class _Distillation:
             )
         split = split_per_writer(data, settings.validation, settings.seed)
         return _Part(data, split, settings.continual, teacher.writers)
-
-    def _input(self, data: ImageSet, backbone: Backbone, is_joined: bool) -> Input:
-        settings = self._settings
-        where = settings.data if not is_joined else f"{settings.data} and {settings.continual}"
-        return fit_input(
-            data,
-            backbone,
-            where=where,
-            name=settings.backbone,
-            one_size=is_joined or settings.preprocessed,
-            white=data.white,
-        )
 
     def _batches(self, old: _Part, new: _Part | None, data: ImageSet) -> Batches:
         settings, processes = self._settings, self._group.size

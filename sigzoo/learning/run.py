@@ -37,7 +37,9 @@ class Task:
 
     trainer: Trainer
     digest: str
-    """Of the training data."""
+    """Of what it learns from."""
+    learnt_from: str
+    """What that is, in words."""
     measure: Callable[[], Measures | None]
     """Called in the first process; `None` if the features are not finite."""
 
@@ -67,6 +69,7 @@ class Run:
         group.on_first(lambda: check_folder(settings, resume=resume))
         task = build()
         self._trainer, self._digest, self._measure_held_out = task.trainer, task.digest, task.measure
+        self._learnt_from = task.learnt_from
         self._history: tuple[EpochResult, ...] = ()
         if resume:
             self._restore()
@@ -164,9 +167,7 @@ class Run:
             return
         found = load_checkpoint(path)
         if found.data != self._digest:
-            raise DataError(
-                f"{path}: the run was trained on other data than {self._settings.data} holds now."
-            )
+            raise DataError(f"{path}: the run was trained on other data than {self._learnt_from} now.")
         try:
             self._trainer.network.load_state_dict(found.network)
             self._trainer.optimiser.load_state_dict(found.optimiser)

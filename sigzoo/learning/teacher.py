@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,15 @@ class Teacher:
         self.head = head.eval().requires_grad_(False).to(device)
         self._scale, self._precision = input_scale, precision
         self.feature_dim, self.writers = backbone.feature_dim, head.out_features
+
+    def digest(self) -> str:
+        """A SHA-256 over its parameters, to tell whether a resumed run has the same teacher."""
+        found = hashlib.sha256()
+        for part in (self._backbone, self.head):
+            for name, tensor in part.state_dict().items():
+                found.update(name.encode())
+                found.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return found.hexdigest()
 
     def __call__(self, pixels: Tensor, white: float) -> tuple[Tensor, Tensor]:
         """Features ``(N, D')`` and writer logits ``(N, W')``, float32, of images from 0 to `white`."""

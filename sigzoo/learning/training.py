@@ -123,7 +123,9 @@ def _task(settings: TrainingSettings, group: Group, enricher: BatchEnricher | No
     validator = Validator(data, split, entering=entering, batch_size=settings.batch_size, seed=settings.seed)
     batches = shuffled(indices, data.writers, settings, group.size)
     trainer = Trainer(network, data, batches, entering, settings, group)
-    return Task(trainer, data.digest(), lambda: validator.measure(network, group.device))
+    return Task(
+        trainer, data.digest(), f"{settings.data} holds", lambda: validator.measure(network, group.device)
+    )
 
 
 def _read(settings: TrainingSettings) -> TrainingData:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from sigzoo import plugins, zoo
 from sigzoo.learning import DistillationSettings, TrainingResult, TrainingSettings, train
-from sigzoo.weights import read_weights
 
 HERE = Path(__file__).parent
 

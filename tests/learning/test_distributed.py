@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from sigzoo.errors import SigzooError
-from sigzoo.learning import train
+from sigzoo.learning import distill, train
 from sigzoo.learning.distributed import Group
 
 WORKER = """
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 from sigzoo.learning.distributed import session
 from sigzoo.errors import SigzooError
-from sigzoo.learning import TrainingSettings, train, training
+from sigzoo.learning import DistillationSettings, TrainingSettings, distill, train, training
 torch.set_num_threads(1)
 for number in range(15):
     with session("cpu") as group:
@@ -38,7 +39,10 @@ try:
 except SigzooError as error:
     (place / f"missing-{os.environ['RANK']}.txt").write_text(str(error))
 for name, values in json.loads((place / "runs.json").read_text()).items():
-    result = train(TrainingSettings.from_json(values, name))
+    if "teacher" in values:
+        result = distill(DistillationSettings.from_json(values, name))
+    else:
+        result = train(TrainingSettings.from_json(values, name))
     parameters = [each.detach().numpy().tobytes() for each in runs[-1]._trainer.network.parameters()]
     digest = hashlib.sha256(b"".join(parameters)).hexdigest()
     said = {"digest": digest, "losses": [each.loss for each in result.epochs]}
@@ -47,14 +51,14 @@ for name, values in json.loads((place / "runs.json").read_text()).items():
 
 
 @pytest.fixture
-def two(tmp_path):
+def two(tmp_path, toy_settings):
     """Train some settings in two processes; what each of them says."""
+    missed = toy_settings()
 
     def trained(**runs):
         (tmp_path / "worker.py").write_text(WORKER)
-        first = next(iter(runs.values())).to_json()
-        missing = {**first, "data": "missing.npz", "output": str(tmp_path / "missing")}
-        (tmp_path / "missing.json").write_text(json.dumps(missing))
+        missing = replace(missed, data="missing.npz", output=tmp_path / "missing")
+        (tmp_path / "missing.json").write_text(json.dumps(missing.to_json()))
         (tmp_path / "runs.json").write_text(json.dumps({name: each.to_json() for name, each in runs.items()}))
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
         child = subprocess.Popen(
@@ -110,6 +114,22 @@ def test_two_processes_agree_fail_together_and_do_what_one_does(two, toy_setting
     )
     assert all(torch.allclose(ours[key], theirs[key], atol=1e-4) for key in theirs)
     assert len(log_rows(tmp_path / "shared" / "log.csv")) == 3
+
+
+def test_two_processes_are_taught_as_one_is(two, teacher, toy_distillation, tmp_path, npz):
+    """From a file that each reads for itself, and with new writers, whose images the first one shares."""
+    new = np.load(npz(writers=3, genuine=6))
+    np.savez(tmp_path / "new.npz", x=255 - new["x"], y=new["y"])
+    said = {"plain": {}, "beside": {"continual": str(tmp_path / "new.npz"), "batch_size": 16}}
+    alone = {
+        name: distill(toy_distillation(output=tmp_path / "one" / name, **each)) for name, each in said.items()
+    }
+    shared = two(
+        **{name: toy_distillation(output=tmp_path / "two" / name, **each) for name, each in said.items()}
+    )
+    for name, (first, second) in shared.items():
+        assert first == second
+        assert first["losses"] == pytest.approx([each.loss for each in alone[name].epochs], rel=1e-5)
 
 
 def test_one_process_agrees_with_itself():

@@ -82,11 +82,11 @@ class _Run:
     def __init__(self, settings: InversionSettings, resume: bool) -> None:
         self._settings = settings
         check_places(settings, resume=resume)
-        teacher = load_judge(settings.teacher, settings.teacher_weights, settings)
+        teacher = load_judge("teacher", settings)
         student = None
         size = image_size(settings, teacher)
         if settings.compete is not None:
-            student = load_judge(settings.compete, settings.student_weights, settings)
+            student = load_judge("student", settings)
             check_student(student, teacher, size)
         self._teacher, self._plan, self._shape = teacher, make_plan(settings, teacher.writers), (1, *size)
         self._maker = Maker(teacher, student, settings, size)

@@ -125,7 +125,7 @@ class Maker:
             (images.grad,) = torch.autograd.grad(loss, [images])
             if not bool(torch.isfinite(loss)):
                 raise DivergedError(
-                    f"The objective became {float(loss)} in step {step + 1} of batch {number + 1}. Batches"
+                    f"The objective became {loss.item()} in step {step + 1} of batch {number + 1}. Batches"
                     " before it are kept. Try a smaller rate or smaller weights, or float32."
                 )
             adam.step()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +11,12 @@ from torch import Tensor, nn
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import Size
 from sigzoo.learning.inversion.settings import InversionSettings
-from sigzoo.loading import load
+from sigzoo.learning.network import autocast
+from sigzoo.learning.teacher import teacher_card
+from sigzoo.loading import find_card, load
 from sigzoo.model import SignatureModel
+
+Role = Literal["teacher", "student"]
 
 __all__ = ["Judge", "check_student", "image_size", "load_judge"]
 
@@ -49,7 +52,7 @@ class Judge(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Writer logits float32 ``(N, W)`` of images float32 ``(N, 1, h, w)``, 0 to 1, ink bright on 0."""
-        with self._autocast():
+        with autocast(self.device.type, self._precision):
             entering = (images * self._scale).contiguous(memory_format=torch.channels_last)
             logits: Tensor = self.head(self.backbone(entering))
         return logits.float()
@@ -68,31 +71,29 @@ class Judge(nn.Module):
                 found.update(tensor.contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
         return found.hexdigest()
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self._precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
 
-
-def load_judge(name: str, weights: Path | None, settings: InversionSettings) -> Judge:
-    """Load a model that has a writer head.
+def load_judge(role: Role, settings: InversionSettings) -> Judge:
+    """Load the teacher or the student of an inversion.
 
     Raises
     ------
     UsageError
-        If it has none, or there is no such device.
+        If it keeps no writer head, or there is no such device.
     SigzooError
         What `sigzoo.load` raises.
     """
-    model = load(name, device=settings.device, weights=weights)
-    if "writer" not in model.heads:
-        kept = ", ".join(model.heads) or "none"
-        raise UsageError(
-            f"The model {name!r} keeps no writer head (heads: {kept}), so that there is no writer to make"
-            " images of. Choose one whose card has `heads: {writer: N}`, such as signet.teacher, or train"
-            " one with a loss that needs writer_logits (`sigzoo plugins` lists losses)."
-        )
-    return Judge(model, settings.precision)
+    if role == "teacher":
+        name, _ = teacher_card(settings.teacher)
+        weights = settings.teacher_weights
+    else:
+        name, card = find_card(settings.compete)
+        weights = settings.student_weights
+        if "writer" not in card.heads:
+            raise UsageError(
+                f"{name} keeps no writer head, so it cannot compete with {settings.teacher}. `sigzoo"
+                " train` and `sigzoo distill` make students that do."
+            )
+    return Judge(load(name, device=settings.device, weights=weights), settings.precision)
 
 
 def image_size(settings: InversionSettings, teacher: Judge) -> Size:

@@ -14,6 +14,7 @@ SIGZOO_API = 1
 def sigzoo_register_backbones(register):
     register("toy", "sigzoo_toy:Toy")
     register("toy-any-size", "sigzoo_toy:ToyAnySize")
+    register("toy-normal", "sigzoo_toy:ToyNormal")
 
 
 @hookimpl
@@ -65,6 +66,21 @@ class ToyAnySize(Backbone):
         self.check_layers(names)
         self.check_input(x)
         return {"out": self.conv(x).amax(dim=(2, 3))}
+
+
+class ToyNormal(ToyAnySize):
+    """With batch normalisation, and the sizes of the images that it has seen."""
+
+    def __init__(self):
+        super().__init__()
+        self.normal = nn.BatchNorm2d(4)
+        self.seen = []
+
+    def forward_layers(self, x, names):
+        self.check_layers(names)
+        self.check_input(x)
+        self.seen.append(tuple(x.shape[2:]))
+        return {"out": torch.relu(self.normal(self.conv(x))).amax(dim=(2, 3))}
 
 
 class Cut(Preprocessor):

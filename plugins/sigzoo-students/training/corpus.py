@@ -9,13 +9,21 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from sigzoo_students.preprocessing import SynsigPreprocessor
 
 from sigzoo.errors import ImageError
+from sigzoo.evaluation.datasets import crossmedia
 from sigzoo.synthesis.conditions import Rendering, varied
 from sigzoo.synthesis.writer import Writer
 
-__all__ = ["Corpus", "build", "joined", "load_or_build"]
+__all__ = ["Corpus", "Family", "build", "joined", "load_or_build", "real_names"]
+
+
+HELD_OUT = 1_000_000
+"""Number of the first family kept for validation."""
+REAL = 2_000_000
+"""Number of the first family of real names."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +45,13 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class _Family:
+class Family:
     """What decides one family."""
 
     seed: int
     number: int
-    genuine: int
-    sittings: bool
+    genuine: int = 8
+    sittings: bool = False
     """Whether all images of one hand have one pen and one scan, as when a person signs in one sitting;
     else each image has its own."""
 
@@ -54,19 +62,22 @@ class _Family:
         conditions = varied(np.random.default_rng([self.seed, self.number, 98, *hand]))
         return lambda _: conditions
 
+    def person(self, who: int = 0, forger: int = 0) -> Writer:
+        """The family's first writer (0) or a namesake; as `forger` draws them where that is not 0."""
+        variation = float(self.rng().uniform(0.8, 1.9))
+        first = Writer((self.seed, self.number), rendering=self.rendering(who, forger), variation=variation)
+        return first.same_text(who - 1) if who else first
 
-def _images(task: _Family) -> list[tuple[NDArray[np.uint8], int, int, int]]:
+    def rng(self) -> np.random.Generator:
+        """What else is random about the family; its first number is the writers' variation."""
+        return np.random.default_rng([self.seed, self.number, 99])
+
+
+def _images(family: Family) -> list[tuple[NDArray[np.uint8], int, int, int]]:
     """Make one family: ``(image, family, writer, forger)`` for each of its images."""
-    seed, number, genuine = task.seed, task.number, task.genuine
-    rng = np.random.default_rng([seed, number, 99])
-    preprocess = SynsigPreprocessor()
-    variation = float(rng.uniform(0.8, 1.9))
-
-    def person(who: int, forger: int) -> Writer:
-        chosen = Writer((seed, number), rendering=task.rendering(who, forger), variation=variation)
-        return chosen.same_text(who - 1) if who else chosen
-
-    script = person(0, 0).text.script
+    preprocess, genuine, rng = SynsigPreprocessor(), family.genuine, family.rng()
+    rng.uniform()  # the variation, which `person` draws
+    script = family.person().text.script
     often = [0.4, 0.3, 0.2, 0.1] if script != "chinese" else [0.1, 0.3, 0.3, 0.3]
     made = []
     for who in range(1 + int(rng.choice(4, p=often))):
@@ -75,11 +86,11 @@ def _images(task: _Family) -> list[tuple[NDArray[np.uint8], int, int, int]]:
             forgers = int(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25]))
             hands += [(1 + f, max(4, genuine // 2)) for f in range(forgers)]
         for forger, count in hands:
-            writer = person(who, forger)
+            writer = family.person(who, forger)
             for i in range(count):
                 image = writer.forgery(i, forger - 1) if forger else writer.genuine(i)
                 try:
-                    made.append((preprocess(image), number, who, forger))
+                    made.append((preprocess(image), family.number, who, forger))
                 except ImageError:
                     continue
     return made
@@ -87,13 +98,13 @@ def _images(task: _Family) -> list[tuple[NDArray[np.uint8], int, int, int]]:
 
 def build(seed: int, families: range, genuine: int, workers: int, *, sittings: bool = False) -> Corpus:
     """Make the families with these numbers; the result does not depend on `workers`."""
-    tasks = [_Family(seed, number, genuine, sittings) for number in families]
+    tasks = [Family(seed, number, genuine, sittings) for number in families]
     rows = list(_run(tasks, workers))
     images, family, writer, forger = zip(*rows, strict=True)
     return Corpus(np.stack(images), np.array(family), np.array(writer), np.array(forger))
 
 
-def _run(tasks: list[_Family], workers: int) -> Iterator[tuple[NDArray[np.uint8], int, int, int]]:
+def _run(tasks: list[Family], workers: int) -> Iterator[tuple[NDArray[np.uint8], int, int, int]]:
     if workers <= 1:
         for task in tasks:
             yield from _images(task)
@@ -119,6 +130,21 @@ def load_or_build(
         part.replace(path)
     with np.load(path, allow_pickle=False) as file:
         return Corpus(**{name: file[name] for name in ("images", "family", "writer", "forger")})
+
+
+def real_names(folder: Path, split: str) -> Corpus:
+    """Read a split of crossmedia: each name is a family, whose writers are the volunteers."""
+    images = crossmedia(folder, [split])
+    assert images.known.text is not None
+    preprocess = SynsigPreprocessor()
+    canvases = []
+    for path in images.files:
+        with Image.open(path) as image:
+            canvases.append(preprocess(np.asarray(image.convert("L"))))
+    text, writer = (
+        np.unique(each, return_inverse=True)[1] for each in (images.known.text, images.known.writer)
+    )
+    return Corpus(np.stack(canvases), REAL + text, writer, np.zeros(len(text), np.int64))
 
 
 def joined(parts: Sequence[Corpus]) -> Corpus:

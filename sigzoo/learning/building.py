@@ -33,6 +33,7 @@ from sigzoo.errors import ArtifactError, OfflineError, SigzooError, UsageError
 from sigzoo.learning.agreement import Agreement, answers, compare_answers
 from sigzoo.learning.distillation import completed, distill
 from sigzoo.learning.distillation_settings import DistillationSettings
+from sigzoo.learning.distributed import session
 from sigzoo.learning.labels import head_labels
 from sigzoo.learning.loop import DivergedError
 from sigzoo.learning.recipes import changed_settings, recipe_settings
@@ -42,6 +43,8 @@ from sigzoo.learning.splits import split_per_writer
 from sigzoo.learning.stored import StoredData
 from sigzoo.loading import load
 from sigzoo.progress import ProgressLike
+from sigzoo.registry import Card
+from sigzoo.registry.cards import with_tuples
 from sigzoo.weights import read_weights, save_weights
 
 __all__ = ["BuildError", "BuildResult", "build"]
@@ -116,6 +119,7 @@ def build(
     zoo.require_components(name, zoo.info(name))
     zoo.require_components(recipe.teacher, zoo.info(recipe.teacher))
     settings = completed(recipe_settings(name, changed, device=device))
+    _check_early(settings)
     own = changed_settings(name, changed)
     with locked(f"building-{name}", f"building {name}"):
         here = None if force else _here(name, own)
@@ -147,6 +151,13 @@ def _require_no_namesake(data: str) -> None:
             f"The current folder holds something named {data}, as the artifact is that is needed here."
             " Build from another folder."
         )
+
+
+def _check_early(settings: DistillationSettings) -> None:
+    """Find what would fail, before gigabytes are fetched."""
+    plugins.loss(settings.loss, **with_tuples(settings.loss_options))
+    with session(settings.device):
+        pass
 
 
 def _here(name: str, own: Mapping[str, Any]) -> BuildResult | None:
@@ -319,7 +330,7 @@ def _provenance(
         "recipe_sha256": recipes.recipe_digest(recipe),
         "overrides": dict(own),
         "settings": settings.for_publication(),
-        "files": {spec.name: _file_facts(spec) for spec in recipes.needed_files(card.recipe)},  # type: ignore[arg-type]
+        "files": _files(card),
         "agreement": agreed,
         "epoch": result.best.epoch,
         "epochs": [asdict(each) for each in result.epochs],
@@ -332,6 +343,16 @@ def _provenance(
         "built": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(seconds, 1),
     }
+
+
+def _files(card: Card) -> dict[str, Any]:
+    """What went in: the data, and the weights of the teacher, fetched or built from a recipe of its own."""
+    assert card.recipe is not None
+    files = {spec.name: _file_facts(spec) for spec in recipes.needed_files(card.recipe)}
+    built = read_built(card.recipe.teacher) if zoo.info(card.recipe.teacher).recipe else None
+    if built is not None:
+        files[card.recipe.teacher] = {"sha256": built.sha256, "size": built.size, "file": WEIGHTS}
+    return files
 
 
 def _file_facts(spec: ArtifactSpec) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import torch
 import sigzoo
 from sigzoo import plugins, zoo
 from sigzoo.cli import run as run_command_line
+from sigzoo.registry import core
 from sigzoo.weights import save_weights
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +101,13 @@ def teacher(images: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.Temp
 def forget() -> None:
     plugins.forget()
     zoo.catalogue.cache_clear()
+    core.core_registry.cache_clear()
+
+
+@pytest.fixture
+def forget_registries() -> Callable[[], None]:
+    """Let the next look-up read plugins and registries anew."""
+    return forget
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +151,8 @@ def publish(
         **recipe: Any,
     ) -> Path:
         (site.folder / "teacher.safetensors").write_bytes(teacher.read_bytes())
-        np.savez(site.folder / "images.npz", x=images[0] if x is None else x, y=images[1] if y is None else y)
+        x, y = images[0] if x is None else x, images[1] if y is None else y
+        np.savez(site.folder / "images.npz", x=x, y=y, yforg=np.zeros(len(y), np.int64))
         common = {
             "distribution": "sigzoo-students",
             "preprocessor": {"name": "synsig", "canvas": list(SIZE)},

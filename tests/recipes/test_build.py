@@ -312,3 +312,27 @@ def test_the_images_reach_the_networks_unrounded(publish, home, images):
     with SignatureData(home / "artifacts" / "toy-images" / "images.npz") as data:
         (batch,) = data.batches(len(data))
     assert np.abs(batch.x * 255 - np.rint(batch.x * 255)).max() > 0.4
+
+
+def test_a_file_named_as_the_artifact_is_not_taken_for_it(publish, tmp_path, monkeypatch):
+    publish()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toy-images").mkdir()
+    with pytest.raises(UsageError, match="current folder holds something named toy-images"):
+        build("toy-student")
+
+
+def test_a_teacher_that_is_itself_built_from_a_recipe_comes_first(publish, tmp_path):
+    registry = publish()
+    content = json.loads(registry.read_text())
+    grandchild = json.loads(json.dumps(content["models"]["toy-student"])) | {"aliases": []}
+    grandchild["recipe"]["teacher"] = "toy-student"
+    content["models"]["toy-grandchild"] = grandchild
+    registry.write_text(json.dumps(content))
+    sigzoo.zoo.catalogue.cache_clear()
+    with pytest.raises(WeightsError, match="`sigzoo build toy-student`"):
+        build("toy-grandchild")
+    teacher = build("toy-student").provenance["sha256"]
+    result = build("toy-grandchild")
+    assert result.provenance["files"]["toy-student"]["sha256"] == teacher
+    assert sigzoo.load("toy-grandchild").name == "toy-grandchild"

@@ -15,7 +15,7 @@ from torch import nn
 
 from sigzoo import plugins
 from sigzoo.errors import DataError, SigzooWarning, UsageError
-from sigzoo.interfaces import Loss
+from sigzoo.interfaces import Backbone, Loss
 from sigzoo.learning.completion import completed
 from sigzoo.learning.continual import JoinedData, paired
 from sigzoo.learning.data import ImageSet
@@ -106,18 +106,13 @@ class _Distillation:
     def task(self) -> Task:
         """Build parts that fit each other, and say how an epoch is measured."""
         settings, group = self._settings, self._group
-        loss = plugins.loss(settings.loss, **with_tuples(settings.loss_options))
-        _check_loss(settings, loss)
-        check_selection(settings, loss)
-        scale = check_fit(
-            settings, plugins.backbone(settings.backbone, **with_tuples(settings.backbone_options))
-        )
+        loss, scale = self._loss(), check_fit(settings, self._student())
         teacher = self._teacher()
         old, new = self._old(teacher, loss), self._new(teacher)
         data = old.data if new is None else JoinedData(old.data, new.data, teacher.writers)
-        torch.manual_seed(settings.seed)
-        backbone = plugins.backbone(settings.backbone, **with_tuples(settings.backbone_options))
         where = settings.data if new is None else f"{settings.data} and {settings.continual}"
+        torch.manual_seed(settings.seed)
+        backbone = self._student()
         entering = fit_input(
             data,
             backbone,
@@ -144,13 +139,22 @@ class _Distillation:
             enricher.remember(
                 data, batch_size=settings.batch_size, device=group.device, progress=self._progress
             )
-        trainer = Trainer(network, data, self._batches(old, new, data), entering, settings, group)
         return Task(
-            trainer,
+            Trainer(network, data, self._batches(old, new, data), entering, settings, group),
             f"{data.digest()} {teacher.digest()}",
             f"{where} holds, or by another teacher than {settings.teacher} is",
             self._measuring(network, enricher, entering, old, new),
         )
+
+    def _loss(self) -> Loss:
+        settings = self._settings
+        loss = plugins.loss(settings.loss, **with_tuples(settings.loss_options))
+        _check_loss(settings, loss)
+        check_selection(settings, loss)
+        return loss
+
+    def _student(self) -> Backbone:
+        return plugins.backbone(self._settings.backbone, **with_tuples(self._settings.backbone_options))
 
     def _teacher(self) -> Teacher:
         """Load the teacher, in the first process before the others: it may have to be fetched."""

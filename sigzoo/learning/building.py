@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
-import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sigzoo import __version__, plugins, recipes, zoo
-from sigzoo.artifacts import ArtifactSpec, fetch_with_bar, locate
+from sigzoo import plugins, recipes, zoo
+from sigzoo.artifacts import fetch_with_bar, locate
 from sigzoo.artifacts.built import (
     WEIGHTS,
     read_built,
@@ -25,10 +21,10 @@ from sigzoo.artifacts.built import (
     verified_weights,
     write_provenance,
 )
-from sigzoo.artifacts.home import artifact_folder, keeping, make_folder
+from sigzoo.artifacts.home import keeping, make_folder
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.records import read_json, write_json
-from sigzoo.artifacts.verification import digests_of, stamp_path
+from sigzoo.artifacts.verification import digests_of
 from sigzoo.errors import ArtifactError, OfflineError, SigzooError, UsageError
 from sigzoo.learning.agreement import Agreement, answers, compare_answers
 from sigzoo.learning.distillation import completed, distill
@@ -36,6 +32,7 @@ from sigzoo.learning.distillation_settings import DistillationSettings
 from sigzoo.learning.distributed import session
 from sigzoo.learning.labels import head_labels
 from sigzoo.learning.loop import DivergedError
+from sigzoo.learning.provenance import metadata, provenance
 from sigzoo.learning.recipes import changed_settings, recipe_settings
 from sigzoo.learning.results import EpochResult, TrainingResult
 from sigzoo.learning.run_folder import SETTINGS
@@ -43,7 +40,7 @@ from sigzoo.learning.splits import split_per_writer
 from sigzoo.learning.stored import StoredData
 from sigzoo.loading import load
 from sigzoo.progress import ProgressLike
-from sigzoo.registry import Card
+from sigzoo.registry import Recipe
 from sigzoo.registry.cards import with_tuples
 from sigzoo.weights import read_weights, save_weights
 
@@ -121,16 +118,17 @@ def build(
     settings = completed(recipe_settings(name, changed, device=device))
     _check_early(settings)
     own = changed_settings(name, changed)
+    here = None if force else _here(name, own)
+    if here is not None:
+        return here
     with locked(f"building-{name}", f"building {name}"):
-        here = None if force else _here(name, own)
+        here = None if force else _here(name, own)  # another process may have built it meanwhile
         if here is not None:
             return here
-        _fetch_all(name)
+        _fetch_all(name, recipe)
         resume = _prepare(name, settings, force)
-        began = time.perf_counter()
         result = _distilled(name, settings, resume, progress, on_epoch)
-        seconds = time.perf_counter() - began
-        stored = _store(name, settings, own, result, seconds)
+        stored = _store(name, settings, own, result)
         with keeping(run_folder(name)):
             shutil.rmtree(run_folder(name))
     return stored
@@ -183,10 +181,10 @@ def _different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
 
 
-def _fetch_all(name: str) -> None:
+def _fetch_all(name: str, recipe: Recipe) -> None:
     """Fetch what the recipe needs; offline, say of all that is missing at once."""
     missing = []
-    for spec in recipes.needed_files(zoo.info(name).recipe):  # type: ignore[arg-type]
+    for spec in recipes.needed_files(recipe):
         try:
             fetch_with_bar(spec)
         except OfflineError as error:
@@ -255,12 +253,11 @@ def _store(
     settings: DistillationSettings,
     own: Mapping[str, Any],
     result: TrainingResult,
-    seconds: float,
 ) -> BuildResult:
     """Keep a run's weights under the model's name, once the model that loads so agrees with its teacher."""
     trained = read_weights(result.weights, "safetensors")
     with replacing(name) as folder:
-        weights = save_weights(folder / WEIGHTS, trained.tensors, trained.heads, _metadata(name, settings))
+        weights = save_weights(folder / WEIGHTS, trained.tensors, trained.heads, metadata(name, settings))
         agreement = _measure(name, settings, weights)
         if not agreement.sane:
             raise BuildError(
@@ -271,7 +268,7 @@ def _store(
                 f" other settings: `sigzoo build {name} --force --epochs ... --rate ...`."
             )
         found = digests_of(weights)
-        facts = _provenance(name, settings, own, result, agreement, seconds)
+        facts = provenance(name, settings, own, result, agreement)
         write_provenance(folder, name, found.sha256, found.size, facts)
     model = read_built(name)
     assert model is not None
@@ -293,86 +290,3 @@ def _measure(name: str, settings: DistillationSettings, weights: Path) -> Agreem
         return compare_answers(
             answers(teacher, data, held_out), answers(student, data, held_out), recipe.min_agreement
         )
-
-
-def _metadata(name: str, settings: DistillationSettings) -> dict[str, str]:
-    """What the weight file says of itself; nothing that differs from one machine or day to another."""
-    card = zoo.info(name)
-    return {
-        "model": name,
-        "teacher": settings.teacher,
-        "recipe_sha256": recipes.recipe_digest(recipes.recipe_facts(name)),
-        "settings": json.dumps(settings.for_publication(), sort_keys=True),
-        "licence_code": card.licence.code,
-        "licence_weights": card.licence.weights,
-        "commercial_use": "yes" if card.licence.commercial_use else "no",
-        "trained_on": card.trained_on,
-        "sigzoo_version": __version__,
-    }
-
-
-def _provenance(
-    name: str,
-    settings: DistillationSettings,
-    own: Mapping[str, Any],
-    result: TrainingResult,
-    agreement: Agreement,
-    seconds: float,
-) -> dict[str, Any]:
-    card = zoo.info(name)
-    recipe = recipes.recipe_facts(name)
-    agreed = {
-        key: round(value, 2) if isinstance(value, float) else value
-        for key, value in asdict(agreement).items()
-    }
-    return {
-        "recipe": recipe,
-        "recipe_sha256": recipes.recipe_digest(recipe),
-        "overrides": dict(own),
-        "settings": settings.for_publication(),
-        "files": _files(card),
-        "agreement": agreed,
-        "epoch": result.best.epoch,
-        "epochs": [asdict(each) for each in result.epochs],
-        "licence": {
-            "code": card.licence.code,
-            "weights": card.licence.weights,
-            "commercial_use": card.licence.commercial_use,
-        },
-        "versions": _versions(name),
-        "built": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "seconds": round(seconds, 1),
-    }
-
-
-def _files(card: Card) -> dict[str, Any]:
-    """What went in: the data, and the weights of the teacher, fetched or built from a recipe of its own."""
-    assert card.recipe is not None
-    files = {spec.name: _file_facts(spec) for spec in recipes.needed_files(card.recipe)}
-    built = read_built(card.recipe.teacher) if zoo.info(card.recipe.teacher).recipe else None
-    if built is not None:
-        files[card.recipe.teacher] = {"sha256": built.sha256, "size": built.size, "file": WEIGHTS}
-    return files
-
-
-def _file_facts(spec: ArtifactSpec) -> dict[str, Any]:
-    """What a file was that the build used, as it was verified."""
-    path = locate(spec)
-    record = read_json(stamp_path(artifact_folder(spec.name), spec.stored_name))
-    if path is None or record is None:
-        return {"identity": spec.identity()}
-    return {"sha256": record.get("sha256"), "size": record.get("size"), "file": path.name}
-
-
-def _versions(name: str) -> dict[str, str]:
-    card = zoo.info(name)
-    assert card.recipe is not None
-    provided = plugins.manager().provided("loss")
-    owners = {card.distribution, zoo.info(card.recipe.teacher).distribution}
-    if card.recipe.loss.name in provided:
-        owners.add(provided[card.recipe.loss.name].distribution)
-    found = {"sigzoo": __version__, "python": platform.python_version()}
-    for distribution in ("torch", "numpy", *sorted(owners)):
-        with suppress(PackageNotFoundError):
-            found[distribution] = version(distribution)
-    return found

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sigzoo import zoo
+from sigzoo import plugins, zoo
 from sigzoo.artifacts.sources import package_file, scheme
 from sigzoo.artifacts.verification import verify
+from sigzoo.errors import SigzooError
+from sigzoo.learning.distillation_settings import DistillationSettings
 from sigzoo.registry import Artifact, Card, Catalogue, Registry, core_registry_path, read_registry
-from sigzoo.testing.suites import Suite, expect
+from sigzoo.registry.cards import with_tuples
+from sigzoo.testing.suites import ConformanceFailure, Suite, expect
 
 __all__ = ["REGISTRY", "RegistryCase", "check_registry"]
 
@@ -149,3 +152,27 @@ def components(case: RegistryCase) -> None:
             zoo.require_components(where, card)
         except Exception as error:
             expect(False, f"{where}: {error}")
+
+
+@REGISTRY.check
+def recipes(case: RegistryCase) -> None:
+    """Each recipe can be followed: its loss is there and learns from a teacher, its settings are valid."""
+    for where, card in case.cards():
+        if card.recipe is None:
+            continue
+        try:
+            loss = plugins.loss(card.recipe.loss.name, **with_tuples(card.recipe.loss.options))
+            DistillationSettings(
+                teacher=card.recipe.teacher,
+                data=card.recipe.data,
+                backbone=card.backbone.name,
+                loss=card.recipe.loss.name,
+                output=Path(),
+                **card.recipe.settings.given(),
+            )
+        except SigzooError as error:
+            raise ConformanceFailure(f"{where}.recipe: {error}") from error
+        expect(
+            loss.needs & {"teacher_features", "teacher_logits"},
+            f"{where}.recipe.loss: {card.recipe.loss.name!r} learns from no teacher",
+        )

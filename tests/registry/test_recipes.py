@@ -14,7 +14,7 @@ from sigzoo.errors import RegistryError
 from sigzoo.learning.distillation_settings import DistillationSettings
 from sigzoo.registry import Catalogue, core_registry_path, read_registry
 from sigzoo.registry.cards import RecipeSettings
-from sigzoo.testing import ConformanceFailure, check_registry
+from sigzoo.testing import REGISTRY, ConformanceFailure, check_registry
 
 Write = Callable[..., Path]
 
@@ -156,3 +156,29 @@ def test_the_thin_student_is_trained_as_the_published_program_does() -> None:
     given = thin.settings.given()
     assert {key: given[key] for key in published} == published
     assert (thin.loss.name, thin.loss.options) == ("kd-kl", {"temperature": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        ({"settings": {"epochs": 0}}, "epochs must be at least 1"),
+        ({"settings": {"optimiser": "adam"}}, "no optimiser named 'adam'"),
+        ({"settings": {"rate": -1.0}}, "rate must be above 0"),
+        ({"loss": "kd-lk"}, "Did you mean kd-kl"),
+        ({"loss": {"name": "kd-kl", "heat": 2}}, "takes no option 'heat'"),
+        ({"loss": "am-softmax"}, "'am-softmax' learns from no teacher"),
+    ],
+    ids=str,
+)
+def test_a_recipe_that_cannot_be_followed_fails_the_check_of_registries(
+    write: Write, recipe: dict[str, Any], reason: str
+) -> None:
+    path = write(recipe)
+    others = tuple(name for name in REGISTRY.checks if name != "recipes")
+    with pytest.raises(ConformanceFailure, match=f"recipes: models.student.recipe.*{reason}"):
+        check_registry(path, skip=others)
+
+
+def test_the_recipes_that_ship_can_be_followed() -> None:
+    others = tuple(name for name in REGISTRY.checks if name != "recipes")
+    check_registry(core_registry_path(), skip=others)

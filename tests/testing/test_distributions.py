@@ -167,6 +167,18 @@ BROKEN_REGISTRIES = [
         "distribution: x\n    backbone: t",
         "install x",
     ),
+    (
+        "recipes",
+        "weights: {artifact: toy-weights, format: safetensors}",
+        "recipe: {teacher: t, data: d, loss: kd-kl, settings: {epochs: 0}}",
+        "models.toy.recipe: epochs must be at least 1",
+    ),
+    (
+        "recipes",
+        "weights: {artifact: toy-weights, format: safetensors}",
+        "recipe: {teacher: t, data: d, loss: am-softmax}",
+        "models.toy.recipe.loss: 'am-softmax' learns from no teacher",
+    ),
 ]
 
 

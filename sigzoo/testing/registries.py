@@ -161,7 +161,6 @@ def recipes(case: RegistryCase) -> None:
         if card.recipe is None:
             continue
         try:
-            loss = plugins.loss(card.recipe.loss.name, **with_tuples(card.recipe.loss.options))
             DistillationSettings(
                 teacher=card.recipe.teacher,
                 data=card.recipe.data,
@@ -170,6 +169,7 @@ def recipes(case: RegistryCase) -> None:
                 output=Path(),
                 **card.recipe.settings.given(),
             )
+            loss = plugins.loss(card.recipe.loss.name, **with_tuples(card.recipe.loss.options))
         except SigzooError as error:
             raise ConformanceFailure(f"{where}.recipe: {error}") from error
         expect(

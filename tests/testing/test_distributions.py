@@ -176,8 +176,8 @@ BROKEN_REGISTRIES = [
     (
         "recipes",
         "weights: {artifact: toy-weights, format: safetensors}",
-        "recipe: {teacher: t, data: d, loss: am-softmax}",
-        "models.toy.recipe.loss: 'am-softmax' learns from no teacher",
+        "recipe: {teacher: t, data: d, loss: toy-loss}",
+        "models.toy.recipe: There is no loss named 'toy-loss'",
     ),
 ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +59,7 @@ def list_command(as_json: bool) -> None:
 def path(name: str | None, as_json: bool) -> None:
     """Print where the cache is, or where NAME's files are (or would be)."""
     from sigzoo.artifacts import cache_home, locate
+    from sigzoo.artifacts.built import WEIGHTS, built_folder
     from sigzoo.artifacts.home import target_path
 
     if name is None:
@@ -65,17 +68,20 @@ def path(name: str | None, as_json: bool) -> None:
         else:
             click.echo(str(cache_home()))
         return
-    found = [(spec, locate(spec)) for spec in _specs([name])]
+    found = [(spec.name, locate(spec), target_path(spec)) for spec in _specs([name])]
+    for model in _recipe_models([name]):
+        weights = built_folder(model) / WEIGHTS
+        found.append((model, weights if weights.is_file() else None, weights))
     if as_json:
         print_json(
             [
-                {"artifact": spec.name, "path": str(here or target_path(spec)), "present": here is not None}
-                for spec, here in found
+                {"artifact": each, "path": str(here or target), "present": here is not None}
+                for each, here, target in found
             ]
         )
         return
-    for spec, here in found:
-        click.echo(str(here or target_path(spec)))
+    for _, here, target in found:
+        click.echo(str(here or target))
 
 
 @cache.command()
@@ -156,12 +162,19 @@ def clear(names: tuple[str, ...], everything: bool, partial: bool, forget: bool,
 @json_option
 def export_command(names: tuple[str, ...], everything: bool, output: Path, as_json: bool) -> None:
     """Write NAMES' files, verified, into one tar for a machine without a network."""
+    from sigzoo.artifacts.built import WEIGHTS, built_folder
     from sigzoo.artifacts.bundle import export_cache
     from sigzoo.artifacts.home import cache_home
     from sigzoo.errors import ArtifactError, UsageError
 
     if bool(names) == everything:
         raise UsageError("Name what is to be exported, or say --all (not both).")
+    for model in _recipe_models(names):
+        weights = built_folder(model) / WEIGHTS
+        raise UsageError(
+            f"{model} is built, not fetched: nobody published what it could be verified against elsewhere."
+            f" Copy {weights} and load it there with --weights, or build it there."
+        )
     specs = _cached_specs() if everything else _specs(names)
     if not specs:
         state = "holds no whole file of the registry" if _is_used() else "is empty"
@@ -230,15 +243,20 @@ def _cached_names(names: tuple[str, ...]) -> list[str]:
 
 def _known_names(name: str, here: set[str]) -> list[str]:
     """What the registry has behind a name or a pattern: artifacts, and models that are made by a recipe."""
+    artifacts = [spec.name for spec in _specs([name])]
+    return [*artifacts, *(model for model in _recipe_models([name]) if model in here)]
+
+
+def _recipe_models(names: Iterable[str]) -> list[str]:
+    """The models that names or patterns stand for and that are made by a recipe."""
     from sigzoo import zoo
     from sigzoo.errors import UnknownNameError
 
-    artifacts = [spec.name for spec in _specs([name])]
-    try:
-        models = [model for model in zoo.list_models(name) if model in here]
-    except UnknownNameError:
-        models = []
-    return [*artifacts, *models]
+    found = []
+    for name in names:
+        with suppress(UnknownNameError):
+            found += [model for model in zoo.list_models(name) if zoo.info(model).recipe]
+    return found
 
 
 def _cached_specs() -> list[ArtifactSpec]:

@@ -172,6 +172,19 @@ def test_the_cache_lists_verifies_and_clears_it(student, run, home):
     assert left == {"toy-teacher-weights", "toy-images"}
 
 
+def test_the_cache_says_where_it_is_and_that_it_is_not_carried(publish, run, home, tmp_path):
+    publish()
+    weights = str(home / "built" / "toy-student" / WEIGHTS)
+    assert json.loads(run("cache", "path", "toy-pupil", "--json")[1]) == [
+        {"artifact": "toy-student", "path": weights, "present": False}
+    ]
+    assert run("cache", "path", "toy-student")[1].strip() == weights
+    status, _, err = run("cache", "export", "toy-student", "-o", tmp_path / "x.tar")
+    assert status == 2
+    assert f"Copy {weights} and load it there with --weights" in err
+    assert not (tmp_path / "x.tar").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

@@ -64,7 +64,7 @@ def recipe_facts(name: str) -> dict[str, Any]:
     card = zoo.info(name)
     assert card.recipe is not None
     teacher = zoo.info(card.recipe.teacher)
-    files = [(spec.name, spec.identity()) for spec in needed_files(card.recipe)]
+    files = [(spec.name, spec.sha256 or spec.git_blob or "unpinned") for spec in needed_files(card.recipe)]
     facts = {
         "teacher": {"model": card.recipe.teacher, "backbone": msgspec.to_builtins(teacher.backbone)},
         "data": card.recipe.data,

@@ -159,11 +159,25 @@ def test_a_model_of_an_earlier_recipe_is_refused_and_built_anew(publish, home):
     sigzoo.load("toy-student")
 
 
-def test_another_least_agreement_changes_no_model(publish):
+def test_another_least_agreement_address_or_summary_changes_no_model(publish):
     publish()
     build("toy-student")
-    publish(min_agreement=20.0)
+    registry = publish(min_agreement=20.0)
+    content = json.loads(registry.read_text())
+    del content["artifacts"]["toy-images"]["size"]
+    content["artifacts"]["toy-images"]["urls"].append("https://example.org/images.npz")
+    content["models"]["toy-student"]["summary"] = "said otherwise"
+    registry.write_text(json.dumps(content))
+    sigzoo.zoo.catalogue.cache_clear()
     sigzoo.load("toy-student")
+
+
+def test_another_file_of_the_same_name_makes_another_model(publish, images):
+    publish()
+    build("toy-student")
+    publish(x=images[0] * np.float32(0.5))
+    with pytest.raises(WeightsError, match=r"the files differ"):
+        sigzoo.load("toy-student")
 
 
 def test_a_killed_build_goes_on_and_ends_as_if_it_had_never_been(publish, home, child, tmp_path, monkeypatch):

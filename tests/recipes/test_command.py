@@ -71,6 +71,22 @@ def test_a_dry_run_counts_parameters_and_steps(publish):
     )
 
 
+def test_a_dry_run_gives_no_time_where_nobody_knows_how_many_images_there_are(publish, run):
+    registry = publish()
+    content = json.loads(registry.read_text())
+    del content["artifacts"]["toy-images"]["size"]
+    registry.write_text(json.dumps(content))
+    sigzoo.zoo.catalogue.cache_clear()
+    status, out, err = run("build", "toy-student", "--dry-run", "--device", "cpu")
+    assert status == 0, err
+    for part in (
+        "toy-images, unknown before they are fetched",
+        "size not published",
+        "not to be told before",
+    ):
+        assert part in out
+
+
 def test_a_dry_run_tells_what_is_there_already(publish, run):
     publish()
     run("fetch", "toy-images")

@@ -171,7 +171,13 @@ class TeacherEnricher:
     def choices(
         self, data: ImageSet, indices: NDArray[np.int64], *, batch_size: int, device: torch.device
     ) -> NDArray[np.int64]:
-        """The writers that the teacher takes some images for: ``(n,)``, outputs of its head."""
+        """The writers that the teacher takes some images for: ``(n,)``, outputs of its head.
+
+        `data` are all that is learnt from, or the old ones, which come first of them.
+        """
+        if "teacher_logits" in self._kept:
+            known: NDArray[np.int64] = self._kept["teacher_logits"].argmax(dim=1).cpu().numpy()
+            return known[indices]
         found = [
             answer["teacher_logits"].argmax(dim=1) for answer in self._ask(data, indices, batch_size, device)
         ]

@@ -75,8 +75,8 @@ class InversionSettings:
     """Weight of the distance of batch statistics from the running ones, summed over the layers."""
     first_statistics: float = 1.0
     """Factor on the first batch normalisation's part in it; the published code has 10."""
-    competition: float = 1.0
-    """Weight of 1 - JS(teacher, student), with `compete`."""
+    competition: float = 100.0
+    """Weight of 1 - JS(teacher, student), with `compete`; JS is small at a temperature of 3."""
     temperature: float = 3.0
     """Of both softmax outputs in the competition."""
     jitter: int = 4

@@ -123,12 +123,12 @@ def test_statistics_are_compared_layer_by_layer(network, first):
     x = torch.rand(5, 1, 12, 12) + 1
     with StatisticsProbe(network, "it", first) as probe:
         network(x)
-        found = float(probe.take())
+        found = probe.take().item()
     assert found == pytest.approx(expected_distance(network, x, first), rel=2e-6)
     double, x = network.double(), x.double()
     with StatisticsProbe(double, "it", first) as probe:
         double(x)
-        assert float(probe.take()) == pytest.approx(expected_distance(double, x, first), **EXACT)
+        assert probe.take().item() == pytest.approx(expected_distance(double, x, first), **EXACT)
 
 
 def test_statistics_far_from_0_lose_no_digits():

@@ -12,8 +12,8 @@ from sigzoo.learning.settings import CHOICES
 
 if TYPE_CHECKING:
     from sigzoo.learning import EpochResult
-    from sigzoo.learning.building import BuildResult
-    from sigzoo.learning.recipes import Plan
+    from sigzoo.learning.recipes.building import BuildResult
+    from sigzoo.learning.recipes.planning import Plan
 
 __all__ = ["build"]
 

@@ -20,7 +20,7 @@ from sigzoo.cli.training_options import (
     tell,
     text,
 )
-from sigzoo.learning.distillation_settings import LABELS
+from sigzoo.learning.distillation.settings import LABELS
 
 if TYPE_CHECKING:
     from sigzoo.learning import DistillationSettings

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from sigzoo.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from sigzoo.learning.building import BuildError, BuildResult, build
-    from sigzoo.learning.distillation import distill
-    from sigzoo.learning.distillation_settings import DistillationSettings
+    from sigzoo.learning.distillation.distilling import distill
+    from sigzoo.learning.distillation.settings import DistillationSettings
     from sigzoo.learning.inversion.inverting import invert
     from sigzoo.learning.inversion.results import InversionResult
     from sigzoo.learning.inversion.settings import InversionSettings
     from sigzoo.learning.loop import DivergedError
     from sigzoo.learning.network import BatchEnricher
     from sigzoo.learning.presets import PRESETS
-    from sigzoo.learning.recipes import plan
+    from sigzoo.learning.recipes.building import BuildError, BuildResult, build
+    from sigzoo.learning.recipes.planning import plan
     from sigzoo.learning.results import EpochResult, TrainingResult
     from sigzoo.learning.settings import TrainingSettings
     from sigzoo.learning.training import train
@@ -44,12 +44,12 @@ __getattr__ = lazy_names(
     __name__,
     {
         "BatchEnricher": "network",
-        "BuildError": "building",
-        "BuildResult": "building",
-        "DistillationSettings": "distillation_settings",
+        "BuildError": "recipes.building",
+        "BuildResult": "recipes.building",
+        "DistillationSettings": "distillation.settings",
         "DivergedError": "loop",
-        "build": "building",
-        "distill": "distillation",
+        "build": "recipes.building",
+        "distill": "distillation.distilling",
         "EpochResult": "results",
         "InversionResult": "inversion.results",
         "InversionSettings": "inversion.settings",
@@ -57,7 +57,7 @@ __getattr__ = lazy_names(
         "PRESETS": "presets",
         "TrainingResult": "results",
         "TrainingSettings": "settings",
-        "plan": "recipes",
+        "plan": "recipes.planning",
         "train": "training",
     },
 )

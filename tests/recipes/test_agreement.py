@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import sigzoo
-from sigzoo.learning.agreement import answers, compare_answers
-from sigzoo.learning.stored import StoredData
+from sigzoo.learning.distillation.stored import StoredData
+from sigzoo.learning.recipes.agreement import answers, compare_answers
 
 
 def test_agreement_is_the_share_of_equal_answers_and_chance_the_best_constant_one():

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import Size
+from sigzoo.learning.distillation.teacher import teacher_card
 from sigzoo.learning.inversion.settings import InversionSettings
 from sigzoo.learning.network import autocast
-from sigzoo.learning.teacher import teacher_card
 from sigzoo.loading import find_card, load
 from sigzoo.model import SignatureModel
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from sigzoo import plugins
 from sigzoo.errors import UsageError
-from sigzoo.learning.distillation_settings import DistillationSettings
+from sigzoo.learning.distillation.settings import DistillationSettings
+from sigzoo.learning.distillation.teacher import teacher_card
 from sigzoo.learning.settings import NOT_STATED
 from sigzoo.learning.synthetic import is_synthetic, parse_synthetic
-from sigzoo.learning.teacher import teacher_card
 from sigzoo.loading import build_preprocessor
 from sigzoo.registry import Card
 from sigzoo.registry.cards import with_tuples

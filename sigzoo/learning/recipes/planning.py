@@ -15,8 +15,8 @@ from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.artifacts.verification import has_stamp, stamp_path
 from sigzoo.errors import ArtifactError, DataError, UsageError
 from sigzoo.interfaces import Size
-from sigzoo.learning.distillation_settings import DistillationSettings
-from sigzoo.learning.estimate import Estimate, estimate
+from sigzoo.learning.distillation.settings import DistillationSettings
+from sigzoo.learning.recipes.estimate import Estimate, estimate
 from sigzoo.loading import build_backbone, build_preprocessor
 from sigzoo.registry import Card
 from sigzoo.registry.cards import RecipeSettings

@@ -15,7 +15,7 @@ import pytest
 
 from sigzoo.cli import run as run_command_line
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "distillation.md").read_text()
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "distillation.md").read_text()
 SECTIONS = (
     "Distilling a teacher",
     "Data",

@@ -16,28 +16,28 @@ from torch import nn
 from sigzoo import plugins
 from sigzoo.errors import DataError, SigzooWarning, UsageError
 from sigzoo.interfaces import Backbone, Loss
-from sigzoo.learning.completion import completed
-from sigzoo.learning.continual import JoinedData, paired
 from sigzoo.learning.data import ImageSet
-from sigzoo.learning.distillation_data import Source, open_source
-from sigzoo.learning.distillation_settings import DistillationSettings
+from sigzoo.learning.distillation.completion import completed
+from sigzoo.learning.distillation.continual import JoinedData, paired
+from sigzoo.learning.distillation.data import Source, open_source
+from sigzoo.learning.distillation.labels import head_labels
+from sigzoo.learning.distillation.settings import DistillationSettings
+from sigzoo.learning.distillation.stored import StoredData
+from sigzoo.learning.distillation.teacher import Teacher, TeacherEnricher, load_teacher
 from sigzoo.learning.distributed import Group
 from sigzoo.learning.entering import Input, fit_input
-from sigzoo.learning.labels import head_labels
 from sigzoo.learning.loop import Batches, Trainer, shuffled
 from sigzoo.learning.network import TrainedNetwork, check_needs
 from sigzoo.learning.preparation import Preparation
 from sigzoo.learning.results import EpochResult, TrainingResult
 from sigzoo.learning.run import Task
 from sigzoo.learning.splits import Split, split_per_writer
-from sigzoo.learning.stored import StoredData
-from sigzoo.learning.teacher import Teacher, TeacherEnricher, load_teacher
 from sigzoo.learning.training import check_fit, check_selection, run_task
 from sigzoo.learning.validation import Measures, Validator
 from sigzoo.progress import ProgressLike
 from sigzoo.registry.cards import with_tuples
 
-__all__ = ["completed", "distill"]
+__all__ = ["distill"]
 
 
 def distill(

@@ -17,8 +17,8 @@ from sigzoo.artifacts.built import WEIGHTS, read_built
 from sigzoo.artifacts.home import artifact_folder
 from sigzoo.artifacts.records import read_json
 from sigzoo.artifacts.verification import stamp_path
-from sigzoo.learning.agreement import Agreement
-from sigzoo.learning.distillation_settings import DistillationSettings
+from sigzoo.learning.distillation.settings import DistillationSettings
+from sigzoo.learning.recipes.agreement import Agreement
 from sigzoo.learning.results import TrainingResult
 from sigzoo.registry import Card
 

@@ -26,18 +26,19 @@ from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.records import read_json, write_json
 from sigzoo.artifacts.verification import digests_of
 from sigzoo.errors import ArtifactError, OfflineError, SigzooError, UsageError
-from sigzoo.learning.agreement import Agreement, answers, compare_answers
-from sigzoo.learning.distillation import completed, distill
-from sigzoo.learning.distillation_settings import DistillationSettings
+from sigzoo.learning.distillation.completion import completed
+from sigzoo.learning.distillation.distilling import distill
+from sigzoo.learning.distillation.labels import head_labels
+from sigzoo.learning.distillation.settings import DistillationSettings
+from sigzoo.learning.distillation.stored import StoredData
 from sigzoo.learning.distributed import session
-from sigzoo.learning.labels import head_labels
 from sigzoo.learning.loop import DivergedError
-from sigzoo.learning.provenance import metadata, provenance
-from sigzoo.learning.recipes import changed_settings, recipe_settings
+from sigzoo.learning.recipes.agreement import Agreement, answers, compare_answers
+from sigzoo.learning.recipes.planning import changed_settings, recipe_settings
+from sigzoo.learning.recipes.provenance import metadata, provenance
 from sigzoo.learning.results import EpochResult, TrainingResult
 from sigzoo.learning.run_folder import SETTINGS
 from sigzoo.learning.splits import split_per_writer
-from sigzoo.learning.stored import StoredData
 from sigzoo.loading import load
 from sigzoo.progress import ProgressLike
 from sigzoo.registry import Recipe

@@ -13,10 +13,10 @@ from sigzoo.artifacts import fetch_with_bar
 from sigzoo.errors import DataError, UnknownNameError, UsageError
 from sigzoo.interfaces import Size
 from sigzoo.learning.data import ImageSet, TrainingData
+from sigzoo.learning.distillation.stored import StoredData
 from sigzoo.learning.distributed import Group
 from sigzoo.learning.preparation import Preparation
 from sigzoo.learning.sources import read_training_data
-from sigzoo.learning.stored import StoredData
 from sigzoo.learning.synthetic import is_synthetic
 
 __all__ = ["Source", "open_source"]

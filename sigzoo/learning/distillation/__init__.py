@@ -1,0 +1,15 @@
+"""Distillation: a student network comes to say what a teacher says, of old writers and of new ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sigzoo.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from sigzoo.learning.distillation.distilling import distill
+    from sigzoo.learning.distillation.settings import DistillationSettings
+
+__all__ = ["DistillationSettings", "distill"]
+
+__getattr__ = lazy_names(__name__, {"DistillationSettings": "settings", "distill": "distilling"})

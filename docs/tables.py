@@ -15,7 +15,7 @@ CHECKED = {
     "lasagne": "the published program (Lasagne on Theano) on weight files of ours, and an independent forward"
     " pass: every layer",
     "torch-tuple": "an independent forward pass: every layer",
-    "safetensors": "an independent forward pass; measured on real signatures",
+    "safetensors": "an independent forward pass: every layer; measured on real signatures",
 }
 LOADS = {
     "lasagne": "Python 2 pickle in a zip",

@@ -41,7 +41,8 @@ def check_contents(wheels: list[Path]) -> None:
     """The registry, type markers and bundled weights are inside, caches and tests are not."""
     names = {wheel.name.split("-")[0]: set(zipfile.ZipFile(wheel).namelist()) for wheel in wheels}
     assert "sigzoo/registry.yaml" in names["sigzoo"]
-    assert "sigzoo_students/weights/synsig-tiny.safetensors" in names["sigzoo_students"]
+    for bundled in ("synsig-base.safetensors", "synsig-tiny.safetensors", "NOTICE"):
+        assert f"sigzoo_students/weights/{bundled}" in names["sigzoo_students"], bundled
     for package, files in names.items():
         assert f"{package}/py.typed" in files, package
         own = [name for name in files if not name.startswith("sigzoo/templates/")]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from sigzoo.registry import Card, core_registry_path, read_registry
+from sigzoo.registry import Card, Registry, core_registry_path, read_registry
+from sigzoo.registry.cards import Result
 
-README = Path(__file__).parents[1] / "README.md"
-START, END = "<!-- models: made by docs/tables.py -->\n", "<!-- end of models -->"
+ROOT = Path(__file__).parents[1]
 
 CHECKED = {
     "lasagne": "the published program (Lasagne on Theano) on weight files of ours, and an independent forward"
     " pass: every layer",
     "torch-tuple": "an independent forward pass: every layer",
-    "safetensors": "an independent forward pass; measured on real signatures",
+    "safetensors": "an independent forward pass: every layer; measured on real signatures",
 }
 LOADS = {
     "lasagne": "Python 2 pickle in a zip",
@@ -36,25 +37,55 @@ def row(name: str, card: Card) -> str:
     return f"| `{name}` | {card.features.size} | {use} | {loads} | {checked} | {golden} |"
 
 
-def table() -> str:
+def models(registry: Registry) -> str:
     """The table of all models."""
     head = "| model | features | use | loads | features checked against | golden numbers (`sigzoo check`) |\n"
     head += "|---|---|---|---|---|---|\n"
-    models = read_registry(core_registry_path()).models
-    return head + "".join(row(name, card) + "\n" for name, card in models.items())
+    return head + "".join(row(name, card) + "\n" for name, card in registry.models.items())
+
+
+def measured(registry: Registry) -> str:
+    """The table of what was measured of the models that say so, a line for each data set."""
+    cards = {
+        name: {each.dataset: each for each in card.results if each.source == "measured"}
+        for name, card in registry.models.items()
+    }
+    cards = {name: results for name, results in cards.items() if results}
+    lines = [f"| | {' | '.join(f'`{name}`' for name in cards)} | baseline |", "|---" * (len(cards) + 2) + "|"]
+    for dataset in dict.fromkeys(key for results in cards.values() for key in results):
+        found = [results.get(dataset) for results in cards.values()]
+        baseline = next(each.baseline for each in found if each is not None)
+        cells = ["" if each is None else _figure(each) for each in found]
+        cells.append("" if baseline is None else f"{baseline:.2f}")
+        lines.append(f"| {dataset} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _figure(result: Result) -> str:
+    interval = "" if result.interval is None else f" [{result.interval[0]:.2f}, {result.interval[1]:.2f}]"
+    return f"{result.value:.2f}{interval}"
+
+
+TABLES: dict[str, tuple[str, Callable[[Registry], str]]] = {
+    "README.md": ("models", models),
+    "docs/models.md": ("measured", measured),
+}
 
 
 def main() -> None:
-    """Write the table, or say that it is not up to date."""
-    text = README.read_text()
-    before, rest = text.split(START)
-    after = rest[rest.index(END) :]
-    wanted = before + START + table() + after
-    if "--check" in sys.argv[1:]:
-        sys.exit(
-            0 if wanted == text else "README.md: its table of models is old; run `python docs/tables.py`."
-        )
-    README.write_text(wanted)
+    """Write the tables, or say which is not up to date."""
+    registry = read_registry(core_registry_path())
+    for page, (name, make) in TABLES.items():
+        path = ROOT / page
+        text = path.read_text()
+        before, rest = text.split(f"<!-- {name}: made by docs/tables.py -->\n")
+        after = rest[rest.index(f"<!-- end of {name} -->") :]
+        wanted = f"{before}<!-- {name}: made by docs/tables.py -->\n{make(registry)}{after}"
+        if "--check" in sys.argv[1:]:
+            if wanted != text:
+                sys.exit(f"{page}: its table of {name} is old; run `python docs/tables.py`.")
+        else:
+            path.write_text(wanted)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every command of the README works as it stands there, and its table says what the registry says."""
+"""Every command of the README and of the page of bundled models works; tables say what the registry says."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
+MODELS = (ROOT / "docs" / "models.md").read_text()
 SETUP = "python3 -m venv .venv && .venv/bin/pip install -q -r requirements.txt"
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, text: str = TEXT) -> list[str]:
     """The fenced blocks of a language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def run(command: str, folder: Path) -> str:
@@ -61,6 +62,11 @@ def test_the_second_command_sets_up_and_runs_all_tests() -> None:
 
 @pytest.mark.parametrize("command", [line for block in blocks("bash")[2:] for line in block.splitlines()])
 def test_each_further_command_works(folder: Path, command: str) -> None:
+    run(command, folder)
+
+
+@pytest.mark.parametrize("command", "".join(blocks("bash", MODELS)).splitlines())
+def test_each_command_of_the_page_of_bundled_models_works(folder: Path, command: str) -> None:
     run(command, folder)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from sigzoo.interfaces import GreyImage, ImageError, Preprocessor, Size, UsageError, check_grey
 
-__all__ = ["SynsigPreprocessor"]
+__all__ = ["SynsigPreprocessor", "ink_levels"]
 
 Floats = NDArray[np.float32]
 
@@ -32,10 +32,10 @@ _SPARSE = 0.22
 class SynsigPreprocessor(Preprocessor):
     """Takes the paper away, evens out the ink, and scales the signature to the canvas.
 
-    Nothing depends on the resolution of the image, on the brightness of the paper or on the
-    darkness of the pen. An image whose greater part is dark is taken for bright writing on a dark
-    ground. The scale follows the box that holds nearly all ink, so that the thin end of a
-    flourish hardly changes it.
+    The picture depends neither on the resolution of the image, nor on the brightness of the paper,
+    nor on the darkness of the pen; `statistics` keeps beside it what it takes away. An image whose
+    greater part is dark is taken for bright writing on a dark ground. The scale follows the box
+    that holds nearly all ink, so that the thin end of a flourish hardly changes it.
 
     Parameters
     ----------
@@ -45,33 +45,48 @@ class SynsigPreprocessor(Preprocessor):
         Share of the canvas kept free on each side of the box.
     tail
         Share of the ink left outside the box on each side.
+    statistics
+        Write three rows below the picture, each of one level (see `ink_levels`): length of the line
+        and width of the stroke in the image's own pixels, and darkness of the ink.
     """
 
     def __init__(
-        self, *, canvas: Sequence[int] = (96, 192), margin: float = 0.03, tail: float = 0.003
+        self,
+        *,
+        canvas: Sequence[int] = (96, 192),
+        margin: float = 0.03,
+        tail: float = 0.003,
+        statistics: bool = False,
     ) -> None:
         if len(canvas) != 2 or min(canvas) < 8:
             raise UsageError(f"canvas must be (height, width), each at least 8, got {tuple(canvas)}.")
         if not 0 <= margin < 0.4 or not 0 <= tail < 0.2:
             raise UsageError(f"margin must be in 0 .. 0.4 and tail in 0 .. 0.2, got {margin} and {tail}.")
-        self.output_size: Size = (int(canvas[0]), int(canvas[1]))
-        self._size, self._margin, self._tail = self.output_size, margin, tail
+        self._size: Size = (int(canvas[0]), int(canvas[1]))
+        self._margin, self._tail, self._statistics = margin, tail, statistics
+        self.output_size: Size = (self._size[0] + (3 if statistics else 0), self._size[1])
 
     def stages(self, image: GreyImage) -> dict[str, GreyImage]:
         """Return ``located`` (the part with ink), ``ink`` (paper removed, evened out), ``canvas``.
+
+        With `statistics` there follows ``statistics``, the canvas with the three rows below it.
 
         Raises
         ------
         ImageError
             If the image is no grey image, or nothing on it is clearly darker than the paper.
         """
-        crop = _locate(check_grey(image), self._tail)
-        ink, mask = _ink(crop)
+        crop, shrunk = _locate(check_grey(image), self._tail)
+        ink, mask, depth = _ink(crop)
         strength = float(np.percentile(ink[mask & (ink > 0)], 60))
         even = np.clip(ink * (255.0 / strength), 0.0, 255.0)
         even[~_near(mask)] = 0.0
         canvas = self._place(even, _box(mask, self._tail))
-        return {"located": crop, "ink": _bytes(even), "canvas": canvas}
+        found = {"located": crop, "ink": _bytes(even), "canvas": canvas}
+        if self._statistics:
+            rows = np.repeat(ink_levels(depth, shrunk)[:, np.newaxis], self._size[1], axis=1)
+            found["statistics"] = np.concatenate([canvas, rows])
+        return found
 
     def _place(self, even: Floats, box: tuple[float, float, float, float]) -> GreyImage:
         """Scale so that the box fits into the canvas, its middle on the canvas's middle."""
@@ -92,6 +107,35 @@ class SynsigPreprocessor(Preprocessor):
         return _bytes(small * np.float32(255.0 / strength))
 
 
+def ink_levels(depth: Floats, shrunk: float = 1.0) -> GreyImage:
+    """Describe the ink by three levels, 0 to 255.
+
+    Parameters
+    ----------
+    depth
+        float32 ``(H, W)``: how much darker than the paper a pixel is, 0 to 255.
+    shrunk
+        Pixels of the original image for one of these.
+
+    Returns
+    -------
+    uint8 ``(3,)``
+        With the ink's area (pixels above Otsu's threshold) and the number of its runs, along rows or
+        columns, whichever are more: ``255 / 12 * log(runs)``, the length of the line, from 1 to e^12
+        pixels; ``255 / 6 * (log(area / runs) + 1)``, the width of the stroke, from e^-1 to e^5 pixels;
+        and the mean depth of the ink.
+    """
+    mask = depth >= _threshold(depth)[0]
+    padded = np.pad(mask, 1)
+    down, across = padded[1:] & ~padded[:-1], padded[:, 1:] & ~padded[:, :-1]
+    runs = max(1, int(down.sum()), int(across.sum()))
+    width, length = max(1, int(mask.sum())) / runs * shrunk, runs * shrunk
+    dark = float(depth[mask].mean()) if mask.any() else 0.0
+    return _bytes(
+        np.array([255 / 12 * np.log(length), 255 / 6 * (np.log(width) + 1.0), dark], dtype=np.float32)
+    )
+
+
 def _bytes(values: Floats) -> GreyImage:
     return (values + np.float32(0.5)).clip(0, 255).astype(np.uint8)
 
@@ -110,22 +154,24 @@ def _shrunk(image: GreyImage) -> GreyImage:
     return small
 
 
-def _locate(image: GreyImage, tail: float) -> GreyImage:
-    """Cut out the part with ink at a resolution that shows it well."""
+def _locate(image: GreyImage, tail: float) -> tuple[GreyImage, float]:
+    """Cut out the part with ink at a resolution that shows it well; and by how much it was shrunk."""
     small = _shrunk(image)
     if small is image:
-        return image
-    _, mask = _ink(small)
+        return image, 1.0
+    _, mask, _ = _ink(small)
     top, bottom, left, right = _box(mask, tail)
     share = 0.06 * max(bottom - top, right - left) + 4
     scale = image.shape[0] / small.shape[0], image.shape[1] / small.shape[1]
     y0, y1 = max(0, int((top - share) * scale[0])), int((bottom + share) * scale[0]) + 1
     x0, x1 = max(0, int((left - share) * scale[1])), int((right + share) * scale[1]) + 1
-    return _shrunk(image[y0:y1, x0:x1])
+    part = image[y0:y1, x0:x1]
+    result = _shrunk(part)
+    return result, float(part.shape[1]) / float(result.shape[1])
 
 
-def _ink(image: GreyImage) -> tuple[Floats, NDArray[np.bool_]]:
-    """Darkness against the paper, and which pixels are ink.
+def _ink(image: GreyImage) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """Ink against the paper, which pixels are ink, and the darkness of all against the paper.
 
     Raises
     ------
@@ -147,7 +193,7 @@ def _ink(image: GreyImage) -> tuple[Floats, NDArray[np.bool_]]:
             f"the image ({image.shape[0]} x {image.shape[1]}) holds no ink: nothing stands out from the "
             "paper. Check that it is the right file and not a blank page."
         )
-    return np.maximum(depth - 0.3 * cut, 0.0), mask
+    return np.maximum(depth - 0.3 * cut, 0.0), mask, depth
 
 
 def _noise(grey: Floats) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sigzoo_students.backbones import StudentBase, StudentTiny
+from sigzoo_students.backbones import InkStatistics, StudentBase, StudentTiny
 
 from sigzoo.interfaces import Backbone, ImageError, UnknownNameError, UsageError
 
@@ -122,3 +122,63 @@ def test_wrong_sizes_and_unknown_layers_are_named(model):
         model(torch.rand(1, 1, 150, 220))
     with pytest.raises(UnknownNameError, match="stage1"):
         model.forward_layers(torch.rand(1, 1, 96, 192), ["stage9"])
+
+
+def with_rows(picture: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+    """Put three rows of one level each below pictures."""
+    rows = levels[:, None, :, None].expand(-1, 1, 3, picture.shape[3])
+    return torch.cat([picture, rows], dim=2)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_statistics_of_the_ink_extend_the_features_and_leave_the_learnt_ones_alone(kind):
+    torch.manual_seed(1)
+    plain, weighed = kind().eval(), kind(ink_weight=0.5).eval()
+    missing = weighed.load_state_dict(plain.state_dict(), strict=False)
+    assert missing.missing_keys == ["ink.frequencies"]
+    assert missing.unexpected_keys == []
+    picture = torch.rand(2, 1, 96, 192)
+    found = weighed.forward_layers(with_rows(picture, torch.rand(2, 3)), ["embedding", "with_ink"])
+    torch.testing.assert_close(found["embedding"], plain(picture))
+    assert found["with_ink"].shape == (2, weighed.feature_dim) == (2, plain.feature_dim + 128)
+    torch.testing.assert_close(found["with_ink"].norm(dim=1), torch.ones(2))
+    assert weighed.input_size == (99, 192)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_weight_of_none_passes_over_the_rows(kind):
+    model = kind(ink_weight=0.0).eval()
+    picture = torch.rand(2, 1, 96, 192)
+    one, other = (model(with_rows(picture, torch.full((2, 3), level))) for level in (0.0, 1.0))
+    torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert model.layers[-1] == "embedding"
+
+
+def test_ink_adds_a_gaussian_kernel_of_length_width_and_darkness_to_the_cosine():
+    """Against the kernel itself; random Fourier features come near it."""
+    rng = torch.Generator().manual_seed(3)
+    ink, weight = InkStatistics(0.5), 0.5
+    features = torch.nn.functional.normalize(torch.randn(200, 8, generator=rng), dim=1)
+    levels = 0.4 + 0.3 * torch.rand(200, 3, generator=rng)
+    found = ink(features, levels[:, None, :, None].expand(-1, 1, 3, 7))
+    natural = levels.double() * torch.tensor([12.0, 6.0, 1.0])
+    apart = (natural[:, None] - natural[None]) / torch.tensor([0.4, 0.2, 0.08])
+    kernel = torch.exp(-0.5 * apart.square().sum(dim=2))
+    expected = (features.double() @ features.double().T + weight * kernel) / (1.0 + weight)
+    error = (found @ found.T).double() - expected
+    assert float(error.square().mean().sqrt()) < 0.05
+    torch.testing.assert_close(torch.diagonal(error), torch.zeros(200).double(), atol=1e-5, rtol=0)
+
+
+def test_a_size_that_does_not_fit_can_lower_a_similarity_only_so_far():
+    ink = InkStatistics(0.4)
+    same = torch.nn.functional.normalize(torch.ones(2, 8), dim=1)
+    levels = torch.tensor([[0.2, 0.3, 0.4], [0.9, 0.3, 0.4]])
+    one, other = ink(same, levels[:, None, :, None].expand(-1, 1, 3, 7))
+    assert float(one @ other) > (1.0 - 0.4 * 0.35) / 1.4
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.5])
+def test_weights_of_the_ink_out_of_range_are_refused(weight):
+    with pytest.raises(UsageError, match="ink_weight"):
+        StudentTiny(ink_weight=weight)

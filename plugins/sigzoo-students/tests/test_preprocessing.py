@@ -45,6 +45,47 @@ def test_the_last_stage_is_the_result_and_the_image_stays_untouched(preprocess, 
     np.testing.assert_array_equal(signature, before)
 
 
+def bars(width: int, length: int = 200, grey: int = 40, apart: int = 30) -> np.ndarray:
+    """Four horizontal bars of a known width, length and grey on white paper."""
+    image = np.full((4 * (width + apart), length + 40), 255, np.uint8)
+    for number in range(4):
+        top = number * (width + apart) + apart // 2
+        image[top : top + width, 20 : 20 + length] = grey
+    return image
+
+
+@pytest.mark.parametrize(
+    ("width", "length", "grey"), [(3, 200, 40), (6, 200, 40), (3, 400, 120), (8, 300, 0)]
+)
+def test_the_statistics_are_the_length_width_and_darkness_of_the_ink(width, length, grey):
+    """Columns cross each of four bars once: runs = 4 * length, area / runs = width."""
+    found = SynsigPreprocessor(statistics=True)(bars(width, length, grey))
+    assert found.shape == (99, 192)
+    assert (np.ptp(found[96:], axis=1) == 0).all()
+    levels = found[96:, 0].astype(float)
+    np.testing.assert_allclose(levels[0], 255 / 12 * np.log(4 * length), atol=1.0)
+    np.testing.assert_allclose(levels[1], 255 / 6 * (np.log(width) + 1), atol=1.0)
+    np.testing.assert_allclose(levels[2], 255 - grey, atol=1.0)
+
+
+def test_the_statistics_count_the_pixels_of_the_image_however_large_it_is():
+    small = bars(12, 800, apart=100)
+    large = np.kron(small, np.ones((4, 4), np.uint8))
+    one, other = (
+        SynsigPreprocessor(statistics=True)(image)[96:, 0].astype(float) for image in (small, large)
+    )
+    np.testing.assert_allclose(other - one, [255 / 12 * np.log(4), 255 / 6 * np.log(4), 0.0], atol=3.0)
+
+
+def test_the_picture_is_the_same_with_statistics_and_without(preprocess, signature):
+    full = SynsigPreprocessor(statistics=True)
+    assert full.output_size == (99, 192)
+    stages = full.stages(signature)
+    assert list(stages) == ["located", "ink", "canvas", "statistics"]
+    np.testing.assert_array_equal(stages["canvas"], preprocess(signature))
+    np.testing.assert_array_equal(full(signature)[:96], preprocess(signature))
+
+
 @pytest.mark.parametrize("factor", [0.4, 0.7, 2.0, 5.0])
 def test_resolution_hardly_matters(preprocess, signature, factor):
     assert likeness(preprocess(signature), preprocess(resized(signature, factor))) > 0.9

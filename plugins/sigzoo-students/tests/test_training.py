@@ -92,11 +92,13 @@ def test_a_run_in_small_writes_weights_that_load(tmp_path):
 def test_the_base_model_keeps_a_head_with_a_place_for_each_familys_first_writer(tmp_path):
     file = read_weights(run(tmp_path, "base"), "safetensors")
     assert {part: each.shape for part, each in file.heads["writer"].items()} == {
-        "weight": (8, 256),
+        "weight": (8, 384),
         "bias": (8,),
     }
-    # The loss's scale is on the head, whose rows are the classes' directions.
-    lengths = torch.linalg.vector_norm(file.heads["writer"]["weight"], dim=1)
-    torch.testing.assert_close(lengths, torch.full((8,), 24.0), rtol=2e-3, atol=0)
-    backbone = StudentBase()
+    backbone = StudentBase(ink_weight=0.4)
     load_into(backbone, file.tensors, source="w")
+    # Rows are the classes' directions, and the logits the loss's: its scale times a cosine.
+    weight = file.heads["writer"]["weight"]
+    features = backbone.eval().forward_layers(torch.rand(2, 1, 99, 192), ["embedding", "with_ink"])
+    cosines = torch.nn.functional.normalize(weight[:, :256], dim=1) @ features["embedding"].T
+    torch.testing.assert_close(weight @ features["with_ink"].T, 24.0 * cosines, rtol=5e-3, atol=5e-2)

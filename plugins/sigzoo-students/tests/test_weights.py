@@ -7,44 +7,50 @@ import pytest
 import sigzoo_students
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
-from sigzoo_students.backbones import StudentTiny
-from sigzoo_students.preprocessing import SynsigPreprocessor
 
+import sigzoo
 from sigzoo.evaluation.protocols import Signatures, distance_protocol
+from sigzoo.model import SignatureModel
 from sigzoo.synthesis import Writer, varied
 
-WEIGHTS = Path(sigzoo_students.__file__).parent / "weights" / "synsig-tiny.safetensors"
+WEIGHTS = Path(sigzoo_students.__file__).parent / "weights"
+LARGEST = {"synsig-base": 12_000_000, "synsig-tiny": 1_500_000}
+"""Bytes."""
 
 
-@pytest.fixture(scope="module")
-def model() -> StudentTiny:
-    tensors = {key.removeprefix("backbone."): value for key, value in load_file(WEIGHTS).items()}
-    model = StudentTiny()
-    tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
-    model.load_state_dict(tensors, strict=True)
-    return model.eval()
+@pytest.fixture(scope="module", params=LARGEST)
+def model(request) -> SignatureModel:
+    return sigzoo.load(request.param, device="cpu")
 
 
-def embed(model: StudentTiny, images: list[np.ndarray]) -> np.ndarray:
-    preprocess = SynsigPreprocessor()
-    batch = torch.from_numpy(np.stack([preprocess(image) for image in images]))[:, None].float() / 255.0
-    with torch.inference_mode():
-        return model(batch).numpy()
+def embed(model: SignatureModel, images: list[np.ndarray]) -> np.ndarray:
+    return model.embed(images)
 
 
-def test_the_file_is_small_and_says_what_it_is():
-    assert WEIGHTS.stat().st_size <= 1_500_000
-    with safe_open(WEIGHTS, "pt") as file:
+@pytest.mark.parametrize(("name", "largest"), LARGEST.items())
+def test_the_file_is_small_and_says_what_it_is(name, largest):
+    path = WEIGHTS / f"{name}.safetensors"
+    assert path.stat().st_size <= largest
+    with safe_open(path, "pt") as file:
         facts = file.metadata()
-        assert all(key.startswith("backbone.") for key in file.keys())  # noqa: SIM118
-    assert facts["model"] == "synsig-tiny"
+    assert facts["model"] == name
     assert facts["licence"] == "BSD-3-Clause"
     assert "synthetic" in facts["trained_on"]
 
 
 def test_all_weights_are_finite(model):
-    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+    assert all(torch.isfinite(value).all() for value in model.backbone.state_dict().values())
+
+
+def test_the_base_models_head_knows_the_writers_that_it_was_trained_on():
+    """Writer n of the head is family n of the corpus; these signatures were not trained on."""
+    model = sigzoo.load("synsig-base", device="cpu")
+    images, labels = [], []
+    for number in range(0, 3000, 250):
+        for index in (100, 101):
+            images.append(Writer((2026, number)).genuine(index))
+            labels.append(number)
+    assert (model.logits(images).argmax(axis=1) == labels).mean() >= 0.8
 
 
 @pytest.mark.parametrize("rendering", [None, varied])
@@ -67,11 +73,11 @@ def test_forgeries_are_less_like_the_writer_than_genuine_signatures(model):
     assert np.mean(np.array(margins) > 0) >= 0.8
 
 
-def test_the_resolution_hardly_changes_the_features(model):
+def test_the_resolution_hardly_changes_the_learnt_features(model):
     from PIL import Image
 
     for n in range(5):
         image = Writer((779, n)).genuine(1)
         half = np.asarray(Image.fromarray(image).resize((image.shape[1] // 2, image.shape[0] // 2)))
-        a, b = embed(model, [image, half])
+        a, b = model.embed([image, half], layer="embedding")
         assert a @ b > 0.8

@@ -132,11 +132,11 @@ def load_or_build(
         return Corpus(**{name: file[name] for name in ("images", "family", "writer", "forger")})
 
 
-def real_names(folder: Path, split: str) -> Corpus:
+def real_names(folder: Path, split: str, preprocess: SynsigPreprocessor | None = None) -> Corpus:
     """Read a split of crossmedia: each name is a family, whose writers are the volunteers."""
     images = crossmedia(folder, [split])
     assert images.known.text is not None
-    preprocess = SynsigPreprocessor()
+    preprocess = preprocess or SynsigPreprocessor()
     canvases = []
     for path in images.files:
         with Image.open(path) as image:

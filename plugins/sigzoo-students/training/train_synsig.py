@@ -27,6 +27,8 @@ from sigzoo.interfaces import Backbone, TrainingBatch
 from sigzoo.weights import save_weights
 
 NETWORKS = {"base": StudentBase, "tiny": StudentTiny}
+INK_WEIGHT = 0.4
+"""Chosen by choose_ink_weight.py, with the weights of synsig-base: the best score."""
 SYNTHETIC = "synthetic signatures of sigzoo.synthesis"
 CROSSMEDIA = (
     "the train split of crossmedia (names written by volunteers; github.com/dishangti/Cross-media-Signatures,"
@@ -160,10 +162,16 @@ def embed(model: Backbone, images: np.ndarray) -> np.ndarray:
 
 def validate(model: Backbone, corpus: Corpus) -> dict[str, float]:
     """Equal error rates in percent on held-out synthetic families."""
-    writer = [f"{f}.{w}" for f, w in zip(corpus.family, corpus.writer, strict=True)]
-    known = Signatures(writer, writer, list(corpus.forger > 0), [str(f) for f in corpus.family])
-    measured = distance_protocol(embed(model, corpus.images), known, seeds=range(3), replicates=0)
+    measured = distance_protocol(
+        embed(model, corpus.images), signatures(corpus), seeds=range(3), replicates=0
+    )
     return {kind: round(m.eer, 2) for kind, m in measured.items()}
+
+
+def signatures(corpus: Corpus) -> Signatures:
+    """What the distance protocol must know of a corpus."""
+    writer = [f"{f}.{w}" for f, w in zip(corpus.family, corpus.writer, strict=True)]
+    return Signatures(writer, writer, list(corpus.forger > 0), [str(f) for f in corpus.family])
 
 
 def save(
@@ -182,13 +190,25 @@ def save(
         "trained_on": f"{SYNTHETIC} alone" if args.real is None else f"{SYNTHETIC}; {CROSSMEDIA}",
         "training": json.dumps({k: str(v) for k, v in facts.items() if k not in ("out", "cache", "real")}),
     }
-    heads = {"writer": writer_head(loss, corpus)} if args.model == "base" else {}
-    save_weights(
-        args.out,
-        {name: _half(each) for name, each in model.state_dict().items()},
-        {name: {part: _half(each) for part, each in head.items()} for name, head in heads.items()},
-        metadata,
-    )
+    head = writer_head(loss, corpus) if args.model == "base" else None
+    tensors, heads = finished(args.model, model.state_dict(), head)
+    save_weights(args.out, _halves(tensors), {key: _halves(each) for key, each in heads.items()}, metadata)
+
+
+def finished(
+    model: str, learnt: dict[str, torch.Tensor], head: dict[str, torch.Tensor] | None
+) -> tuple[dict[str, torch.Tensor], dict[str, dict[str, torch.Tensor]]]:
+    """What is published: the network with the ink's statistics, and a head that passes over them.
+
+    The learnt features become a shorter part of longer ones, so the head's weights are stretched.
+    """
+    network = NETWORKS[model](ink_weight=INK_WEIGHT)
+    tensors = {**network.state_dict(), **learnt}
+    if head is None:
+        return tensors, {}
+    assert network.ink is not None
+    weight = torch.nn.functional.pad((1.0 + INK_WEIGHT) ** 0.5 * head["weight"], (0, network.ink.size))
+    return tensors, {"writer": {**head, "weight": weight}}
 
 
 def writer_head(loss: AdditiveMarginSoftmax, corpus: Corpus) -> dict[str, torch.Tensor]:
@@ -206,8 +226,11 @@ def writer_head(loss: AdditiveMarginSoftmax, corpus: Corpus) -> dict[str, torch.
     return {"weight": loss.scale * centres, "bias": torch.zeros(len(chosen))}
 
 
-def _half(tensor: torch.Tensor) -> torch.Tensor:
-    return (tensor.detach().half() if tensor.is_floating_point() else tensor.detach()).cpu().contiguous()
+def _halves(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        name: (each.detach().half() if each.is_floating_point() else each.detach()).cpu().contiguous()
+        for name, each in tensors.items()
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,153 @@
+"""The bundled models against a forward pass in NumPy, written from the architecture, on the raw files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sigzoo_students
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+import sigzoo
+from sigzoo.model import SignatureModel
+from sigzoo.synthesis import Writer
+
+WEIGHTS = Path(sigzoo_students.__file__).parent / "weights"
+STEM_STRIDE = {"student-tiny": 4, "student-base": 2}
+DESCRIBED = {"student-tiny": ["stage2"], "student-base": ["stage2", "stage3"]}
+"""Stages whose channels' mean and deviation are features."""
+TOLERANCE = 2e-5
+"""Relative to a layer's largest value; the networks compute in single precision."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A model as it is loaded, its file as it is, images, and what the network sees of them."""
+
+    model: SignatureModel
+    file: dict[str, Array]
+    scans: list[NDArray[np.uint8]]
+    images: NDArray[np.uint8]
+
+    def expected(self) -> list[dict[str, Array]]:
+        """Every layer, for each image."""
+        backbone = self.model.card.backbone
+        weight = backbone.options.get("ink_weight")
+        return [forward_by_hand(self.file, image, backbone.name, weight) for image in self.images]
+
+
+@pytest.fixture(scope="module", params=["synsig-tiny", "synsig-base"])
+def bundled(request: pytest.FixtureRequest) -> Bundled:
+    model = sigzoo.load(request.param, device="cpu")
+    stored = load_file(WEIGHTS / f"{request.param}.safetensors")
+    scans = [Writer(31, script="latin").genuine(1), Writer(32).forgery(2)]
+    images = np.stack([model.preprocess(scan) for scan in scans])
+    return Bundled(model, {key: value.astype(np.float64) for key, value in stored.items()}, scans, images)
+
+
+def convolved(x: Array, weights: Array, stride: int) -> Array:
+    """Cross-correlation of ``(C, h, w)``, with zeros around it that keep the size where the stride is 1."""
+    side = weights.shape[2]
+    border = side // 2
+    x = np.pad(x, ((0, 0), (border, border), (border, border)))
+    height, width = ((length - side) // stride + 1 for length in x.shape[1:])
+    y = np.zeros((len(weights), height, width))
+    for row in range(side):
+        for column in range(side):
+            rows = slice(row, row + stride * height, stride)
+            columns = slice(column, column + stride * width, stride)
+            y += np.einsum("oc,chw->ohw", weights[:, :, row, column], x[:, rows, columns], optimize=True)
+    return y
+
+
+def normalised(x: Array, file: dict[str, Array], name: str) -> Array:
+    """Batch normalisation with the running statistics."""
+    weight, bias, mean, variance = (
+        file[f"{name}.{key}"].reshape(-1, *[1] * (x.ndim - 1))
+        for key in ("weight", "bias", "running_mean", "running_var")
+    )
+    return weight * (x - mean) / np.sqrt(variance + 1e-5) + bias
+
+
+def unit(x: Array, file: dict[str, Array], name: str, stride: int) -> Array:
+    """Convolution, normalisation, the input where the shape stays, and ReLU."""
+    y = normalised(convolved(x, file[f"{name}.conv.weight"], stride), file, f"{name}.bn")
+    if y.shape == x.shape:
+        y = y + x
+    return np.maximum(y, 0.0)
+
+
+def with_ink(features: Array, levels: Array, frequencies: Array, weight: float) -> Array:
+    """Append random Fourier features: cosines c become (c + weight k) / (1 + weight), k near the kernel."""
+    phases = frequencies @ levels
+    code = np.concatenate([np.cos(phases), np.sin(phases)]) / np.sqrt(len(frequencies))
+    both: Array = np.concatenate([features, np.sqrt(weight) * code]) / np.sqrt(1.0 + weight)
+    return both
+
+
+def forward_by_hand(
+    file: dict[str, Array], image: NDArray[np.uint8], network: str, ink_weight: float | None
+) -> dict[str, Array]:
+    """Every layer of one image, in double precision."""
+    file = {key.removeprefix("backbone."): value for key, value in file.items()}
+    bright = image / 255.0
+    x = (bright if ink_weight is None else bright[:-3])[np.newaxis]
+    found = {"stem": unit(x, file, "stem", STEM_STRIDE[network])}
+    x = found["stem"]
+    for stage in sorted({key.split(".")[0] for key in file if key.startswith("stage")}):
+        depth = len([key for key in file if key.startswith(stage) and key.endswith(".conv.weight")])
+        for number in range(depth):
+            x = unit(x, file, f"{stage}.{number}", 2 if number == 0 else 1)
+        found[stage] = x
+    found["squeeze"] = unit(x, file, "squeeze", 1)
+    parts = [found["squeeze"].ravel()]
+    for stage in DESCRIBED[network]:
+        channels = found[stage].reshape(len(found[stage]), -1)
+        parts += [channels.mean(axis=1), np.sqrt(channels.var(axis=1) + 1e-4)]
+    learnt = normalised(file["fc.weight"] @ np.concatenate(parts), file, "bn")
+    found["embedding"] = learnt / np.sqrt((learnt**2).sum())
+    if ink_weight:
+        levels = bright[-3:].mean(axis=1)
+        found["with_ink"] = with_ink(found["embedding"], levels, file["ink.frequencies"], ink_weight)
+    return found
+
+
+def difference(got: NDArray[np.float32], expected: list[Array]) -> float:
+    """Largest difference, relative to the largest value."""
+    wanted = np.stack(expected)
+    assert got.shape == wanted.shape
+    return float(np.abs(got - wanted).max() / np.abs(wanted).max())
+
+
+def test_every_layer_is_that_of_a_forward_pass_in_double_precision(bundled: Bundled) -> None:
+    backbone = bundled.model.backbone
+    x = torch.from_numpy((bundled.images / 255.0).astype(np.float32)[:, np.newaxis])
+    with torch.inference_mode():
+        got = backbone.forward_layers(x, backbone.layers)
+    expected = bundled.expected()
+    assert list(expected[0]) == list(backbone.layers)
+    for layer in backbone.layers:
+        assert difference(got[layer].numpy(), [each[layer] for each in expected]) < TOLERANCE, layer
+
+
+def test_features_of_the_card_are_the_last_layer_of_that_pass(bundled: Bundled) -> None:
+    layers = bundled.expected()
+    last = list(layers[0])[-1]
+    assert bundled.model.card.features.layer == last
+    got = bundled.model.embed(bundled.scans)
+    assert difference(got, [each[last] for each in layers]) < TOLERANCE
+
+
+def test_the_files_writer_head_is_linear_in_them(bundled: Bundled) -> None:
+    heads = {key.split(".")[1] for key in bundled.file if key.startswith("head.")}
+    assert set(bundled.model.heads) == heads
+    for head in heads:
+        weight, bias = (bundled.file[f"head.{head}.{key}"] for key in ("weight", "bias"))
+        logits = [weight @ list(each.values())[-1] + bias for each in bundled.expected()]
+        assert difference(bundled.model.logits(bundled.scans, head=head), logits) < TOLERANCE

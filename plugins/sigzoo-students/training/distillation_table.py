@@ -33,6 +33,7 @@ from sigzoo.evaluation.datasets import ImageSet, crossmedia
 from sigzoo.evaluation.protocols import distance_protocol
 from sigzoo.interfaces import Backbone
 from sigzoo.learning import DistillationSettings, InversionSettings, TrainingSettings, distill, invert, train
+from sigzoo.learning.settings import AUGMENTATIONS
 from sigzoo.weights import load_into, read_weights
 
 TEACHER, STUDENT = "synsig-base", "student-tiny"
@@ -213,6 +214,9 @@ def students(args: argparse.Namespace, data: Inputs) -> dict[str, Callable[[], P
         "(a) trained on synthetic signatures": direct,
         "(b) distilled on synthetic signatures": lambda: taught("synthetic", data.synthetic()),
         "distilled on inverted images alone": lambda: taught("inverted", data.inverted()),
+        "the same, augmented, features matched too": lambda: taught(
+            "matched", data.inverted(), loss="kd-feature", augment=AUGMENTATIONS
+        ),
         "distilled on images inverted in competition": lambda: taught("competed", data.competed()),
         "inverted images and crossmedia train, both KL terms": lambda: continual("continual", 1.7),
         "the same without the second KL term": lambda: continual("forgetting", 0.0),

@@ -179,6 +179,7 @@ class _Distillation:
         """The data that the teacher is asked about, labelled by its writers or not."""
         settings = self._settings
         data = self._source(settings.data, preprocessed=settings.preprocessed)
+        _require_writers(data, settings.data, "what is held out is measured by telling writers apart, so data")
         labelled = settings.labels == "head" or (settings.labels == "auto" and isinstance(data, StoredData))
         if labelled:
             data = _numbered(data, teacher.writers, settings)
@@ -195,10 +196,7 @@ class _Distillation:
         if settings.continual is None:
             return None
         data = self._source(settings.continual, preprocessed=settings.continual_preprocessed)
-        if len(np.unique(data.writers[data.forged == 0])) < 2:
-            raise DataError(
-                f"{settings.continual}: new data need at least 2 writers with genuine signatures."
-            )
+        _require_writers(data, settings.continual, "new data")
         split = split_per_writer(data, settings.validation, settings.seed)
         return _Part(data, split, settings.continual, teacher.writers)
 
@@ -263,6 +261,11 @@ def _check_loss(settings: DistillationSettings, loss: Loss) -> None:
         )
     if "new" not in loss.needs and settings.continual is not None:
         raise UsageError(f"The loss {settings.loss!r} learns no new writers; with new data use continual.")
+
+
+def _require_writers(data: ImageSet, where: str, what: str) -> None:
+    if len(np.unique(data.writers[data.forged == 0])) < 2:
+        raise DataError(f"{where}: {what} need at least 2 writers with genuine signatures.")
 
 
 def _numbered(data: ImageSet, outputs: int, settings: DistillationSettings) -> ImageSet:

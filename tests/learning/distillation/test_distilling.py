@@ -302,6 +302,7 @@ def spoilt(inverted, tmp_path):
         ({"data": "small.npz", "preprocessed": True}, DataError, r"\(10, 16\).*smaller"),
         ({"data": "nan.npz"}, DataError, "not finite"),
         ({"data": "alone.npz"}, DataError, "two genuine signatures"),
+        ({"data": "one.npz"}, DataError, "one.npz.*at least 2 writers"),
         ({"data": "dark.npz"}, UsageError, "--preprocessed"),
         ({"data": "cut.npz"}, DataError, "cut.npz"),
         ({"data": "synth:writers=3", "preprocessed": True}, UsageError, "only an .npz"),

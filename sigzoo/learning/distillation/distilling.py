@@ -179,7 +179,7 @@ class _Distillation:
         """The data that the teacher is asked about, labelled by its writers or not."""
         settings = self._settings
         data = self._source(settings.data, preprocessed=settings.preprocessed)
-        _require_writers(data, settings.data, "what is held out is measured by telling writers apart, so data")
+        _require_writers(data, settings.data, "data to measure a student on")
         labelled = settings.labels == "head" or (settings.labels == "auto" and isinstance(data, StoredData))
         if labelled:
             data = _numbered(data, teacher.writers, settings)

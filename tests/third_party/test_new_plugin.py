@@ -52,7 +52,7 @@ def test_all_that_new_plugins_provide_can_be_built(environment: Any) -> None:
 
 
 @pytest.mark.wheels
-@pytest.mark.parametrize(("model", "size"), [("ourlab", 64), ("our-models", 160)])
+@pytest.mark.parametrize(("model", "size"), [("ourlab", 64), ("our-models", 288)])
 def test_a_new_model_embeds_at_once(environment: Any, model: str, size: int) -> None:
     done = environment.sigzoo("embed", "signature.png", "-m", model, "-o", f"{model}.npz")
     assert done.returncode == 0, done.stderr

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from sigzoo.errors import DataError, UnknownNameError, UsageError
+from sigzoo.errors import UnknownNameError
+from sigzoo.learning.kept_settings import KeptSettings, require
 
 __all__ = ["AUGMENTATIONS", "CHOICES", "NOT_STATED", "TrainingSettings"]
 
@@ -27,12 +27,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 NOT_STATED = "not stated"
 
-_ELSEWHERE = frozenset({"output", "device", "workers", "plot"})
-"""Settings that change nothing about the numbers, so that a resumed run may differ in them."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingSettings:
+class TrainingSettings(KeptSettings):
     """Everything that decides a training run.
 
     Raises
@@ -45,6 +42,8 @@ class TrainingSettings:
 
     command: ClassVar[str] = "train"
     """What of `sigzoo` goes on with a run of these settings."""
+    kept_for: ClassVar[tuple[str, str]] = ("a training run", "training run")
+    elsewhere: ClassVar[frozenset[str]] = frozenset({"output", "device", "workers", "plot"})
 
     backbone: str
     """Name of the network, as `sigzoo plugins` lists them."""
@@ -120,19 +119,19 @@ class TrainingSettings:
         for step in self.augment:
             if step not in AUGMENTATIONS:
                 raise UnknownNameError("augmentation", step, AUGMENTATIONS)
-        _require(self.batch_size >= 2, "batch_size", "at least 2", self.batch_size)
+        require(self.batch_size >= 2, "batch_size", "at least 2", self.batch_size)
         for key in ("epochs", "per_writer", "drops", "workers"):
-            _require(getattr(self, key) >= 1, key, "at least 1", getattr(self, key))
+            require(getattr(self, key) >= 1, key, "at least 1", getattr(self, key))
         for key in ("clip_value", "clip_norm", "input_scale"):
             value = getattr(self, key)
-            _require(value is None or (isfinite(value) and value > 0), key, "above 0", value)
+            require(value is None or (isfinite(value) and value > 0), key, "above 0", value)
         for key in ("weight_decay", "warmup", "strength", "seed"):
             value = getattr(self, key)
-            _require(isfinite(value) and value >= 0, key, "at least 0", value)
-        _require(isfinite(self.rate) and self.rate > 0, "rate", "above 0", self.rate)
-        _require(0 < self.momentum < 1, "momentum", "between 0 and 1", self.momentum)
-        _require(0 < self.validation <= 0.5, "validation", "above 0 and at most 0.5", self.validation)
-        _require(self.per_writer <= self.batch_size, "per_writer", "at most batch_size", self.per_writer)
+            require(isfinite(value) and value >= 0, key, "at least 0", value)
+        require(isfinite(self.rate) and self.rate > 0, "rate", "above 0", self.rate)
+        require(0 < self.momentum < 1, "momentum", "between 0 and 1", self.momentum)
+        require(0 < self.validation <= 0.5, "validation", "above 0 and at most 0.5", self.validation)
+        require(self.per_writer <= self.batch_size, "per_writer", "at most batch_size", self.per_writer)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain data."""
@@ -141,43 +140,10 @@ class TrainingSettings:
     def for_publication(self) -> dict[str, Any]:
         """What decided the numbers, without the folders of the machine it was done on."""
         return {
-            **{key: value for key, value in self.to_json().items() if key not in _ELSEWHERE},
+            **{key: value for key, value in self.to_json().items() if key not in self.elsewhere},
             "data": self.data if self.data.startswith("synth:") else Path(self.data).name,
         }
 
     def summary(self) -> str:
         """What the card says of the model."""
         return f"{self.backbone} trained with {self.loss} by `sigzoo train`"
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any], where: str) -> Self:
-        """Read settings that `to_json` wrote.
-
-        Raises
-        ------
-        DataError
-            If there is something in them that no run has, or something is missing or of another type.
-        """
-        known = {each.name for each in fields(cls)}
-        surplus = sorted(set(values) - known)
-        if surplus:
-            raise DataError(f"{where}: holds {', '.join(surplus)}, which no training run has.")
-        try:
-            return cls(**values)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{where}: does not hold the settings of a training run: {error}.") from error
-
-    def differences(self, other: TrainingSettings) -> list[str]:
-        """Name the settings in which another run would give other numbers."""
-        mine, theirs = _plain(self), _plain(other)
-        return sorted(key for key in mine if key not in _ELSEWHERE and mine[key] != theirs[key])
-
-
-def _plain(settings: TrainingSettings) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(settings.to_json()))
-    return plain
-
-
-def _require(good: bool, name: str, wanted: str, value: object) -> None:
-    if not good:
-        raise UsageError(f"{name} must be {wanted}, got {value!r}.")

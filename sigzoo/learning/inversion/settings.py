@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from sigzoo.errors import DataError, UnknownNameError, UsageError
+from sigzoo.errors import UnknownNameError
+from sigzoo.learning.kept_settings import KeptSettings, require
 
 if TYPE_CHECKING:
     from sigzoo.interfaces import Size
@@ -21,13 +20,11 @@ PRECISIONS = ("float32", "bfloat16")
 WEIGHTS = ("cross_entropy", "tv_l1", "tv_l2", "l2", "statistics", "competition")
 """The terms of the objective, each of which the setting of its name weighs."""
 
-_ELSEWHERE = frozenset({"output", "device", "plot", "teacher_weights", "student_weights"})
-"""Settings that change nothing about the numbers; of weights the digest counts, not the place."""
 _WRITERS = re.compile(r"ALL|\d{1,9}|\d{1,9}-\d{1,9}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class InversionSettings:
+class InversionSettings(KeptSettings):
     """Everything that decides an inversion.
 
     The weights are those of terms over images on the scale 0 to 1, whatever scale the teacher
@@ -40,6 +37,12 @@ class InversionSettings:
     UnknownNameError
         If a value is none of those it may take.
     """
+
+    kept_for: ClassVar[tuple[str, str]] = ("an inversion", "inversion")
+    elsewhere: ClassVar[frozenset[str]] = frozenset(
+        {"output", "device", "plot", "teacher_weights", "student_weights"}
+    )
+    """Of weights the digest counts, not the place."""
 
     teacher: str
     """Name of a model with a writer head."""
@@ -100,24 +103,24 @@ class InversionSettings:
         object.__setattr__(self, "writers", str(self.writers).upper())
         if self.size is not None:
             object.__setattr__(self, "size", tuple(int(side) for side in self.size))
-            _require(len(self.size) == 2 and min(self.size) >= 1, "size", "height and width", self.size)
+            require(len(self.size) == 2 and min(self.size) >= 1, "size", "height and width", self.size)
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", str(self.precision), PRECISIONS)
         wanted = "ALL, a number of writers, or a range such as 0-99"
-        _require(_WRITERS.fullmatch(self.writers) is not None, "writers", wanted, self.writers)
+        require(_WRITERS.fullmatch(self.writers) is not None, "writers", wanted, self.writers)
         for key in ("per_writer", "batch_size", "iterations"):
-            _require(getattr(self, key) >= 1, key, "at least 1", getattr(self, key))
+            require(getattr(self, key) >= 1, key, "at least 1", getattr(self, key))
         for key in (*WEIGHTS, "first_statistics", "noise", "jitter", "seed", "first_label"):
             value = getattr(self, key)
-            _require(isfinite(value) and value >= 0, key, "at least 0", value)
+            require(isfinite(value) and value >= 0, key, "at least 0", value)
         for key in ("rate", "temperature"):
             value = getattr(self, key)
-            _require(isfinite(value) and value > 0, key, "above 0", value)
+            require(isfinite(value) and value > 0, key, "above 0", value)
         share = self.half_resolution
-        _require(0 <= share < 1, "half_resolution", "from 0 to below 1", share)
-        _require(self.output.suffix.lower() == ".npz", "output", "a file ending in .npz", str(self.output))
+        require(0 <= share < 1, "half_resolution", "from 0 to below 1", share)
+        require(self.output.suffix.lower() == ".npz", "output", "a file ending in .npz", str(self.output))
         plot = self.plot
-        _require(plot is None or plot.suffix.lower() == ".png", "plot", "a file ending in .png", str(plot))
+        require(plot is None or plot.suffix.lower() == ".png", "plot", "a file ending in .png", str(plot))
 
     def weight(self, term: str) -> float:
         """The weight of one of `WEIGHTS`; the competition's is 0 without a student."""
@@ -132,34 +135,6 @@ class InversionSettings:
             plain[key] = None if plain[key] is None else str(plain[key])
         return {**plain, "size": None if self.size is None else list(self.size)}
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any], where: str) -> InversionSettings:
-        """Read settings that `to_json` wrote.
-
-        Raises
-        ------
-        DataError
-            If there is something in them that no inversion has, or something is missing or of another type.
-        """
-        known = {each.name for each in fields(cls)}
-        surplus = sorted(set(values) - known)
-        if surplus:
-            raise DataError(f"{where}: holds {', '.join(surplus)}, which no inversion has.")
-        try:
-            return cls(**values)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{where}: does not hold the settings of an inversion: {error}.") from error
-
     def for_publication(self) -> dict[str, Any]:
         """What decided the numbers, without the folders of the machine it was done on."""
-        return {key: value for key, value in self.to_json().items() if key not in _ELSEWHERE}
-
-    def differences(self, other: InversionSettings) -> list[str]:
-        """Name the settings in which another inversion would give other images."""
-        mine, theirs = (json.loads(json.dumps(each.for_publication())) for each in (self, other))
-        return sorted(key for key in mine if mine[key] != theirs[key])
-
-
-def _require(good: bool, name: str, wanted: str, value: object) -> None:
-    if not good:
-        raise UsageError(f"{name} must be {wanted}, got {value!r}.")
+        return {key: value for key, value in self.to_json().items() if key not in self.elsewhere}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ __all__ = [
     "built_names",
     "clear_built",
     "read_built",
+    "remove_folder",
     "replacing",
     "run_folder",
     "run_names",
@@ -127,7 +129,7 @@ def read_built(name: str) -> BuiltModel | None:
         model = BuiltModel(name, folder, str(found["sha256"]), int(found["size"]), found)
         if model.spec.sha256 is None or not model.weights.is_file():
             raise ValueError(f"there is no {WEIGHTS}")
-    except (ArtifactError, KeyError, TypeError, ValueError) as error:
+    except (ArtifactError, KeyError, OverflowError, TypeError, ValueError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise ArtifactError(
             f"{folder} is damaged ({why}). `sigzoo build {name}` builds it again; `sigzoo cache clear {name}`"
@@ -186,12 +188,13 @@ def replacing(name: str) -> Iterator[Path]:
         try:
             yield fresh
             with keeping(target):
-                if target.exists():
+                if os.path.lexists(target):
                     target.replace(old)
                 fresh.replace(target)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):
+            remove_folder(old)
 
 
 def write_provenance(folder: Path, name: str, sha256: str, size: int, facts: dict[str, Any]) -> None:
@@ -214,11 +217,11 @@ def _tidy(target: Path) -> None:
     """Put right what a process that was killed while storing has left."""
     fresh, old = _beside(target, "new"), _beside(target, "old")
     with keeping(target):
-        if old.exists() and not target.exists():
+        if os.path.lexists(old) and not os.path.lexists(target):
             old.replace(target)
         for stray in (fresh, old):
-            if stray.exists():
-                shutil.rmtree(stray)
+            if os.path.lexists(stray):
+                remove_folder(stray)
 
 
 def clear_built(name: str, *, partial_only: bool = False) -> int:
@@ -232,10 +235,10 @@ def clear_built(name: str, *, partial_only: bool = False) -> int:
         If something cannot be removed.
     """
     freed = 0
-    if run_folder(name).is_dir():
+    if os.path.lexists(run_folder(name)):
         with locked(f"building-{name}", f"building {name}", wait=False):
             freed += _remove(run_folder(name))
-    if not partial_only and built_folder(name).is_dir():
+    if not partial_only and os.path.lexists(built_folder(name)):
         with locked(f"built-{name}", f"storing {name}"):
             freed += _remove(built_folder(name))
     return freed
@@ -246,10 +249,22 @@ def size_of(folder: Path) -> int:
     return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 
-def _remove(folder: Path) -> int:
-    if folder.is_symlink() or not folder.is_dir():
-        return 0
-    freed = size_of(folder)
-    with keeping(folder):
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of the cache; of one that is a link, say to a roomier disk, only the link goes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be removed.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+    else:
         shutil.rmtree(folder)
+
+
+def _remove(folder: Path) -> int:
+    with keeping(folder):
+        freed = 0 if folder.is_symlink() else size_of(folder)
+        remove_folder(folder)
     return freed

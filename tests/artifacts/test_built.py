@@ -133,6 +133,41 @@ def test_a_provenance_that_pins_nothing_is_damaged() -> None:
         read_built("student")
 
 
+@pytest.mark.parametrize("size", ["Infinity", "NaN", "1e999", "-1", "[]", "9" * 5000])
+def test_a_provenance_with_a_size_that_is_none_is_damaged(size: str) -> None:
+    store()
+    path = built_folder("student") / PROVENANCE
+    path.write_text(path.read_text().replace('"size": 7', f'"size": {size}'))
+    with pytest.raises(ArtifactError, match=r"is damaged .*`sigzoo build student`"):
+        read_built("student")
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a link", "a dangling link"])
+def test_a_folder_that_is_a_link_is_replaced_and_cleared_but_not_what_it_points_to(
+    tmp_path: Path, home: Path, there: bool
+) -> None:
+    far = tmp_path / "far"
+    if there:
+        far.mkdir()
+        (far / "mine").write_bytes(b"12345")
+    for folder in (built_folder("student"), run_folder("student")):
+        folder.parent.mkdir(parents=True)
+        folder.symlink_to(far)
+    for content in (b"first", b"second"):
+        store(content)
+        model = read_built("student")
+        assert model is not None
+        assert verified_weights(model).read_bytes() == content
+        assert [path.name for path in (home / "built").iterdir()] == ["student"]
+    built_folder("other").symlink_to(far)
+    assert clear_built("other") == 0
+    assert clear_built("student", partial_only=True) == 0
+    assert not list((home / "building").iterdir())
+    assert [path.name for path in (home / "built").iterdir()] == ["student"]
+    assert far.exists() is there
+    assert not there or (far / "mine").read_bytes() == b"12345"
+
+
 def test_the_cache_lists_built_models_and_interrupted_builds() -> None:
     store(b"weights")
     run_folder("other").mkdir(parents=True)

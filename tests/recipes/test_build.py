@@ -147,6 +147,34 @@ def test_what_is_damaged_is_refused_and_built_again(publish, home, fault):
     assert (built(home) / WEIGHTS).read_bytes() == whole
 
 
+@pytest.mark.parametrize(
+    "damage", [{"overrides": [1]}, {"agreement": None}, {"agreement": {}}, {"licence": "free"}, {"built": 3}]
+)
+def test_a_provenance_that_does_not_tell_all_is_no_reason_to_skip_the_build(publish, home, run, damage):
+    publish({"epochs": 2, "rate": 0.05})
+    build("toy-student")
+    path = built(home) / PROVENANCE
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    status, out, err = run("build", "toy-student")
+    assert (status, "was built before" in out) == (0, False), err
+    assert "was built before" in run("build", "toy-student")[1]
+
+
+@pytest.mark.parametrize("damage", [{"settings": [1]}, {"recipe": 3}])
+def test_a_run_that_does_not_tell_its_settings_does_not_go_on(publish, home, damage):
+    publish()
+
+    def stop(epoch: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build("toy-student", on_epoch=stop)
+    path = home / "building" / "toy-student" / "recipe.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    with pytest.raises(UsageError, match=r"has other settings: .*--force"):
+        build("toy-student")
+
+
 def test_a_model_of_an_earlier_recipe_is_refused_and_built_anew(publish, home):
     publish()
     old = build("toy-student").weights.read_bytes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sigzoo.artifacts import fetch_with_bar, locate
 from sigzoo.artifacts.built import (
     WEIGHTS,
     read_built,
+    remove_folder,
     replacing,
     run_folder,
     verified_weights,
@@ -35,7 +35,7 @@ from sigzoo.learning.distributed import session
 from sigzoo.learning.loop import DivergedError
 from sigzoo.learning.recipes.agreement import Agreement, answers, compare_answers
 from sigzoo.learning.recipes.planning import changed_settings, recipe_settings
-from sigzoo.learning.recipes.provenance import metadata, provenance
+from sigzoo.learning.recipes.provenance import is_whole, metadata, provenance
 from sigzoo.learning.results import EpochResult, TrainingResult
 from sigzoo.learning.run_folder import SETTINGS
 from sigzoo.learning.splits import split_per_writer
@@ -131,7 +131,7 @@ def build(
         result = _distilled(name, settings, resume, progress, on_epoch)
         stored = _store(name, settings, own, result)
         with keeping(run_folder(name)):
-            shutil.rmtree(run_folder(name))
+            remove_folder(run_folder(name))
     return stored
 
 
@@ -163,13 +163,12 @@ def _here(name: str, own: Mapping[str, Any]) -> BuildResult | None:
     """What was built before, unless it is of no use any more."""
     try:
         model = read_built(name)
-        if model is None or recipes.differences(model):
+        if model is None or recipes.differences(model) or not is_whole(model.provenance):
             return None
         weights = verified_weights(model)
     except ArtifactError:
         return None
-    before = model.provenance.get("overrides", {})
-    different = _different(before, json.loads(json.dumps(dict(own))))
+    different = _different(model.provenance["overrides"], json.loads(json.dumps(dict(own))))
     if different:
         raise UsageError(
             f"{name} is built already, with other settings: {', '.join(different)}. --force builds it again;"
@@ -178,7 +177,9 @@ def _here(name: str, own: Mapping[str, Any]) -> BuildResult | None:
     return BuildResult(name, weights, model.provenance, new=False)
 
 
-def _different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def _different(one: object, other: Mapping[str, Any]) -> list[str]:
+    if not isinstance(one, Mapping):
+        return sorted(other)
     return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
 
 
@@ -210,8 +211,8 @@ def _prepare(name: str, settings: DistillationSettings, force: bool) -> bool:
     begun = None if force else read_json(told)
     if begun is not None and begun != wanted:
         parts = [
-            *_different(begun.get("settings", {}), wanted["settings"]),
-            *_different(begun.get("recipe", {}), wanted["recipe"]),
+            *_different(begun.get("settings"), wanted["settings"]),
+            *_different(begun.get("recipe"), wanted["recipe"]),
         ]
         raise UsageError(
             f"{name}: an interrupted build in {folder} has other settings: {', '.join(parts)}. Go on with the"
@@ -220,8 +221,8 @@ def _prepare(name: str, settings: DistillationSettings, force: bool) -> bool:
     if begun is not None and (folder / SETTINGS).exists():
         return True
     with keeping(folder):
-        if folder.exists():
-            shutil.rmtree(folder)
+        if os.path.lexists(folder):
+            remove_folder(folder)
     make_folder(folder)
     write_json(told, wanted)
     return False

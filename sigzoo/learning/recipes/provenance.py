@@ -22,7 +22,7 @@ from sigzoo.learning.recipes.agreement import Agreement
 from sigzoo.learning.results import TrainingResult
 from sigzoo.registry import Card
 
-__all__ = ["metadata", "provenance"]
+__all__ = ["is_whole", "metadata", "provenance"]
 
 
 def metadata(name: str, settings: DistillationSettings) -> dict[str, str]:
@@ -85,6 +85,13 @@ def provenance(
         "built": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(sum(each.seconds for each in result.epochs), 1),
     }
+
+
+def is_whole(told: Mapping[str, Any]) -> bool:
+    """Whether a provenance that was read holds what is told of a model that was built before."""
+    needed = {"agreement": {"images", "percent", "required"}, "licence": {"weights"}, "overrides": set[str]()}
+    parts = all(isinstance(told.get(key), dict) and own <= told[key].keys() for key, own in needed.items())
+    return parts and isinstance(told.get("built"), str)
 
 
 def _files(card: Card) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(f"{path}: damaged, or no checkpoint: {reason:.200}") from error
     try:
+        if not isinstance(plain, dict):
+            raise TypeError(f"holds {type(plain).__name__}")
         if plain["format"] != _FORMAT:
             raise DataError(
                 f"{path}: a checkpoint of format {plain['format']!r}, this sigzoo reads {_FORMAT}."
@@ -78,7 +80,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
             network=dict(plain["network"]),
             optimiser=plain["optimiser"],
             scaler=plain["scaler"],
-            history=tuple(EpochResult(**each) for each in plain["history"]),
+            history=_history(plain["history"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: no checkpoint of a training run ({error!r:.200}).") from error
+
+
+def _history(rows: list[dict[str, Any]]) -> tuple[EpochResult, ...]:
+    """The epochs of a checkpoint: numbers throughout, in order, the first one the best so far."""
+    history = tuple(EpochResult(**each) for each in rows)
+    plain = all(isinstance(value, int | float | None) for each in history for value in astuple(each))
+    ordered = [each.epoch for each in history] == list(range(1, len(history) + 1))
+    if not (plain and ordered and all(each.best for each in history[:1])):
+        raise ValueError("its epochs do not follow each other")
+    return history

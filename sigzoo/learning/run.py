@@ -172,7 +172,7 @@ class Run:
             self._trainer.network.load_state_dict(found.network)
             self._trainer.optimiser.load_state_dict(found.optimiser)
             self._trainer.scaler.load_state_dict(found.scaler)
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        except (AttributeError, RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())
             raise DataError(f"{path}: does not fit the network of this run: {reason:.300}") from error
         self._history = found.history
@@ -194,7 +194,8 @@ def _quality(result: EpochResult, how: str) -> tuple[float, float]:
     else:
         found, sign = (result.eer, result.eer_new), -1.0
     values = [sign * each for each in found if each is not None]
-    return sum(values) / len(values), -(max(values) - min(values))
+    # Rounded, so that means of other fractions that are equal count as equal.
+    return round(sum(values) / len(values), 9), -round(max(values) - min(values), 9)
 
 
 def _require_plotting() -> None:

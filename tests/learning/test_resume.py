@@ -135,6 +135,30 @@ def test_a_damaged_checkpoint_is_named_and_kept(toy_settings, damage):
     assert path.read_bytes() == found
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plain: plain["history"][0].update(best=False),
+        lambda plain: plain["history"][0].update(epoch=5),
+        lambda plain: plain["history"][0].update(loss="low"),
+        lambda plain: plain.update(history=3),
+        lambda plain: plain.update(optimiser=3),
+        lambda plain: plain.update(optimiser={"state": {}}),
+        lambda plain: plain["network"].popitem(),
+        lambda plain: plain.update(network={"weight": "heavy"}),
+    ],
+)
+def test_a_checkpoint_whose_parts_are_of_another_kind_is_refused(toy_settings, change):
+    """What torch reads without complaint, and no run has written."""
+    train(toy_settings())
+    path = toy_settings().output / "checkpoint.pt"
+    plain = torch.load(path, weights_only=True)
+    change(plain)
+    torch.save(plain, path)
+    with pytest.raises(DataError, match=r"checkpoint\.pt"):
+        train(toy_settings(), resume=True)
+
+
 def test_a_checkpoint_that_would_run_something_is_refused(toy_settings, tmp_path):
     train(toy_settings())
 

@@ -161,5 +161,12 @@ def test_the_epoch_kept_has_the_highest_mean_and_of_equals_the_smaller_spread():
     assert _quality(result(90.0, 50.0), "auto") < good
     assert _quality(result(95.0, 40.0), "auto") < good
     assert _quality(result(60.0, 80.0), "auto") == good
+    # Equal means of other fractions are equal, however they are rounded.
+    for count in (6, 9, 12, 90):
+        shares = [100.0 * (right / count) for right in range(count + 1)]
+        for apart, near in zip(range(count // 3), range(1, count), strict=False):
+            one = result(shares[apart], shares[count - apart - 1])
+            other = result(shares[near], shares[count - near - 1])
+            assert _quality(other, "auto") > _quality(one, "auto")
     assert _quality(result(None, None, eer=5.0), "auto") > _quality(result(None, None, eer=6.0), "auto")
     assert _quality(result(9.0, 9.0, 4.0, 8.0), "eer") > _quality(result(99.0, 99.0, 4.0, 9.0), "eer")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import secrets
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.errors import SigzooError
+from sigzoo.learning.files import whole_file
 from sigzoo.learning.inversion.parts import Parts
 from sigzoo.learning.inversion.plan import Plan
 from sigzoo.weights import SignatureData
@@ -43,21 +42,12 @@ def assemble(parts: Parts, plan: Plan, shape: tuple[int, ...]) -> None:
     """
     settings = parts.settings
     labels = np.concatenate(plan.batches) + settings.first_label
-    dtype = np.dtype(np.uint8 if settings.uint8 else np.float32)
     output = settings.output
-    part = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     try:
-        try:
-            with part.open("wb") as file:
-                with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                    _add(archive, "x", (len(plan), *shape), dtype, _images(parts, plan))
-                    _add(archive, "y", labels.shape, labels.dtype, [labels])
-                    _add(archive, "yforg", labels.shape, labels.dtype, [np.zeros_like(labels)])
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(output)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole_file(output) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            _add(archive, "x", (len(plan), *shape), parts.dtype, _images(parts, plan))
+            _add(archive, "y", labels.shape, labels.dtype, [labels])
+            _add(archive, "yforg", labels.shape, labels.dtype, [np.zeros_like(labels)])
     except OSError as error:
         raise SigzooError(
             f"{output}: cannot be written: {error.strerror or error}. All images are kept in {parts.folder};"
@@ -85,7 +75,7 @@ def sheet_rows(data: Path, plan: Plan) -> list[list[NDArray[np.uint8]]]:
 
 def _images(parts: Parts, plan: Plan) -> Iterator[NDArray[np.generic]]:
     for number, labels in enumerate(plan.batches):
-        with parts.read(number) as part:
+        with parts.reading(number) as part:
             images = part["x"]
             for start in range(0, len(labels), _CHUNK):
                 yield images.rows(start, min(start + _CHUNK, len(labels)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +140,11 @@ class Parts:
         write_whole(folder / SETTINGS, f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode())
         return cls(settings, folder)
 
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Of the images as they are kept."""
+        return np.dtype(np.uint8 if self.settings.uint8 else np.float32)
+
     def path(self, number: int) -> Path:
         """The file of a batch."""
         return self.folder / f"batch-{number:06d}.npz"
@@ -170,34 +177,36 @@ class Parts:
             If a file is damaged or does not belong to the plan.
         """
         results: list[BatchResult] = []
+        stored = self.dtype
         for number, labels in enumerate(batches):
             if not self.path(number).exists():
                 break
-            with self.read(number) as part:
+            with self.reading(number) as part:
+                measures = part["measures"]
                 right = (
-                    part["x"].shape == (len(labels), *shape)
+                    (part["x"].shape, part["x"].dtype) == ((len(labels), *shape), stored)
                     and part["y"].shape == labels.shape
                     and np.array_equal(part["y"].read(), labels)
-                    and part["measures"].shape == (len(MEASURES),)
+                    and (measures.shape, measures.dtype) == ((len(MEASURES),), np.dtype(np.float64))
                 )
-                if not right:
-                    raise DataError(
-                        f"{part.path}: is not batch {number} of this inversion. Remove it and go on with"
-                        " --resume."
-                    )
-                results.append(BatchResult.from_array(number, part["measures"].read()))
+                result = BatchResult.from_array(number, measures.read()) if right else None
+                if result is None:
+                    raise DataError(f"{part.path}: is not batch {number} of this inversion.")
+                results.append(result)
         return results
 
-    def read(self, number: int) -> NpzFile:
-        """Open the file of a batch.
+    @contextmanager
+    def reading(self, number: int) -> Iterator[NpzFile]:
+        """Open the file of a batch for a block.
 
         Raises
         ------
         DataError
-            If it is damaged.
+            If it is damaged, however late that is found; says what to do.
         """
         try:
-            return open_npz(self.path(number))
+            with open_npz(self.path(number)) as part:
+                yield part
         except DataError as error:
             raise DataError(f"{error} Remove it and go on with --resume.") from error
 

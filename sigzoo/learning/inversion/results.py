@@ -44,12 +44,15 @@ class BatchResult:
         return np.array([np.nan if values[key] is None else values[key] for key in MEASURES], np.float64)
 
     @classmethod
-    def from_array(cls, batch: int, values: NDArray[np.float64]) -> BatchResult:
-        """What `to_array` wrote."""
+    def from_array(cls, batch: int, values: NDArray[np.float64]) -> BatchResult | None:
+        """What `to_array` wrote; `None` if it cannot have."""
         found: dict[str, Any] = {
             key: None if np.isnan(value) else float(value)
             for key, value in zip(MEASURES, values, strict=True)
         }
+        unknown = {key for key, value in found.items() if value is None}
+        if np.isinf(values).any() or not unknown <= {"competition", "student_differs"}:
+            return None
         for key in ("images", "as_wanted", "student_differs"):
             found[key] = None if found[key] is None else int(found[key])
         return cls(batch=batch, **found)

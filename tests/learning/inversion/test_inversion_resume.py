@@ -174,6 +174,23 @@ def test_a_damaged_batch_is_named_and_made_again_once_removed(stopped, small, tm
     np.savez(part, x=np.zeros((6, 1, 24, 32), np.float32), y=np.zeros(6, np.int64), measures=np.zeros(9))
     with pytest.raises(DataError, match="is not batch 0 of this inversion"):
         invert(settings, resume=True)
+    part.write_bytes(good)
+    with np.load(part) as file:
+        content = dict(file)
+    odd = content["measures"].copy()
+    for hostile in (
+        {"x": content["x"].astype(np.float64)},
+        {"x": (255 * content["x"]).astype(np.uint8)},
+        {"x": np.array([{"runs": "code"}], object)},
+        {"y": content["y"].astype(object)},
+        {"y": content["y"].astype(str)},
+        {"measures": odd.astype(str)},
+        {"measures": np.where(np.arange(len(odd)) == 1, np.nan, odd)},
+        {"measures": np.where(np.arange(len(odd)) == len(odd) - 2, np.inf, odd)},
+    ):
+        np.savez(part, **{**content, **hostile})
+        with pytest.raises(DataError, match=r"batch-000000.npz.*Remove it and go on with --resume"):
+            invert(settings, resume=True)
     part.unlink()
     whole = invert(small(iterations=5, output=tmp_path / "whole.npz"))
     assert without_time(invert(settings, resume=True)) == without_time(whole)

@@ -44,9 +44,14 @@ def check_places(settings: InversionSettings, *, resume: bool) -> None:
         read_inversion_settings(output)
         return
     for path in (folder, output, beside(output, "csv"), beside(output, "json")):
-        if path.exists():
+        if path.exists() and not (path is folder and _holds_nothing(folder)):
             way = "It holds an unfinished inversion: --resume, or choose" if path is folder else "Choose"
             raise UsageError(f"{path} is there already. {way} another file.")
+
+
+def _holds_nothing(folder: Path) -> bool:
+    """Whether a run that began here was stopped before it had written its settings."""
+    return folder.is_dir() and all(path.suffix == ".part" for path in folder.iterdir())
 
 
 def parts_folder(output: Path) -> Path:
@@ -133,7 +138,7 @@ class Parts:
                 )
             return cls(settings, folder)
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SigzooError(f"{folder}: cannot be made: {error.strerror or error}.") from error
         content = {"sigzoo_version": __version__, "settings": settings.to_json(), "networks": digests}

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sigzoo import load
 from sigzoo.errors import DataError, SigzooError, UsageError
 from sigzoo.learning import invert
 from sigzoo.learning.inversion.assembling import assemble
@@ -110,6 +111,20 @@ def test_a_full_disk_keeps_the_batches_that_are_finished(small, tmp_path, monkey
         invert(settings, on_batch=lambda batch, count: disk.setattr(os, "fsync", full))
     assert [path.name for path in sorted(folder.iterdir())] == ["batch-000000.npz", "settings.json"]
     assert without_time(invert(settings, resume=True)) == without_time(whole)
+
+
+def test_a_run_that_could_not_even_begin_is_no_hindrance(small, monkeypatch):
+    settings = small(iterations=5)
+    load("master")  # verifies the weights, which leaves a stamp in the cache
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(SigzooError, match="No space left"):
+            invert(settings)
+    folder = parts_folder(settings.output)
+    assert not list(folder.iterdir())
+    (folder / ".settings.json.0123.part").write_bytes(b"{")
+    assert invert(settings).images == 12
+    assert not folder.exists()
 
 
 def test_no_space_for_the_file_loses_nothing(small, tmp_path, monkeypatch):

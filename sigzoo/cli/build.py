@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sigzoo.cli.output import json_option, print_json
+from sigzoo.cli.training_options import add_parameters
 from sigzoo.learning.settings import CHOICES
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from sigzoo.learning.recipes.planning import Plan
 
 __all__ = ["build"]
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 _CHANGES: tuple[Callable[[Any], Any], ...] = (
     click.option("--epochs", type=int, help="Passes over the data."),
@@ -32,17 +31,11 @@ _CHANGES: tuple[Callable[[Any], Any], ...] = (
 )
 
 
-def _changes(command: _F) -> _F:
-    for option in reversed(_CHANGES):
-        command = option(command)
-    return command
-
-
 @click.command()
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and about how long; do nothing.")
 @click.option("--force", is_flag=True, help="Begin anew, whatever was built or begun before.")
-@_changes
+@add_parameters(_CHANGES)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @json_option
 def build(name: str, dry_run: bool, force: bool, device: str, as_json: bool, **given: Any) -> None:

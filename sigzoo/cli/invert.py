@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sigzoo.cli.output import json_option, print_json
+from sigzoo.cli.training_options import add_parameters
 from sigzoo.learning.inversion.settings import PRECISIONS, InversionSettings
 
 if TYPE_CHECKING:
@@ -75,14 +76,8 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
-def _add_parameters(command: _F) -> _F:
-    for parameter in reversed(_PARAMETERS):
-        command = parameter(command)
-    return command
-
-
 @click.command()
-@_add_parameters
+@add_parameters(_PARAMETERS)
 def invert(output: Path, resume: bool, as_json: bool, **given: Any) -> None:
     """Make images that a teacher takes for its writers', from its weights alone (DeepInversion).
 

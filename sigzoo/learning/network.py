@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from typing import Protocol
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from sigzoo.errors import PluginError, UsageError
 from sigzoo.interfaces import Backbone, Loss, TrainingBatch
 
-__all__ = ["BatchEnricher", "TrainedNetwork", "autocast", "check_needs"]
+__all__ = ["BatchEnricher", "TrainedNetwork", "autocast", "check_needs", "weights_digest"]
 
 _FIELDS = frozenset(each.name for each in fields(TrainingBatch))
 _OWN = _FIELDS - {"teacher_features", "teacher_logits", "new"}
@@ -157,3 +158,13 @@ class TrainedNetwork(nn.Module):
 def autocast(device: str, precision: str) -> AbstractContextManager[object]:
     """A block in which networks compute in a precision of `TrainingSettings`."""
     return nullcontext() if precision == "float32" else torch.autocast(device, _PRECISIONS[precision])
+
+
+def weights_digest(*parts: nn.Module) -> str:
+    """A SHA-256 over networks' parameters and buffers, to tell whether a resumed run has the same ones."""
+    found = hashlib.sha256()
+    for part in parts:
+        for name, tensor in sorted(part.state_dict().items()):
+            found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            found.update(tensor.contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()

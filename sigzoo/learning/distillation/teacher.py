@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from sigzoo.errors import UsageError
 from sigzoo.interfaces import Backbone, TrainingBatch
 from sigzoo.learning.data import ImageSet
 from sigzoo.learning.entering import Input
-from sigzoo.learning.network import autocast
+from sigzoo.learning.network import autocast, weights_digest
 from sigzoo.loading import find_card, load
 from sigzoo.progress import ProgressLike, bar
 from sigzoo.registry import Card
@@ -60,12 +59,7 @@ class Teacher:
 
     def digest(self) -> str:
         """A SHA-256 over its parameters, to tell whether a resumed run has the same teacher."""
-        found = hashlib.sha256()
-        for part in (self._backbone, self.head):
-            for name, tensor in part.state_dict().items():
-                found.update(name.encode())
-                found.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        return found.hexdigest()
+        return weights_digest(self._backbone, self.head)
 
     def __call__(self, pixels: Tensor, white: float) -> tuple[Tensor, Tensor]:
         """Features ``(N, D')`` and writer logits ``(N, W')``, float32, of images from 0 to `white`."""

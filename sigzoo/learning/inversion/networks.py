@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Literal
 
 import torch
@@ -12,7 +11,7 @@ from sigzoo.errors import UsageError
 from sigzoo.interfaces import Size
 from sigzoo.learning.distillation.teacher import teacher_card
 from sigzoo.learning.inversion.settings import InversionSettings
-from sigzoo.learning.network import autocast
+from sigzoo.learning.network import autocast, weights_digest
 from sigzoo.loading import find_card, load
 from sigzoo.model import SignatureModel
 
@@ -64,12 +63,7 @@ class Judge(nn.Module):
 
     def digest(self) -> str:
         """A SHA-256 over its weights, to tell whether they are those of the run that is resumed."""
-        found = hashlib.sha256()
-        for part in (self.backbone, self.head):
-            for name, tensor in sorted(part.state_dict().items()):
-                found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                found.update(tensor.contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
-        return found.hexdigest()
+        return weights_digest(self.backbone, self.head)
 
 
 def load_judge(role: Role, settings: InversionSettings) -> Judge:

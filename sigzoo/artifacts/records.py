@@ -17,6 +17,8 @@ from sigzoo.errors import ArtifactError
 __all__ = ["read_json", "read_record", "sweep", "update_json", "write_json"]
 
 _BESIDE = ".new"
+_LARGEST = 16 << 20
+"""Bytes; the provenance of a run of a thousand epochs takes a fiftieth."""
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -44,8 +46,10 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a small JSON object; `None` where there is none or it is damaged."""
+    """Read a small JSON object; `None` where there is none or it is damaged, large or no file."""
     try:
+        if not path.is_file() or path.stat().st_size > _LARGEST:
+            return None
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None

@@ -142,6 +142,18 @@ def test_a_provenance_with_a_size_that_is_none_is_damaged(size: str) -> None:
         read_built("student")
 
 
+def test_a_provenance_without_end_is_damaged_and_not_read() -> None:
+    store()
+    path = built_folder("student") / PROVENANCE
+    path.write_text(path.read_text() + (16 << 20) * " ")
+    with pytest.raises(ArtifactError, match=r"is damaged .*`sigzoo build student`"):
+        read_built("student")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(ArtifactError, match=r"is damaged .*`sigzoo build student`"):
+        read_built("student")
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["a link", "a dangling link"])
 def test_a_folder_that_is_a_link_is_replaced_and_cleared_but_not_what_it_points_to(
     tmp_path: Path, home: Path, there: bool

@@ -50,10 +50,6 @@ class StoredData:
         """Whether the images are in floating point, as inverted data are."""
         return self._file.dtype.kind == "f"
 
-    def describe(self) -> str:
-        """Say in a line what the file holds, for people."""
-        return self._file.describe()
-
     def digest(self) -> str:
         """A SHA-256 over the file and how its writers are numbered."""
         try:

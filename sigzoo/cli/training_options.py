@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -210,4 +211,4 @@ def report(result: TrainingResult, *, as_json: bool) -> None:
         )
         return
     click.echo(f"{result.name}: the weights of epoch {best.epoch} in {result.weights}")
-    click.echo(f"Use it: sigzoo --registry {result.registry} embed IMAGES -m {result.name}")
+    click.echo(f"Use it: sigzoo --registry {quote(str(result.registry))} embed IMAGES -m {result.name}")

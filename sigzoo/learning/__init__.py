@@ -1,4 +1,4 @@
-"""Training: one loop for every backbone and every loss, plugins' included."""
+"""Training, one loop for every backbone and every loss, plugins' included; distilling, inverting, building."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from shlex import quote
 from typing import TypeVar
 
 from sigzoo import __version__, zoo
@@ -97,7 +98,7 @@ def read_settings(folder: Path, kind: type[_Settings]) -> _Settings:
     if command != kind.command:
         raise UsageError(
             f"{folder}: the run there is one of `sigzoo {command}`; go on with it by"
-            f" `sigzoo {command} --resume -o {folder}`."
+            f" `sigzoo {command} --resume -o {quote(str(folder))}`."
         )
     return kind.from_json(values, str(path))
 

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,26 @@ def test_it_tells_each_epoch_and_what_to_do_next(run, toy, tmp_path):
     assert re.match(r"epoch 1/2  loss \d\.\d+  accuracy \d+\.\d\d %  EER \d+\.\d\d %  .* best$", lines[0])
     assert lines[1].startswith("epoch 2/2")
     assert f"sigzoo --registry {tmp_path / 'run' / 'registry.yaml'} embed" in lines[-1]
+
+
+def test_what_to_do_next_can_be_pasted_from_a_folder_with_a_space(run, toy, tmp_path):
+    status, out, _ = run(*toy(folder="my run"))
+    assert status == 0
+    told = shlex.split(out.splitlines()[-1].removeprefix("Use it: "))
+    assert told == [
+        "sigzoo",
+        "--registry",
+        str(tmp_path / "my run" / "registry.yaml"),
+        "embed",
+        "IMAGES",
+        "-m",
+        "my-run",
+    ]
+    status, _, err = run("distill", "--resume", "-o", tmp_path / "my run")
+    assert status == 2
+    command = re.search(r"go on with it by `(.*)`", err)
+    assert command is not None
+    assert shlex.split(command[1]) == ["sigzoo", "train", "--resume", "-o", str(tmp_path / "my run")]
 
 
 def test_json_stands_alone_on_stdout(run, toy):

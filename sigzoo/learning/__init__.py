@@ -1,4 +1,4 @@
-"""Training, one loop for every backbone and every loss, plugins' included; distilling, inverting, building."""
+"""Training, one loop for every backbone and loss, plugins' included; distilling, inverting and building."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def _lines(plan: Plan) -> dict[str, str]:
     needs = [f"{each.name}, {amount(each.size)}, {each.state}" for each in plan.needs]
     images = "unknown before they are fetched" if plan.images is None else f"about {plan.images:,} images"
     lines = {
-        "state": plan.state + (", a build was begun and goes on" if plan.interrupted else ""),
+        "state": plan.state + (", and a build was begun" if plan.interrupted else ""),
         "teacher": plan.teacher,
         "student": f"{plan.backbone}, {plan.parameters:,} parameters with its writer head",
         "data": f"{plan.data}, {images}",

@@ -21,7 +21,7 @@ from sigzoo.errors import (
     VerificationError,
     WeightsError,
 )
-from sigzoo.learning import BuildError, build
+from sigzoo.learning import BuildError, EpochResult, build
 from sigzoo.synthesis import Writer
 from sigzoo.weights import SignatureData
 
@@ -239,6 +239,25 @@ def test_an_interrupted_build_does_not_go_on_with_other_settings(publish, home):
     seen = []
     assert build("toy-student", force=True, on_epoch=lambda epoch: seen.append(epoch.epoch)).new
     assert seen == [1, 2, 3, 4, 5]
+
+
+def test_a_forced_build_that_was_stopped_goes_on_without_force(publish, home):
+    publish()
+    before = build("toy-student").weights.read_bytes()
+
+    def stop(epoch: EpochResult) -> None:
+        if epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build("toy-student", changed={"epochs": 5}, force=True, on_epoch=stop)
+    assert (built(home) / WEIGHTS).read_bytes() == before
+    with pytest.raises(UsageError, match="built already, with other settings: epochs"):
+        build("toy-student", changed={"epochs": 6})
+    seen = []
+    resumed = build("toy-student", changed={"epochs": 5}, on_epoch=lambda epoch: seen.append(epoch.epoch))
+    assert (resumed.new, seen) == (True, [3, 4, 5])
+    assert resumed.provenance["overrides"] == {"epochs": 5}
 
 
 def test_what_was_built_stays_until_the_next_is_whole(publish, home):

@@ -119,11 +119,11 @@ def build(
     settings = completed(recipe_settings(name, changed, device=device))
     _check_early(settings)
     own = changed_settings(name, changed)
-    here = None if force else _here(name, own)
+    here = None if force else _here(name, own, settings)
     if here is not None:
         return here
     with locked(f"building-{name}", f"building {name}"):
-        here = None if force else _here(name, own)  # another process may have built it meanwhile
+        here = None if force else _here(name, own, settings)  # another process may have built it meanwhile
         if here is not None:
             return here
         _fetch_all(name, recipe)
@@ -159,8 +159,8 @@ def _check_early(settings: DistillationSettings) -> None:
         pass
 
 
-def _here(name: str, own: Mapping[str, Any]) -> BuildResult | None:
-    """What was built before, unless it is of no use any more."""
+def _here(name: str, own: Mapping[str, Any], settings: DistillationSettings) -> BuildResult | None:
+    """What was built before, unless it is of no use any more or a forced build of these settings goes on."""
     try:
         model = read_built(name)
         if model is None or recipes.differences(model) or not is_whole(model.provenance):
@@ -169,10 +169,12 @@ def _here(name: str, own: Mapping[str, Any]) -> BuildResult | None:
     except ArtifactError:
         return None
     different = _different(model.provenance["overrides"], json.loads(json.dumps(dict(own))))
+    if different and read_json(run_folder(name) / _RECIPE) == _asked(name, settings):
+        return None
     if different:
         raise UsageError(
             f"{name} is built already, with other settings: {', '.join(different)}. --force builds it again;"
-            " without options of your own, what is there is used."
+            " what is there can be used as it is, by its name."
         )
     return BuildResult(name, weights, model.provenance, new=False)
 
@@ -196,6 +198,13 @@ def _fetch_all(name: str, recipe: Recipe) -> None:
         raise OfflineError(f"{name} cannot be built without {what}:\n" + "\n".join(missing))
 
 
+def _asked(name: str, settings: DistillationSettings) -> dict[str, Any]:
+    """What decides a run, as the file in its folder holds it."""
+    said = {"recipe": recipes.recipe_facts(name), "settings": settings.for_publication()}
+    asked: dict[str, Any] = json.loads(json.dumps(said))
+    return asked
+
+
 def _prepare(name: str, settings: DistillationSettings, force: bool) -> bool:
     """Make the folder of the run; whether it holds one that goes on.
 
@@ -206,8 +215,7 @@ def _prepare(name: str, settings: DistillationSettings, force: bool) -> bool:
     """
     folder = run_folder(name)
     told = folder / _RECIPE
-    said = {"recipe": recipes.recipe_facts(name), "settings": settings.for_publication()}
-    wanted: dict[str, Any] = json.loads(json.dumps(said))
+    wanted = _asked(name, settings)
     begun = None if force else read_json(told)
     if begun is not None and begun != wanted:
         parts = [

@@ -60,7 +60,7 @@ class Plan:
     state: str
     """Whether the model is built already."""
     interrupted: bool
-    """Whether a build was begun, which goes on."""
+    """Whether a build was begun and has not ended."""
     output: Path
     licence: str
     commercial_use: bool

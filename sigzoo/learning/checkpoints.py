@@ -62,12 +62,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
         If it cannot be read, is damaged, or is no checkpoint of a training run.
     """
     try:
-        plain = torch.load(path, map_location="cpu", weights_only=True)
+        content = io.BytesIO(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    except Exception as error:  # torch raises many kinds on damaged or hostile files
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(f"{path}: damaged, or no checkpoint: {reason:.200}") from error
+    try:
+        plain = torch.load(content, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds, some with the advice to read it unsafely
+        raise DataError(
+            f"{path}: damaged, or no checkpoint, so that the run cannot go on. Put back a copy of it, or"
+            " begin anew in another folder (a build: with --force)."
+        ) from error
     try:
         if not isinstance(plain, dict):
             raise TypeError(f"holds {type(plain).__name__}")

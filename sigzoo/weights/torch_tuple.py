@@ -57,8 +57,9 @@ def read_torch_tuple(data: bytes, where: str) -> tuple[dict[str, Tensor], dict[s
             value = torch.load(io.BytesIO(safe), map_location="cpu", weights_only=True)
         parts = [_state(part) for part in value]
     except Exception as problem:
+        # Without torch's own words, which may advise to read the file unsafely.
         raise WeightsError(
-            f"{where}: torch cannot read it ({type(problem).__name__}: {problem!s:.200})."
+            f"{where}: torch cannot read it ({type(problem).__name__}); it is damaged, or of another layout."
         ) from problem
     return parts[0], {name: part for name, part in zip(HEADS, parts[1:], strict=True) if part}
 

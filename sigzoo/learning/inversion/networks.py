@@ -114,8 +114,14 @@ def check_student(student: Judge, teacher: Judge, size: Size) -> None:
     Raises
     ------
     UsageError
-        If it knows another number of writers, or does not take images of that size.
+        If it is the teacher itself, knows another number of writers, or does not take images of
+        that size.
     """
+    if student.digest() == teacher.digest():
+        raise UsageError(
+            f"The student {student.name!r} has the teacher's own weights, and never disagrees with it. Name a"
+            " student distilled from it."
+        )
     if student.writers != teacher.writers:
         raise UsageError(
             f"The student {student.name!r} tells {student.writers} writers apart, the teacher"

@@ -170,6 +170,7 @@ def test_what_is_left_beside_the_file(small, tmp_path):
         ({"teacher": "synsig-tiny"}, UsageError, "keeps no writer head"),
         ({"teacher": "plain"}, UsageError, "'plain' has no BatchNorm2d layer"),
         ({"compete": "synsig-tiny"}, UsageError, "synsig-tiny keeps no writer head, so it cannot compete"),
+        ({"compete": "master"}, UsageError, "'master' has the teacher's own weights"),
         ({"writers": "5"}, UsageError, "'master' has 4 outputs; ask for 1 to 4 of them"),
         ({"writers": "0"}, UsageError, "ask for 1 to 4 of them"),
         ({"writers": "2-4"}, UsageError, "numbered from 0 to 3"),

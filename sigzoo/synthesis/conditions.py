@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -93,7 +94,7 @@ def binarised(rng: np.random.Generator) -> tuple[Pen, Scan]:
 
 def tablet(rng: np.random.Generator) -> tuple[Pen, Scan]:
     """Draw a stylus and a signing tablet: even dark lines on pure white, 300 dpi."""
-    pen = _stylus(rng)
+    pen = PENS["stylus"](rng)
     return pen, Scan(
         margin=float(rng.uniform(0.5, 6.0)), paper=255.0, noise=0.0, blur=float(rng.uniform(0, 0.6))
     )
@@ -178,55 +179,53 @@ def _paper_pen(rng: np.random.Generator) -> tuple[bool, Pen]:
     return kind == "pencil", PENS[kind](rng)
 
 
-def _ballpoint(rng: np.random.Generator) -> Pen:
+def _drawn(parts: Mapping[str, float | tuple[float, float]], rng: np.random.Generator) -> Pen:
+    """Draw a pen: what is a range evenly from it, in this order; what is a number as it is."""
     return Pen(
-        width=float(rng.uniform(0.25, 0.5)),
-        swell=float(rng.uniform(0.4, 0.9)),
-        thinning=float(rng.uniform(0.1, 0.4)),
-        darkness=float(rng.uniform(0.65, 0.92)),
-        fading=float(rng.uniform(0.1, 0.4)),
-        grain=float(rng.uniform(0.04, 0.16)),
+        **{
+            part: float(rng.uniform(*value)) if isinstance(value, tuple) else value
+            for part, value in parts.items()
+        }
     )
 
 
-def _fibre(rng: np.random.Generator) -> Pen:
-    return Pen(
-        width=float(rng.uniform(0.45, 1.0)),
-        swell=float(rng.uniform(0.4, 0.9)),
-        thinning=float(rng.uniform(0.1, 0.4)),
-        darkness=float(rng.uniform(0.8, 0.97)),
-        fading=float(rng.uniform(0.02, 0.15)),
-        grain=float(rng.uniform(0.01, 0.06)),
-    )
-
-
-def _pencil(rng: np.random.Generator) -> Pen:
-    return Pen(
-        width=float(rng.uniform(0.3, 0.6)),
-        swell=float(rng.uniform(0.2, 0.7)),
-        thinning=float(rng.uniform(0.0, 0.3)),
-        darkness=float(rng.uniform(0.3, 0.6)),
-        fading=float(rng.uniform(0.2, 0.5)),
-        grain=float(rng.uniform(0.15, 0.35)),
-    )
-
-
-def _stylus(rng: np.random.Generator) -> Pen:
-    return Pen(
-        width=float(rng.uniform(0.25, 0.9)),
-        swell=0.0,
-        thinning=float(rng.uniform(0.0, 0.1)),
-        darkness=float(rng.uniform(0.85, 1.0)),
-        fading=0.0,
-        grain=0.0,
-    )
-
+_PENS: dict[str, dict[str, float | tuple[float, float]]] = {
+    "ballpoint": {
+        "width": (0.25, 0.5),
+        "swell": (0.4, 0.9),
+        "thinning": (0.1, 0.4),
+        "darkness": (0.65, 0.92),
+        "fading": (0.1, 0.4),
+        "grain": (0.04, 0.16),
+    },
+    "fibre": {
+        "width": (0.45, 1.0),
+        "swell": (0.4, 0.9),
+        "thinning": (0.1, 0.4),
+        "darkness": (0.8, 0.97),
+        "fading": (0.02, 0.15),
+        "grain": (0.01, 0.06),
+    },
+    "pencil": {
+        "width": (0.3, 0.6),
+        "swell": (0.2, 0.7),
+        "thinning": (0.0, 0.3),
+        "darkness": (0.3, 0.6),
+        "fading": (0.2, 0.5),
+        "grain": (0.15, 0.35),
+    },
+    "stylus": {
+        "width": (0.25, 0.9),
+        "swell": 0.0,
+        "thinning": (0.0, 0.1),
+        "darkness": (0.85, 1.0),
+        "fading": 0.0,
+        "grain": 0.0,
+    },
+}
 
 PENS: dict[str, Callable[[np.random.Generator], Pen]] = {
-    "ballpoint": _ballpoint,
-    "fibre": _fibre,
-    "pencil": _pencil,
-    "stylus": _stylus,
+    name: partial(_drawn, parts) for name, parts in _PENS.items()
 }
 """Kinds of pen by name."""
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sigzoo.cli.output import json_option, print_json
-from sigzoo.cli.training_options import add_parameters
+from sigzoo.cli.training_options import add_parameters, tell
 from sigzoo.learning.settings import CHOICES
 
 if TYPE_CHECKING:
-    from sigzoo.learning import EpochResult
     from sigzoo.learning.recipes.building import BuildResult
     from sigzoo.learning.recipes.planning import Plan
 
@@ -56,26 +55,11 @@ def build(name: str, dry_run: bool, force: bool, device: str, as_json: bool, **g
     if dry_run:
         _show(learning.plan(name, changed, device=device), as_json)
         return
-    shown = _Teller(as_json)
+    on_epoch = tell(None, on_stderr=as_json, figures=[("agreement", "agreement")])
     result = learning.build(
-        name, changed=changed, device=device, force=force, progress=True, on_epoch=shown.epoch
+        name, changed=changed, device=device, force=force, progress=True, on_epoch=on_epoch
     )
     _report(result, as_json)
-
-
-class _Teller:
-    """Tells each epoch in a line; beside JSON on stderr."""
-
-    def __init__(self, beside: bool) -> None:
-        self._beside = beside
-
-    def epoch(self, epoch: EpochResult) -> None:
-        parts = [f"epoch {epoch.epoch}", f"loss {epoch.loss:.4f}"]
-        if epoch.agreement is not None:
-            parts.append(f"agreement {epoch.agreement:.2f} %")
-        click.echo(
-            "  ".join([*parts, f"{epoch.seconds:.1f} s"]) + ("  best" if epoch.best else ""), err=self._beside
-        )
 
 
 def _report(result: BuildResult, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What `sigzoo train` and `sigzoo distill` share: options, what they mean, and what is told of a run."""
+"""What the commands that train share: options, what they mean, and what is told of a run."""
 
 from __future__ import annotations
 
@@ -179,12 +179,16 @@ _FIGURES = (
 )
 
 
-def tell(epochs: int, *, on_stderr: bool) -> Callable[[EpochResult], None]:
-    """A function that tells each epoch in a line."""
+def tell(
+    epochs: int | None, *, on_stderr: bool, figures: Iterable[tuple[str, str]] = _FIGURES
+) -> Callable[[EpochResult], None]:
+    """A function that tells each epoch in a line: its number, of how many where that is known, and figures."""
+    of = "" if epochs is None else f"/{epochs}"
+    figures = tuple(figures)
 
     def line(epoch: EpochResult) -> None:
-        parts = [f"epoch {epoch.epoch}/{epochs}", f"loss {epoch.loss:.4f}"]
-        for key, label in _FIGURES:
+        parts = [f"epoch {epoch.epoch}{of}", f"loss {epoch.loss:.4f}"]
+        for key, label in figures:
             value = getattr(epoch, key)
             if value is not None:
                 parts.append(f"{label} {value:.2f} %")

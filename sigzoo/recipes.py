@@ -13,6 +13,7 @@ from sigzoo import zoo
 from sigzoo.artifacts.built import BuiltModel, read_built, verified_weights
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.errors import ArtifactError, UsageError, WeightsError
+from sigzoo.plain import plain
 from sigzoo.registry import Recipe
 
 __all__ = [
@@ -76,8 +77,8 @@ def recipe_facts(name: str) -> dict[str, Any]:
         "input_scale": card.input_scale,
         "heads": msgspec.to_builtins(card.heads),
     }
-    plain: dict[str, Any] = json.loads(json.dumps(facts))
-    return plain
+    found: dict[str, Any] = plain(facts)
+    return found
 
 
 def recipe_digest(facts: dict[str, Any]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from types import NoneType
 from typing import Any, ClassVar, Self
 
 from sigzoo.errors import DataError, SigzooError, UsageError
+from sigzoo.plain import plain
 
 __all__ = ["KeptSettings", "require"]
 
@@ -64,7 +64,7 @@ class KeptSettings:
 
     def differences(self, other: Self) -> list[str]:
         """Name the settings in which another run would give other numbers."""
-        mine, theirs = (json.loads(json.dumps(each.to_json())) for each in (self, other))
+        mine, theirs = (plain(each.to_json()) for each in (self, other))
         return sorted(key for key in mine if key not in self.elsewhere and mine[key] != theirs[key])
 
 

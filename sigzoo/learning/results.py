@@ -20,6 +20,7 @@ from sigzoo.learning.files import write_whole
 from sigzoo.learning.network import TrainedNetwork
 from sigzoo.learning.settings import NOT_STATED, TrainingSettings
 from sigzoo.learning.synthetic import is_synthetic, parse_synthetic
+from sigzoo.plain import plain
 from sigzoo.weights import save_weights
 
 __all__ = ["EpochResult", "TrainingResult", "draw_curve", "publish", "write_log"]
@@ -146,8 +147,7 @@ def _registry(
 
 
 def _component(name: str, options: Mapping[str, Any]) -> str | dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(dict(options)))
-    return {"name": name, **plain} if plain else name
+    return {"name": name, **plain(dict(options))} if options else name
 
 
 def _code_licence(settings: TrainingSettings, distribution: str) -> str:

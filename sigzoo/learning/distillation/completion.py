@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from sigzoo.learning.distillation.teacher import teacher_card
 from sigzoo.learning.settings import NOT_STATED
 from sigzoo.learning.synthetic import is_synthetic, parse_synthetic
 from sigzoo.loading import build_preprocessor
+from sigzoo.plain import plain
 from sigzoo.registry import Card
 from sigzoo.registry.cards import with_tuples
 
@@ -35,8 +34,8 @@ def completed(settings: DistillationSettings) -> DistillationSettings:
     """
     name, card = teacher_card(settings.teacher)
     preprocessor = card.preprocessor
-    given = (settings.preprocessor, _plain(settings.preprocessor_options))
-    theirs = (preprocessor.name, _plain(preprocessor.options))
+    given = (settings.preprocessor, plain(dict(settings.preprocessor_options)))
+    theirs = (preprocessor.name, plain(dict(preprocessor.options)))
     if settings.preprocessor and given != theirs:
         raise UsageError(
             f"A student sees what its teacher sees: {name} has the preprocessor {preprocessor.name!r} with"
@@ -56,12 +55,6 @@ def completed(settings: DistillationSettings) -> DistillationSettings:
         trained_on=_origin(settings, name, card) if settings.trained_on is None else settings.trained_on,
     )
     return replace(settings, backbone_options=_fitting_options(settings, card))
-
-
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as JSON has them."""
-    plain: dict[str, Any] = json.loads(json.dumps(dict(options)))
-    return plain
 
 
 def _terms(settings: DistillationSettings, name: str, card: Card) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -40,6 +39,7 @@ from sigzoo.learning.results import EpochResult, TrainingResult
 from sigzoo.learning.run_folder import SETTINGS
 from sigzoo.learning.splits import split_per_writer
 from sigzoo.loading import load
+from sigzoo.plain import plain
 from sigzoo.progress import ProgressLike
 from sigzoo.registry import Recipe
 from sigzoo.registry.cards import with_tuples
@@ -168,7 +168,7 @@ def _here(name: str, own: Mapping[str, Any], settings: DistillationSettings) -> 
         weights = verified_weights(model)
     except ArtifactError:
         return None
-    different = _different(model.provenance["overrides"], json.loads(json.dumps(dict(own))))
+    different = _different(model.provenance["overrides"], plain(dict(own)))
     if different and read_json(run_folder(name) / _RECIPE) == _asked(name, settings):
         return None
     if different:
@@ -201,7 +201,7 @@ def _fetch_all(name: str, recipe: Recipe) -> None:
 def _asked(name: str, settings: DistillationSettings) -> dict[str, Any]:
     """What decides a run, as the file in its folder holds it."""
     said = {"recipe": recipes.recipe_facts(name), "settings": settings.for_publication()}
-    asked: dict[str, Any] = json.loads(json.dumps(said))
+    asked: dict[str, Any] = plain(said)
     return asked
 
 

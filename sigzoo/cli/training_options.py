@@ -182,7 +182,7 @@ _FIGURES = (
 def tell(
     epochs: int | None, *, on_stderr: bool, figures: Iterable[tuple[str, str]] = _FIGURES
 ) -> Callable[[EpochResult], None]:
-    """A function that tells each epoch in a line: its number, of how many where that is known, and figures."""
+    """A function that tells each epoch in a line: its number, of how many if that is known, and figures."""
     of = "" if epochs is None else f"/{epochs}"
     figures = tuple(figures)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from sigzoo_students.preprocessing import SynsigPreprocessor
 
 from sigzoo.errors import ImageError
 from sigzoo.evaluation.datasets import crossmedia
+from sigzoo.imaging import read_image
+from sigzoo.parallel import process_map
 from sigzoo.synthesis.conditions import Rendering, varied
 from sigzoo.synthesis.writer import Writer
 
@@ -99,19 +100,9 @@ def _images(family: Family) -> list[tuple[NDArray[np.uint8], int, int, int]]:
 def build(seed: int, families: range, genuine: int, workers: int, *, sittings: bool = False) -> Corpus:
     """Make the families with these numbers; the result does not depend on `workers`."""
     tasks = [Family(seed, number, genuine, sittings) for number in families]
-    rows = list(_run(tasks, workers))
-    images, family, writer, forger = zip(*rows, strict=True)
+    made = process_map(_images, tasks, workers=workers)
+    images, family, writer, forger = zip(*chain.from_iterable(made), strict=True)
     return Corpus(np.stack(images), np.array(family), np.array(writer), np.array(forger))
-
-
-def _run(tasks: list[Family], workers: int) -> Iterator[tuple[NDArray[np.uint8], int, int, int]]:
-    if workers <= 1:
-        for task in tasks:
-            yield from _images(task)
-        return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for made in pool.imap(_images, tasks, chunksize=8):
-            yield from made
 
 
 def load_or_build(
@@ -137,10 +128,7 @@ def real_names(folder: Path, split: str, preprocess: SynsigPreprocessor | None =
     images = crossmedia(folder, [split])
     assert images.known.text is not None
     preprocess = preprocess or SynsigPreprocessor()
-    canvases = []
-    for path in images.files:
-        with Image.open(path) as image:
-            canvases.append(preprocess(np.asarray(image.convert("L"))))
+    canvases = [preprocess(read_image(path)) for path in images.files]
     text, writer = (
         np.unique(each, return_inverse=True)[1] for each in (images.known.text, images.known.writer)
     )

@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from corpus import Family
 from measure import read_sets
-from PIL import Image
 from sigzoo_students.backbones import StudentTiny
 from sigzoo_students.preprocessing import SynsigPreprocessor
 from torch import nn
@@ -31,6 +30,7 @@ from sigzoo import zoo
 from sigzoo.errors import ImageError
 from sigzoo.evaluation.datasets import ImageSet, crossmedia
 from sigzoo.evaluation.protocols import distance_protocol
+from sigzoo.imaging import read_image
 from sigzoo.interfaces import Backbone
 from sigzoo.learning import DistillationSettings, InversionSettings, TrainingSettings, distill, invert, train
 from sigzoo.learning.settings import AUGMENTATIONS
@@ -48,7 +48,7 @@ class Judge:
         preprocess = SynsigPreprocessor(statistics=True)
         self.sets: dict[str, tuple[ImageSet, np.ndarray]] = {}
         for name, images in read_sets(data, ["sigcomp2009", "crossmedia"], ["test"]).items():
-            self.sets[name] = images, np.stack([preprocess(_grey(path)) for path in images.files])
+            self.sets[name] = images, np.stack([preprocess(read_image(path)) for path in images.files])
         self.old, self.labels = _written(preprocess, writers, range(100, 104))
         model = sigzoo.load(TEACHER)
         self.teacher = self._decide(model.backbone, model.heads["writer"])
@@ -124,7 +124,7 @@ class Inputs:
         if not path.exists():
             images = crossmedia(self._args.data / "crossmedia", ["train"])
             preprocess = SynsigPreprocessor(statistics=True)
-            canvases = np.stack([preprocess(_grey(each)) for each in images.files])
+            canvases = np.stack([preprocess(read_image(each)) for each in images.files])
             _save(path, canvases, np.unique(images.known.identity, return_inverse=True)[1])
         return path
 
@@ -297,11 +297,6 @@ def _save(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
     part = path.with_suffix(".part.npz")
     np.savez(part, x=images[:, None], y=labels.astype(np.int64), yforg=np.zeros(len(labels), np.int64))
     part.replace(path)
-
-
-def _grey(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("L"))
 
 
 if __name__ == "__main__":

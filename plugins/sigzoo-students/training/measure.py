@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 import sigzoo
 from sigzoo.evaluation.baseline import ink_statistics, standardised
 from sigzoo.evaluation.datasets import ImageSet, crossmedia, sigcomp2009
 from sigzoo.evaluation.distances import distances
 from sigzoo.evaluation.protocols import Measured, distance_protocol, separated_pairs
+from sigzoo.imaging import read_image
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def read_sets(data: Path, names: list[str], splits: list[str]) -> dict[str, Imag
 
 def trivial(images: ImageSet, replicates: int) -> dict[str, Measured]:
     """What ink area, aspect, stroke width and darkness achieve."""
-    statistics = standardised(np.stack([ink_statistics(_grey(path)) for path in images.files]))
+    statistics = standardised(np.stack([ink_statistics(read_image(path)) for path in images.files]))
     return distance_protocol(statistics, images.known, replicates=replicates, measure="euclidean")
 
 
@@ -77,11 +77,6 @@ def three_each(features: np.ndarray, images: ImageSet) -> tuple[int, int]:
 def _tell(who: str, name: str, measured: dict[str, Measured]) -> None:
     for kind, each in measured.items():
         print(f"{who:<18} {name:<18} {kind:<10} {each}", flush=True)
-
-
-def _grey(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("L"))
 
 
 if __name__ == "__main__":

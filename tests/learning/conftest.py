@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from sigzoo import plugins, zoo
+from sigzoo.cli import run as run_command_line
 from sigzoo.learning import DistillationSettings, TrainingResult, TrainingSettings, train
 
 HERE = Path(__file__).parent
@@ -55,6 +56,39 @@ def forget() -> None:
 def forget_plugins() -> Callable[[], None]:
     """Let the next look-up read plugins and registries anew."""
     return forget
+
+
+@pytest.fixture
+def killed_after() -> Callable[[int, Callable[[Callable[[int], object]], object]], None]:
+    """Run something that tells of its steps, and stop it, as a kill would, in a step by its number."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(number: int, work: Callable[[Callable[[int], object]], object]) -> None:
+        steps: list[int] = []
+
+        def kill(done: int) -> None:
+            steps.append(done)
+            if len(steps) == number:
+                raise Killed
+
+        with pytest.raises(Killed):
+            work(kill)
+
+    return killed
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run `sigzoo` inside this process; status, stdout, stderr."""
+
+    def ran(*arguments: object) -> tuple[int, str, str]:
+        status = run_command_line([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return ran
 
 
 Make = Callable[..., Path]

@@ -14,8 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sigzoo.cli import run as run_command_line
-
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
 COMMANDS = [
     line
@@ -39,18 +37,6 @@ def small(command: str) -> str:
     for found, instead in SMALLER.items():
         command = re.sub(found, instead, command)
     return command
-
-
-@pytest.fixture
-def run(capsys):
-    """Run `sigzoo` inside this process; status, stdout, stderr."""
-
-    def ran(*arguments: object) -> tuple[int, str, str]:
-        status = run_command_line([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return ran
 
 
 @pytest.fixture

@@ -63,20 +63,10 @@ def test_the_teachers_head_can_be_copied_for_the_old_writers(teacher, together):
     assert not np.allclose(ours[4:].numpy(), 0.0)
 
 
-def test_a_stopped_run_goes_on_as_if_nothing_had_been(teacher, together, tmp_path, log_rows):
+def test_a_stopped_run_goes_on_as_if_nothing_had_been(teacher, together, tmp_path, log_rows, killed_after):
     whole = distill(together(output=tmp_path / "whole", name="run", epochs=5))
-    settings, steps = together(name="run", epochs=5), []
-
-    class Killed(BaseException):
-        pass
-
-    def kill(done):
-        steps.append(done)
-        if len(steps) == 13:
-            raise Killed
-
-    with pytest.raises(Killed):
-        distill(settings, progress=kill)
+    settings = together(name="run", epochs=5)
+    killed_after(13, lambda progress: distill(settings, progress=progress))
     resumed = distill(settings, resume=True)
     assert log_rows(resumed.log) == log_rows(whole.log)
     assert resumed.weights.read_bytes() == whole.weights.read_bytes()

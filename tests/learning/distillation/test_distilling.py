@@ -321,23 +321,14 @@ def test_what_does_not_go_together_is_told_and_leaves_nothing_behind(
     assert not (spoilt / "student").exists()
 
 
-def test_a_stopped_run_goes_on_as_if_nothing_had_been(teacher, toy_distillation, tmp_path, log_rows):
+def test_a_stopped_run_goes_on_as_if_nothing_had_been(
+    teacher, toy_distillation, tmp_path, log_rows, killed_after
+):
     common = {"epochs": 6, "name": "run", "augment": ("noise",), "loss": "kd-feature"}
     common["loss_options"] = {"projection": True}
     whole = distill(toy_distillation(output=tmp_path / "whole", **common))
     settings = toy_distillation(**common)
-    steps = []
-
-    class Killed(BaseException):
-        pass
-
-    def kill(done):
-        steps.append(done)
-        if len(steps) == 9:
-            raise Killed
-
-    with pytest.raises(Killed):
-        distill(settings, progress=kill)
+    killed_after(9, lambda progress: distill(settings, progress=progress))
     resumed = distill(settings, resume=True)
     assert log_rows(resumed.log) == log_rows(whole.log)
     assert resumed.weights.read_bytes() == whole.weights.read_bytes()

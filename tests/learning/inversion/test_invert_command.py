@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sigzoo.cli import run as run_command_line
-
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "distillation.md").read_text()
 SECTION = DOCUMENT.partition("\n## Inverting a teacher\n")[2].partition("\n## ")[0]
 COMMANDS = [
@@ -30,18 +28,6 @@ INSTEAD = {
     r"--precision bfloat16": "",
 }
 FAST = ["--iterations", "3", "--batch-size", "4", "--jitter", "1", "--device", "cpu"]
-
-
-@pytest.fixture
-def run(capsys):
-    """Run `sigzoo` inside this process; status, stdout, stderr."""
-
-    def ran(*arguments: object) -> tuple[int, str, str]:
-        status = run_command_line([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return ran
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -39,6 +39,7 @@ def office(rng: np.random.Generator) -> tuple[Pen, Scan]:
         darkness=float(rng.uniform(0.85, 0.95) if fibre else rng.uniform(0.75, 0.9)),
         fading=float(rng.uniform(0.05, 0.15) if fibre else rng.uniform(0.15, 0.4)),
         grain=float(rng.uniform(0.02, 0.06) if fibre else rng.uniform(0.06, 0.16)),
+        taper=float(rng.uniform(0.3, 0.7) if fibre else rng.uniform(0.6, 1.0)),
     )
     return pen, Scan(blur=float(rng.uniform(0.45, 0.75)), paper=float(rng.uniform(249, 254)))
 
@@ -56,6 +57,7 @@ def varied(rng: np.random.Generator) -> tuple[Pen, Scan]:
         darkness=float(rng.uniform(*darkness)),
         fading=0.0 if plain else float(rng.uniform(0.0, 0.5)),
         grain=0.0 if plain else float(rng.uniform(0.0, 0.3 if kind == "pencil" else 0.15)),
+        taper=0.0 if plain else float(rng.uniform(0.2, 1.0)),
     )
     photograph = not plain and rng.random() < 0.2
     scan = Scan(
@@ -197,6 +199,7 @@ _PENS: dict[str, dict[str, float | tuple[float, float]]] = {
         "darkness": (0.65, 0.92),
         "fading": (0.1, 0.4),
         "grain": (0.04, 0.16),
+        "taper": (0.6, 1.0),
     },
     "fibre": {
         "width": (0.45, 1.0),
@@ -205,6 +208,7 @@ _PENS: dict[str, dict[str, float | tuple[float, float]]] = {
         "darkness": (0.8, 0.97),
         "fading": (0.02, 0.15),
         "grain": (0.01, 0.06),
+        "taper": (0.3, 0.7),
     },
     "pencil": {
         "width": (0.3, 0.6),
@@ -213,6 +217,7 @@ _PENS: dict[str, dict[str, float | tuple[float, float]]] = {
         "darkness": (0.3, 0.6),
         "fading": (0.2, 0.5),
         "grain": (0.15, 0.35),
+        "taper": (0.5, 1.0),
     },
     "stylus": {
         "width": (0.25, 0.9),
@@ -221,6 +226,7 @@ _PENS: dict[str, dict[str, float | tuple[float, float]]] = {
         "darkness": (0.85, 1.0),
         "fading": 0.0,
         "grain": 0.0,
+        "taper": 0.0,
     },
 }
 

@@ -16,9 +16,9 @@ def figure(kind: str, turns: int, rng: np.random.Generator) -> Floats:
     Parameters
     ----------
     kind
-        ``loops``, ``zigzag``, ``spiral``, ``waves`` or ``oval``.
+        ``loops``, ``zigzag``, ``spiral``, ``waves``, ``oval`` or ``sweeps``.
     turns
-        Number of repetitions.
+        Number of repetitions; of sweeps, the strokes.
     rng
         Decides proportions; the same state gives the same figure.
     """
@@ -26,6 +26,8 @@ def figure(kind: str, turns: int, rng: np.random.Generator) -> Floats:
         turns = 1 + turns // 3
     if kind in ("loops", "spiral", "oval"):
         return _turning(kind, turns, rng)
+    if kind == "sweeps":
+        return _sweeping(turns, rng)
     step = rng.uniform(0.35, 1.3) * (1.0 if kind == "waves" else 1.3)
     height = rng.uniform(0.6, 1.4) if kind == "waves" else rng.uniform(1.2, 3.2)
     fade = rng.uniform(0.7, 1.05)
@@ -35,6 +37,16 @@ def figure(kind: str, turns: int, rng: np.random.Generator) -> Floats:
         top = i % 2
         y = height * fade**i * (1.0 if top else 0.0) * rng.uniform(0.7, 1.25) + rng.normal(0.0, 0.12)
         points.append([0.5 * step * i * rng.uniform(0.85, 1.15) + lean * y, y])
+    return np.array(points)
+
+
+def _sweeping(turns: int, rng: np.random.Generator) -> Floats:
+    """Targets of a few long strokes to and fro, each at an angle of its own to the last."""
+    heading, points = rng.uniform(-0.4, 1.3), [np.zeros(2)]
+    for _ in range(turns):
+        length = rng.uniform(0.8, 2.0) if rng.random() < 0.4 else rng.uniform(2.0, 5.5)
+        points.append(points[-1] + length * np.array([np.cos(heading), 0.7 * np.sin(heading)]))
+        heading += np.pi + rng.choice([-1.0, 1.0]) * rng.uniform(0.15, 1.1)
     return np.array(points)
 
 

@@ -27,7 +27,7 @@ class Forger:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Forger:
         """Draw a new forger."""
-        return cls(Hand.draw(rng), float(rng.uniform(0.0, 1.0)), float(np.exp(rng.normal(0.35, 0.3))))
+        return cls(Hand.draw(rng), float(rng.uniform(0.0, 1.0)), float(np.exp(rng.normal(0.6, 0.35))))
 
 
 def forge(observed: Plan, target: Hand, forger: Forger, habit: int, rng: np.random.Generator) -> Trace:
@@ -47,16 +47,20 @@ def forge(observed: Plan, target: Hand, forger: Forger, habit: int, rng: np.rand
         Source of what differs between the forger's attempts.
     """
     constant = np.random.default_rng(habit)
-    targets = observed.targets @ _own_slant(forger.hand, target, 0.25).T
+    targets = observed.targets @ _own_slant(forger.hand, target, 0.35).T
     for source, share in ((constant, 0.8), (rng, 0.5)):
-        targets = _misshape(targets, observed.unit, source, share * forger.eye * (1.15 - 0.5 * forger.care))
+        amount = share * forger.eye * (1.15 - 0.5 * forger.care) * target.steadiness**0.7
+        targets = _misshape(targets, observed.unit, source, amount)
     plan = replace(observed, targets=targets, down=_misjoin(observed, constant))
     hand = replace(
         forger.hand,
         size=target.size * float(np.exp(constant.normal(0.0, 0.08) + rng.normal(0.0, 0.04))),
-        pace=0.5 * (target.pace + forger.hand.pace) * (1.0 + 1.6 * forger.care),
+        pace=0.5 * (target.pace + forger.hand.pace) * (1.1 + 2.2 * forger.care),
         overlap=(0.5 * target.overlap + 0.5 * forger.hand.overlap) * (1.1 - 0.75 * forger.care),
-        roundness=0.5 * (target.roundness + forger.hand.roundness),
+        roundness=0.35 * target.roundness + 0.65 * forger.hand.roundness,
+        pressure=forger.hand.pressure + 0.15 * forger.care,
+        pressure_swing=forger.hand.pressure_swing * (1.0 - 0.6 * forger.care),
+        flight=forger.hand.flight * (1.0 - 0.8 * forger.care),
     )
     trace = move_pen(plan, hand, rng)
     return replace(trace, points=trace.points + hand.size * _tremor(len(trace.points), forger.care, rng))
@@ -102,10 +106,10 @@ def _misjoin(plan: Plan, rng: np.random.Generator) -> np.ndarray:
 
 
 def _tremor(samples: int, care: float, rng: np.random.Generator, step: float = 0.005) -> Floats:
-    """Return a shaking of 4 to 12 Hz, ``(samples, 2)``, in heights of the middle zone."""
+    """Return a shaking of 3 to 12 Hz, ``(samples, 2)``, in heights of the middle zone."""
     frequency = np.fft.rfftfreq(samples, step)
-    band = np.exp(-0.5 * ((frequency - rng.uniform(5.0, 9.0)) / 2.5) ** 2)
+    band = np.exp(-0.5 * ((frequency - rng.uniform(4.0, 9.0)) / 2.5) ** 2)
     spectrum = rng.normal(size=(len(frequency), 2)) + 1j * rng.normal(size=(len(frequency), 2))
     shake = np.fft.irfft(spectrum * band[:, None], samples, axis=0)
-    amplitude = 0.004 + 0.028 * care * rng.uniform(0.3, 1.0)
+    amplitude = 0.004 + 0.036 * care * rng.uniform(0.3, 1.0)
     return np.asarray(amplitude * shake / max(float(shake.std()), 1e-12))

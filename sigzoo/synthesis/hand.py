@@ -30,7 +30,7 @@ class Hand:
     joining: float
     """Probability that a letter (or the next stroke of a character) is joined to the last one."""
     neglect: float
-    """Probability that a letter becomes a mere wave, growing along the word."""
+    """Probability that a letter becomes a mere wave, growing along the word; above 1 for a scrawl."""
     distortion: float
     """Standard deviation by which this hand's letter forms deviate from the copybook."""
     slope: float
@@ -54,6 +54,10 @@ class Hand:
     pressure_swing: float
     steadiness: float
     """Factor on all variation between this hand's samples; 1 is usual, small is steady."""
+    looseness: float
+    """Variation of a stroke's reach, as a share of its length, on top of all other."""
+    flight: float
+    """Seconds in which the pen comes down and leaves while it moves; near 0 it stops, then lifts."""
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Hand:
@@ -61,6 +65,10 @@ class Hand:
         flourish = rng.choice(
             ["none", "underline", "zigzag", "tail", "ring", "cross"], p=[0.42, 0.2, 0.06, 0.18, 0.06, 0.08]
         )
+        pace = float(rng.uniform(0.05, 0.13))
+        neglect = float(rng.choice([0.0, rng.uniform(0.2, 0.9), rng.uniform(1.0, 2.5)], p=[0.5, 0.35, 0.15]))
+        # Who writes fast and leaves letters out repeats himself less exactly: one sees it in the line.
+        haste = (0.13 - pace) / 0.08 + 0.5 * min(neglect, 1.0)
         return cls(
             seed=int(rng.integers(2**31)),
             slant=float(np.clip(rng.normal(0.22, 0.26), -0.4, 0.9)),
@@ -71,7 +79,7 @@ class Hand:
             descender=float(rng.uniform(0.5, 1.7)),
             capital=float(rng.uniform(0.85, 1.75)),
             joining=float(rng.choice([rng.uniform(0.0, 0.35), rng.uniform(0.75, 1.0)], p=[0.3, 0.7])),
-            neglect=float(rng.choice([0.0, rng.uniform(0.2, 0.9)], p=[0.55, 0.45])),
+            neglect=neglect,
             distortion=float(rng.uniform(0.05, 0.13)),
             slope=float(rng.normal(0.06, 0.1)),
             arch=float(rng.normal(0.0, 0.012)),
@@ -79,12 +87,14 @@ class Hand:
             flourish=str(flourish),
             flourish_size=float(rng.uniform(0.5, 1.3)),
             size=float(np.clip(np.exp(rng.normal(0.95, 0.26)), 1.7, 5.0)),
-            pace=float(rng.uniform(0.07, 0.13)),
-            overlap=float(rng.uniform(0.2, 0.5)),
+            pace=pace,
+            overlap=float(rng.uniform(0.2, 0.58)),
             roundness=float(rng.uniform(0.5, 1.0)),
             pressure=float(rng.uniform(0.4, 0.85)),
             pressure_swing=float(rng.uniform(0.05, 0.3)),
-            steadiness=float(np.exp(rng.normal(0.0, 0.3))),
+            steadiness=float(np.exp(rng.normal(0.0, 0.25) + 0.45 * (haste - 0.4))),
+            looseness=float(min(np.exp(rng.normal(-3.1, 0.5) + 0.9 * haste), 0.25)),
+            flight=float(rng.choice([rng.uniform(0.0, 0.03), rng.uniform(0.03, 0.14)], p=[0.35, 0.65])),
         )
 
     def form(self, key: str) -> np.random.Generator:

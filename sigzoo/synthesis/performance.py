@@ -33,7 +33,9 @@ def vary(plan: Plan, hand: Hand, rng: np.random.Generator, amount: float = 1.0) 
 
     The variation has a part common to all (size, proportions, slant, rotation), a part for each
     letter, a slow wander along the line, and a part for each target; as in the cognitive inverse of
-    GPDSsynthetic (Ferrer, Diaz-Cabrera and Morales, *IEEE TPAMI* 37, 2015).
+    GPDSsynthetic (Ferrer, Diaz-Cabrera and Morales, *IEEE TPAMI* 37, 2015). A stroke also misses its
+    target by a share of its own length (Schmidt et al., *Psychological Review* 86, 1979), most of all
+    along its way and when it is the last: so flourishes vary far more than letters.
     """
     s = amount * hand.steadiness
     targets = plan.targets.copy()
@@ -45,9 +47,20 @@ def vary(plan: Plan, hand: Hand, rng: np.random.Generator, amount: float = 1.0) 
     start = targets[np.argsort(plan.unit, kind="stable")[np.minimum(first, len(targets) - 1)]]
     targets = start[plan.unit] + (targets - start[plan.unit]) * stretch[plan.unit] + shift[plan.unit]
     targets += rng.normal(0.0, 0.035 * s, targets.shape)
+    targets += _reach(plan, rng, s * hand.looseness)
     phase, period = rng.uniform(0, 2 * np.pi), rng.uniform(5.0, 14.0)
     targets[:, 1] += rng.normal(0.0, 0.08 * s) * np.sin(2 * np.pi * targets[:, 0] / period + phase)
     return replace(plan, targets=targets @ _common(rng, s).T, down=_joins(plan, rng, s))
+
+
+def _reach(plan: Plan, rng: np.random.Generator, spread: float) -> Floats:
+    """Return by how much each target is missed, in proportion to the written way to it, ``(n, 2)``."""
+    way = np.diff(plan.targets, axis=0, prepend=plan.targets[:1]) * plan.down[:, None]
+    ends = ~np.append(plan.down[1:], False)
+    along = rng.normal(0.0, spread, len(way)) * np.where(ends, 2.0, 1.0)
+    across = rng.normal(0.0, 0.5 * spread, len(way))
+    missed: Floats = way * np.clip(along, -0.4, 0.5)[:, None]
+    return missed + np.stack([-way[:, 1], way[:, 0]], axis=1) * np.clip(across, -0.2, 0.2)[:, None]
 
 
 def _joins(plan: Plan, rng: np.random.Generator, s: float) -> NDArray[np.bool_]:
@@ -88,7 +101,9 @@ def move_pen(plan: Plan, hand: Hand, rng: np.random.Generator) -> Trace:
     points = points * hand.size
     moved = np.hypot(*np.diff(points, axis=0, prepend=points[:1]).T)
     speed = moved / (times[1] - times[0])
-    return Trace(points, _touching(strokes, written, times), speed, _pressure(times, hand, rng))
+    down = _touching(strokes, written, times)
+    pressure = _pressure(times, hand, rng) * _flying(down, hand.flight, times[1] - times[0], rng)
+    return Trace(points, down, speed, pressure)
 
 
 def _touching(strokes: Strokes, written: NDArray[np.bool_], times: Floats) -> NDArray[np.bool_]:
@@ -100,6 +115,20 @@ def _touching(strokes: Strokes, written: NDArray[np.bool_], times: Floats) -> ND
         low, high = np.searchsorted(times, [begin[i] + margin[i], finish[i] - margin[i]])
         down[low:high] = False
     return down
+
+
+def _flying(down: NDArray[np.bool_], flight: float, step: float, rng: np.random.Generator) -> Floats:
+    """Return the share of its pressure that a pen which lands and leaves in motion has, ``(T,)``."""
+    change = np.diff(np.concatenate([[False], down, [False]]).astype(np.int8))
+    share = np.ones(len(down))
+    for begin, finish in zip(np.flatnonzero(change == 1), np.flatnonzero(change == -1), strict=True):
+        after = (np.arange(finish - begin) + 0.5) * step
+        lasting = (finish - begin) * step
+        landing = min(flight * rng.uniform(0.2, 0.8), 0.2 * lasting)
+        leaving = min(flight * rng.uniform(0.6, 1.4), 0.4 * lasting)
+        part = np.minimum(after / max(landing, step), after[::-1] / max(leaving, step))
+        share[begin:finish] = np.clip(part, 0.0, 1.0)
+    return share
 
 
 def _pressure(times: Floats, hand: Hand, rng: np.random.Generator) -> Floats:

@@ -18,6 +18,10 @@ __all__ = ["Pen", "Scan", "render"]
 
 Grey = NDArray[np.uint8]
 
+_USUAL_SPEED = 45.0
+"""Millimetres a second: the 75th percentile of an ordinary hand's."""
+_TOUCH = 0.25
+"""Pressure below which the point of the pen is not wholly on the paper."""
 _TILE = 512
 _NOISE = np.random.default_rng(20170101).normal(size=(_TILE, _TILE)).astype(np.float32)
 
@@ -38,6 +42,8 @@ class Pen:
     """How much speed and low pressure lighten the line."""
     grain: float = 0.12
     """How unevenly ink lies on the paper."""
+    taper: float = 0.8
+    """How much of width and ink is gone where the pen hardly touches the paper."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +134,13 @@ def _draw(trace: Trace, pen: Pen, scan: Scan) -> Image.Image:
 
 
 def _line(trace: Trace, pen: Pen) -> tuple[Floats, Floats]:
-    """Width in millimetres and ink (0 to 255) at every sample."""
-    usual = float(np.percentile(trace.speed[trace.down], 75)) + 1e-9
-    fast = np.minimum(trace.speed / usual, 2.5) - 0.8
+    """Width in millimetres and ink (0 to 255) at every sample; slow ink is broad, dark and even."""
+    fast = np.minimum(trace.speed / _USUAL_SPEED, 2.5) - 0.8
     swell = 1.0 + pen.swell * (trace.pressure - 0.5) - pen.thinning * 0.5 * fast
     ink = 1.0 - pen.fading * np.clip(0.4 * fast + 0.7 * (0.6 - trace.pressure), 0.0, 1.0)
-    return pen.width * np.clip(swell, 0.35, 2.0), 255.0 * np.clip(ink, 0.25, 1.0)
+    touch = np.sqrt(np.clip(trace.pressure / _TOUCH, 0.0, 1.0))
+    width = np.clip(swell, 0.35, 2.0) * (1.0 - pen.taper * (1.0 - touch))
+    return pen.width * width, 255.0 * np.clip(ink, 0.25, 1.0) * (1.0 - 0.5 * pen.taper * (1.0 - touch))
 
 
 def _texture(

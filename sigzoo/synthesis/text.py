@@ -11,7 +11,7 @@ from sigzoo.synthesis.letters import CAPITALS, HANGING, MARKS, PARTS
 
 __all__ = ["SCRIPTS", "Glyph", "Text", "invent"]
 
-SCRIPTS = {"latin": 0.5, "chinese": 0.22, "headline": 0.1, "paraph": 0.18}
+SCRIPTS = {"latin": 0.5, "chinese": 0.18, "headline": 0.08, "paraph": 0.24}
 """Kinds of signature and how often they are drawn."""
 
 _VOWELS, _ONSETS = "aeiou", "bcdfghklmnprstvwyz"
@@ -120,7 +120,8 @@ def _headline(rng: np.random.Generator) -> tuple[tuple[Glyph, ...], ...]:
 
 def _paraph(rng: np.random.Generator) -> tuple[tuple[Glyph, ...], ...]:
     """Describe free figures by names only: how many turns of what; the hand draws them."""
-    kinds = ["loops", "zigzag", "spiral", "waves", "oval"]
-    figures = [str(k) for k in rng.choice(kinds, int(rng.integers(1, 4)), p=[0.28, 0.26, 0.14, 0.2, 0.12])]
+    kinds = ["loops", "zigzag", "spiral", "waves", "oval", "sweeps"]
+    often = [0.23, 0.21, 0.12, 0.17, 0.1, 0.17]
+    figures = [str(k) for k in rng.choice(kinds, int(rng.integers(1, 4)), p=often)]
     start = (_initial(rng),) if rng.random() < 0.6 else ()
     return (*start, tuple(Glyph(((kind, (0.0, 0.0, float(rng.integers(2, 7)), 1.0)),)) for kind in figures))

@@ -48,6 +48,22 @@ def test_pressure_widens_and_speed_thins_the_line(line):
 
     assert area(0.9, Pen(fading=0.0)) > 1.2 * area(0.3, Pen(fading=0.0))
 
+    def written(speed: float) -> float:
+        trace = Trace(line.points, line.down, np.full(300, speed), line.pressure)
+        return float((255.0 - render(trace, Pen(), Scan(blur=0, noise=0), np.random.default_rng(0))).sum())
+
+    # What counts is millimetres a second: a slow line is broad and dark however even its pace.
+    assert written(15.0) > 1.15 * written(90.0)
+
+
+def test_a_pen_that_hardly_touches_leaves_a_thin_pale_line(line):
+    landing = Trace(line.points, line.down, line.speed, np.minimum(line.points[:, 0] / 20, 0.5))
+    image = render(landing, Pen(taper=1.0, grain=0.0), Scan(blur=0, noise=0), np.random.default_rng(0))
+    ink = (252.0 - image).sum(axis=0)[40:-40]
+    first, middle, last = ink[:20].mean(), ink[len(ink) // 2 :][:20].mean(), ink[-20:].mean()
+    assert first < 0.4 * middle
+    assert middle == pytest.approx(last, rel=0.1)
+
 
 def test_photographed_paper_is_grey_and_uneven(line):
     image = render(line, Pen(), Scan(paper=180, shade=50, noise=0.0), np.random.default_rng(1))

@@ -34,3 +34,4 @@ def sigzoo_register_losses(register: Register) -> None:
     register("continual", "sigzoo_students.distillation:ContinualLoss")
     register("kd-feature", "sigzoo_students.distillation:FeatureLoss")
     register("kd-kl", "sigzoo_students.distillation:DistillationLoss")
+    register("verification", "sigzoo_students.losses:VerificationLoss")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812  (the usual name)
 
 from sigzoo.interfaces import Loss, TrainingBatch, UsageError
 
-__all__ = ["AdditiveMarginSoftmax"]
+__all__ = ["AdditiveMarginSoftmax", "VerificationLoss"]
 
 
 class AdditiveMarginSoftmax(Loss):
@@ -59,3 +60,58 @@ class AdditiveMarginSoftmax(Loss):
         right = batch.writers[:, None]
         lowered = cosine.scatter_add(1, right, torch.full_like(right, -self.margin, dtype=cosine.dtype))
         return F.cross_entropy(self.scale * lowered, batch.writers)
+
+
+class VerificationLoss(Loss):
+    """Cross-entropy of verification with one threshold for all writers, within a batch.
+
+    What is measured is what is learnt: a signature's score is its mean cosine similarity to the other
+    genuine signatures of the writer that it claims to be of, and one threshold, learnt with the
+    network, decides. Similarity matrix and leave-one-out are those of L. Wan, Q. Wang, A. Papir, I. Lopez
+    Moreno, *Generalized End-to-End Loss for Speaker Verification*, ICASSP 2018, equations 5 and 8
+    (arXiv 1710.10467), with a logistic loss in place of theirs, so that all writers share the threshold.
+    Genuine signatures, forgeries and other writers' signatures weigh alike, however many there are.
+
+    Parameters
+    ----------
+    scale
+        Factor on the score above the threshold.
+    references
+        Fewest other genuine signatures in the batch that a writer must have to be claimed.
+    hardest
+        Share of other writers' signatures that counts, those with the highest scores.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"features", "writers", "forgery"})
+
+    def __init__(self, *, scale: float = 12.0, references: int = 2, hardest: float = 0.02) -> None:
+        super().__init__()
+        if scale <= 0 or references < 1 or not 0 < hardest <= 1:
+            raise UsageError(
+                "scale must be above 0, references at least 1 and hardest above 0 and at most 1, got "
+                f"{scale}, {references} and {hardest}."
+            )
+        self.scale, self.references, self.hardest = scale, references, hardest
+        self.threshold = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, batch: TrainingBatch) -> Tensor:
+        """Return the sum of the three kinds' mean losses; 0 where no writer has enough signatures."""
+        features = F.normalize(batch.features, dim=1)
+        genuine = torch.ones_like(batch.writers, dtype=torch.bool)
+        if batch.forgery is not None:
+            genuine = batch.forgery < 0.5
+        names, claimed = torch.unique(batch.writers, return_inverse=True)
+        claims = F.one_hot(claimed, len(names)).bool()
+        own = claims & genuine[:, None]
+        claims, own = (each[:, own.sum(dim=0) > self.references] for each in (claims, own))
+        members = own.to(features.dtype)
+        similarity = features @ (features.T @ members) - members  # a signature's to itself is 1
+        score = similarity / (members.sum(dim=0) - members).clamp(min=1.0)
+        above = self.scale * (score - self.threshold)
+        others = F.softplus(above[~claims & genuine[:, None]])
+        kinds = [
+            F.softplus(-above[own]),
+            F.softplus(above[claims & ~genuine[:, None]]),
+            others.topk(math.ceil(self.hardest * others.numel())).values,
+        ]
+        return sum((each.mean() for each in kinds if each.numel()), features.sum() * 0.0)

@@ -1,11 +1,11 @@
-"""Additive-margin softmax against its equation in float64, written out with loops."""
+"""The losses against their equations in float64, written out with loops."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from sigzoo_students.losses import AdditiveMarginSoftmax
+from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
 from torch import nn
 
 from sigzoo.interfaces import TrainingBatch, UsageError
@@ -79,3 +79,74 @@ def test_it_must_be_prepared_and_takes_sensible_numbers_only():
         AdditiveMarginSoftmax(scale=0)
     with pytest.raises(UsageError, match="writers"):
         AdditiveMarginSoftmax().prepare(feature_dim=4, writers=0)
+
+
+def verification_by_hand(features, writers, forged, scale, threshold, references, hardest):
+    """The three kinds' mean losses, a signature and a claim at a time."""
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    kinds = {"genuine": [], "forgery": [], "other": []}
+    for w in sorted(set(writers)):
+        known = [i for i in range(len(unit)) if writers[i] == w and not forged[i]]
+        if len(known) <= references:
+            continue
+        for i in range(len(unit)):
+            others = [j for j in known if j != i]
+            score = scale * (np.mean([unit[i] @ unit[j] for j in others]) - threshold)
+            if i in known:
+                kinds["genuine"].append(math.log1p(math.exp(-score)))
+            elif writers[i] == w:
+                kinds["forgery"].append(math.log1p(math.exp(score)))
+            elif not forged[i]:
+                kinds["other"].append(math.log1p(math.exp(score)))
+    hard = sorted(kinds["other"], reverse=True)
+    kinds["other"] = hard[: math.ceil(hardest * len(hard))]
+    return sum(np.mean(each) for each in kinds.values() if each)
+
+
+@pytest.mark.parametrize(("references", "hardest"), [(1, 1.0), (2, 0.3), (3, 0.05)])
+def test_verification_is_the_protocol_with_logistic_losses(references, hardest):
+    rng = np.random.default_rng(references)
+    writers = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 3, 9])
+    forged = np.array([0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0])
+    features = rng.normal(size=(len(writers), 5)) + rng.normal(size=(10, 5))[writers]
+    loss = VerificationLoss(scale=7.0, references=references, hardest=hardest).double()
+    with torch.no_grad():
+        loss.threshold.fill_(0.3)
+    batch = TrainingBatch(
+        features=torch.from_numpy(features),
+        writers=torch.from_numpy(writers),
+        forgery=torch.from_numpy(forged.astype(np.float64)),
+    )
+    expected = verification_by_hand(features, writers, forged, 7.0, 0.3, references, hardest)
+    assert float(loss(batch).detach()) == pytest.approx(expected, rel=1e-10)
+
+
+def test_verification_without_claims_is_0_and_has_a_gradient():
+    features = torch.randn(3, 4, requires_grad=True)
+    value = VerificationLoss()(TrainingBatch(features=features, writers=torch.tensor([0, 1, 2])))
+    value.backward()
+    assert float(value.detach()) == 0.0
+    assert float(features.grad.abs().sum()) == 0.0
+
+
+def test_training_with_verification_gives_all_writers_one_threshold():
+    torch.manual_seed(0)
+    # One writer signs much alike, the other does not: their own best thresholds differ at first.
+    features = torch.randn(2, 1, 8) + torch.tensor([0.1, 1.5])[:, None, None] * torch.randn(2, 8, 8)
+    features = features.reshape(16, 8).requires_grad_()
+    loss = VerificationLoss(hardest=1.0)
+    batch = TrainingBatch(features=features, writers=torch.arange(16) // 8)
+    optimiser = torch.optim.Adam([features, *loss.parameters()], lr=0.02)
+    for _ in range(300):
+        optimiser.zero_grad()
+        loss(batch).backward()
+        optimiser.step()
+    unit = nn.functional.normalize(features.detach(), dim=1)
+    cosine, same = unit @ unit.T, batch.writers[:, None] == batch.writers
+    assert float(cosine[same].min()) > float(loss.threshold.detach()) > float(cosine[~same].max())
+
+
+def test_verification_takes_sensible_numbers_only():
+    for options in ({"scale": 0}, {"references": 0}, {"hardest": 0.0}, {"hardest": 1.5}):
+        with pytest.raises(UsageError, match="got"):
+            VerificationLoss(**options)

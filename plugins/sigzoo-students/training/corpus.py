@@ -32,7 +32,7 @@ class Corpus:
     """Preprocessed images and what they are; families share a text."""
 
     images: NDArray[np.uint8]
-    """``(N, h, w)``."""
+    """``(N, h + 3, w)``: the picture, and the ink's statistics in the rows below it."""
     family: NDArray[np.int64]
     writer: NDArray[np.int64]
     """Within the family: 0 its first writer, 1 and up namesakes: other hands, the same text."""
@@ -43,6 +43,10 @@ class Corpus:
         """Number every (writer, forger) apart: a forger's imitations are a class of their own."""
         key = (self.family * 64 + self.writer) * 64 + self.forger
         return np.unique(key, return_inverse=True)[1].astype(np.int64)
+
+    def claimed(self) -> NDArray[np.int64]:
+        """Number every writer apart: whose signature an image is, or claims to be."""
+        return np.unique(self.family * 64 + self.writer, return_inverse=True)[1].astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -56,16 +60,25 @@ class Family:
     """Whether all images of one hand have one pen and one scan, as when a person signs in one sitting;
     else each image has its own."""
 
-    def rendering(self, *hand: int) -> Rendering:
-        """Draw the conditions under which a hand writes: 0 the writer, 1 and up forgers."""
+    def rendering(self, who: int, forger: int) -> Rendering:
+        """Draw the conditions under which a hand writes.
+
+        Most families are scanned on one machine, and some write with one pen: else a forger would be
+        known by his scanner.
+        """
         if not self.sittings:
             return varied
-        conditions = varied(np.random.default_rng([self.seed, self.number, 98, *hand]))
+        (pen, scan), (first_pen, first_scan) = (
+            varied(np.random.default_rng([self.seed, self.number, 98, *hand]))
+            for hand in ((who, forger), (0, 0))
+        )
+        one_pen, one_scan = np.random.default_rng([self.seed, self.number, 97]).random(2) < (0.4, 0.8)
+        conditions = first_pen if one_pen else pen, first_scan if one_scan else scan
         return lambda _: conditions
 
     def person(self, who: int = 0, forger: int = 0) -> Writer:
         """The family's first writer (0) or a namesake; as `forger` draws them where that is not 0."""
-        variation = float(self.rng().uniform(0.8, 1.9))
+        variation = float(np.exp(self.rng().uniform(np.log(0.7), np.log(1.9))))
         first = Writer((self.seed, self.number), rendering=self.rendering(who, forger), variation=variation)
         return first.same_text(who - 1) if who else first
 
@@ -76,7 +89,7 @@ class Family:
 
 def _images(family: Family) -> list[tuple[NDArray[np.uint8], int, int, int]]:
     """Make one family: ``(image, family, writer, forger)`` for each of its images."""
-    preprocess, genuine, rng = SynsigPreprocessor(), family.genuine, family.rng()
+    preprocess, genuine, rng = SynsigPreprocessor(statistics=True), family.genuine, family.rng()
     rng.uniform()  # the variation, which `person` draws
     script = family.person().text.script
     often = [0.4, 0.3, 0.2, 0.1] if script != "chinese" else [0.1, 0.3, 0.3, 0.3]
@@ -123,11 +136,11 @@ def load_or_build(
         return Corpus(**{name: file[name] for name in ("images", "family", "writer", "forger")})
 
 
-def real_names(folder: Path, split: str, preprocess: SynsigPreprocessor | None = None) -> Corpus:
+def real_names(folder: Path, split: str) -> Corpus:
     """Read a split of crossmedia: each name is a family, whose writers are the volunteers."""
     images = crossmedia(folder, [split])
     assert images.known.text is not None
-    preprocess = preprocess or SynsigPreprocessor()
+    preprocess = SynsigPreprocessor(statistics=True)
     canvases = [preprocess(read_image(path)) for path in images.files]
     text, writer = (
         np.unique(each, return_inverse=True)[1] for each in (images.known.text, images.known.writer)

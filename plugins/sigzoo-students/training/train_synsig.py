@@ -13,22 +13,26 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from augment import augment
+from batches import Batches
 from corpus import HELD_OUT, REAL, Corpus, joined, load_or_build, real_names
 from sigzoo_students.backbones import StudentBase, StudentTiny
-from sigzoo_students.losses import AdditiveMarginSoftmax
+from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
+from torch import Tensor, nn
 
+from sigzoo.evaluation.datasets import crossmedia
 from sigzoo.evaluation.protocols import Signatures, distance_protocol
 from sigzoo.interfaces import Backbone, TrainingBatch
 from sigzoo.weights import save_weights
 
 NETWORKS = {"base": StudentBase, "tiny": StudentTiny}
-INK_WEIGHT = 0.4
-"""Chosen by choose_ink_weight.py, with the weights of synsig-base: the best score."""
+INK_WEIGHT = 0.6
+"""Chosen by choose_ink.py."""
 SYNTHETIC = "synthetic signatures of sigzoo.synthesis"
 CROSSMEDIA = (
     "the train split of crossmedia (names written by volunteers; github.com/dishangti/Cross-media-Signatures,"
@@ -44,25 +48,16 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     began = time.perf_counter()
-    corpus = _corpus(args, range(args.families), args.sittings, args.genuine)
-    first = HELD_OUT + args.held_out
-    held_out = {
-        "loose": _corpus(args, range(HELD_OUT, first), 0, 8),
-        "sittings": _corpus(args, range(first, first), args.held_out, 8),
-    }
-    if args.real is not None:
-        corpus = joined([corpus, *[real_names(args.real, "train")] * args.repeat])
-        held_out["real"] = real_names(args.real, "val")
+    corpora, held_out = _corpora(args)
+    corpus = joined(corpora)
     seconds = time.perf_counter() - began
     print(f"{len(corpus.images)} images, {corpus.classes().max() + 1} classes, {seconds:.0f} s", flush=True)
-    args.batch = min(args.batch, len(corpus.images))
-    model = NETWORKS[args.model]().to(device, memory_format=torch.channels_last)
-    loss = AdditiveMarginSoftmax(scale=args.scale, margin=args.margin)
-    loss.prepare(feature_dim=model.feature_dim, writers=int(corpus.classes().max()) + 1)
-    loss.to(device)
+    model = NETWORKS[args.model](ink_weight=INK_WEIGHT).to(device, memory_format=torch.channels_last)
+    objective = Objective(model, corpus, len(corpora), args).to(device)
+    batches = Batches(corpora, args.batch, [1, 1, args.repeat][: len(corpora)])
     best = np.inf
-    for epoch, mean in enumerate(_epochs(model, loss, corpus, args, device), 1):
-        result = {kind: validate(model, each) for kind, each in held_out.items()}
+    for epoch, mean in enumerate(_epochs(model, objective, batches, corpus, args, device), 1):
+        result = {kind: validate(model, *each) for kind, each in held_out.items()}
         rates = [rate for measured in result.values() for rate in measured.values()]
         # Of logarithms, so that no kind of impostor outweighs the others.
         score = float(np.log([max(rate, 0.1) for rate in rates]).mean())
@@ -70,7 +65,7 @@ def main() -> None:
         if score <= best:
             best = score
             facts = {"epoch": epoch, "held_out_eer": result, **vars(args)}
-            save(model, loss, corpus, args, facts)
+            save(model, objective.classes, corpus, args, facts)
 
 
 def _arguments() -> argparse.Namespace:
@@ -86,12 +81,13 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--real", type=Path, help="folder of crossmedia, to learn from its train split too")
     parser.add_argument("--repeat", type=int, default=4, help="how often an epoch takes each real image")
-    parser.add_argument("--held-out", type=int, default=150, help="families of each kind for validation")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--held-out", type=int, default=200, help="families of each kind for validation")
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of AdamW")
     parser.add_argument("--margin", type=float, default=0.3)
     parser.add_argument("--scale", type=float, default=24.0)
+    parser.add_argument("--verification", type=float, default=2.0, help="weight of the verification loss")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2, help="processes that make the corpus")
@@ -99,56 +95,105 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _corpus(args: argparse.Namespace, loose: range, sittings: int, genuine: int) -> Corpus:
-    """Families whose images each have a pen of their own, then those with one for each writer."""
-    parts = []
-    for families, kept in ((loose, False), (range(loose.stop, loose.stop + sittings), True)):
-        if families:
-            parts.append(load_or_build(args.cache, args.seed, families, genuine, args.workers, sittings=kept))
-    return joined(parts)
+def _corpora(args: argparse.Namespace) -> tuple[list[Corpus], dict[str, tuple[np.ndarray, Signatures]]]:
+    """What is learnt from, in parts that are measured by one threshold each, and what was held out.
+
+    Families whose images each have a pen of their own, those whose hands keep one, and real names.
+    """
+    first, last = HELD_OUT + args.held_out, HELD_OUT + 2 * args.held_out
+    corpora, held_out = [], {}
+    parts = {
+        "loose": (range(args.families), range(HELD_OUT, first)),
+        "sittings": (range(args.families, args.families + args.sittings), range(first, last)),
+    }
+    for kind, (learnt, kept) in parts.items():
+        options = {"workers": args.workers, "sittings": kind == "sittings"}
+        corpora.append(load_or_build(args.cache, args.seed, learnt, args.genuine, **options))
+        corpus = load_or_build(args.cache, args.seed, kept, 8, **options)
+        held_out[kind] = corpus.images, signatures(corpus)
+    if args.real is not None:
+        corpora.append(real_names(args.real, "train"))
+        # Of one name by one writer there is a signature for each medium.
+        held_out["real"] = real_names(args.real, "val").images, crossmedia(args.real, ["val"]).known
+    return corpora, held_out
+
+
+class Objective(nn.Module):
+    """What is minimised: writers and forgers told apart by their classes, and verification.
+
+    The additive-margin softmax sees what is learnt alone, so that no class is known by its pen; the
+    verification sees the ink's statistics too, as those who use the features do.
+    """
+
+    def __init__(self, model: Backbone, corpus: Corpus, parts: int, args: argparse.Namespace) -> None:
+        super().__init__()
+        self.classes = AdditiveMarginSoftmax(scale=args.scale, margin=args.margin)
+        self._class = torch.from_numpy(corpus.classes())
+        self.classes.prepare(feature_dim=model.fc.out_features, writers=int(self._class.max()) + 1)
+        self.verification = nn.ModuleList(VerificationLoss() for _ in range(parts))
+        self._weight = args.verification
+        self._claimed = torch.from_numpy(corpus.claimed())
+        self._forged = torch.from_numpy((corpus.forger > 0).astype(np.float32))
+
+    def forward(self, embedding: Tensor, features: Tensor, part: int, places: Tensor) -> Tensor:
+        """Return the loss of a batch of one part, of images at these places of the corpus."""
+        device = embedding.device
+        by_class = TrainingBatch(features=embedding, writers=self._class[places].to(device))
+        claims = TrainingBatch(
+            features=features,
+            writers=self._claimed[places].to(device),
+            forgery=self._forged[places].to(device),
+        )
+        total: Tensor = self.classes(by_class) + self._weight * self.verification[part](claims)
+        return total
 
 
 def _epochs(
     model: Backbone,
-    loss: AdditiveMarginSoftmax,
+    objective: Objective,
+    batches: Batches,
     corpus: Corpus,
     args: argparse.Namespace,
     device: torch.device,
-):
+) -> Iterator[float]:
     """Train epoch by epoch; yields the mean loss of each."""
-    classes = torch.from_numpy(corpus.classes())
     images = torch.from_numpy(corpus.images)
     plain = [p for p in model.parameters() if p.ndim == 1]
     heavy = [p for p in model.parameters() if p.ndim > 1]
     groups = [
         {"params": heavy, "weight_decay": 0.02},
-        {"params": [*plain, *loss.parameters()], "weight_decay": 0.0},
+        {"params": [*plain, *objective.parameters()], "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=args.rate)
-    steps = len(images) // args.batch
+    rng, generator = np.random.default_rng(args.seed), torch.Generator().manual_seed(args.seed)
+    epochs = [list(batches.epoch(rng)) for _ in range(args.epochs)]
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, args.rate, total_steps=args.epochs * steps + 1, pct_start=0.08
+        optimiser, args.rate, total_steps=sum(map(len, epochs)) + 1, pct_start=0.08
     )
-    generator = torch.Generator().manual_seed(args.seed)
-    for _ in range(args.epochs):
+    for epoch in epochs:
         model.train()
-        total, began = 0.0, time.perf_counter()
-        order = torch.randperm(len(images), generator=generator)
-        for step, batch in enumerate(order.split(args.batch)[:steps], 1):
-            x = images[batch].to(device).unsqueeze(1).float().div_(255.0)
-            x = augment(x, generator).contiguous(memory_format=torch.channels_last)
+        total, seen, began = 0.0, 0, time.perf_counter()
+        for step, (part, places) in enumerate(epoch, 1):
+            chosen = torch.from_numpy(places)
+            x = images[chosen].to(device).unsqueeze(1).float().div_(255.0)
+            picture, levels = x[:, :, :-3], x[:, :, -3:]
+            x = torch.cat([augment(picture, generator), levels], dim=2)
             with torch.autocast(device.type, torch.bfloat16):
-                features = model(x)
-            value = loss(TrainingBatch(features=features.float(), writers=classes[batch].to(device)))
+                layers = model.forward_layers(x.contiguous(memory_format=torch.channels_last), ["embedding"])
+            embedding = layers["embedding"].float()
+            value = objective(embedding, model.ink(embedding, levels), part, chosen)
             optimiser.zero_grad(set_to_none=True)
             value.backward()
             optimiser.step()
             schedule.step()
-            total += float(value.detach())
+            total, seen = total + float(value.detach()), seen + len(places)
             if step % 100 == 0:
-                speed = step * args.batch / (time.perf_counter() - began)
-                print(f"  step {step} of {steps}, loss {total / step:.3f}, {speed:.0f} images/s", flush=True)
-        yield total / steps
+                speed = seen / (time.perf_counter() - began)
+                print(
+                    f"  step {step} of {len(epoch)}, loss {total / step:.3f}, {speed:.0f} images/s",
+                    flush=True,
+                )
+        yield total / len(epoch)
 
 
 def embed(model: Backbone, images: np.ndarray) -> np.ndarray:
@@ -160,11 +205,9 @@ def embed(model: Backbone, images: np.ndarray) -> np.ndarray:
         return torch.cat([model(p.to(device).float() / 255.0).float().cpu() for p in parts]).numpy()
 
 
-def validate(model: Backbone, corpus: Corpus) -> dict[str, float]:
-    """Equal error rates in percent on held-out synthetic families."""
-    measured = distance_protocol(
-        embed(model, corpus.images), signatures(corpus), seeds=range(3), replicates=0
-    )
+def validate(model: Backbone, images: np.ndarray, known: Signatures) -> dict[str, float]:
+    """Equal error rates in percent on what was held out."""
+    measured = distance_protocol(embed(model, images), known, seeds=range(5), replicates=0)
     return {kind: round(m.eer, 2) for kind, m in measured.items()}
 
 
@@ -190,40 +233,26 @@ def save(
         "trained_on": f"{SYNTHETIC} alone" if args.real is None else f"{SYNTHETIC}; {CROSSMEDIA}",
         "training": json.dumps({k: str(v) for k, v in facts.items() if k not in ("out", "cache", "real")}),
     }
-    head = writer_head(loss, corpus) if args.model == "base" else None
-    tensors, heads = finished(args.model, model.state_dict(), head)
-    save_weights(args.out, _halves(tensors), {key: _halves(each) for key, each in heads.items()}, metadata)
+    head = writer_head(loss, corpus, model.ink.size) if args.model == "base" else None
+    heads = {} if head is None else {"writer": _halves(head)}
+    save_weights(args.out, _halves(model.state_dict()), heads, metadata)
 
 
-def finished(
-    model: str, learnt: dict[str, torch.Tensor], head: dict[str, torch.Tensor] | None
-) -> tuple[dict[str, torch.Tensor], dict[str, dict[str, torch.Tensor]]]:
-    """What is published: the network with the ink's statistics, and a head that passes over them.
-
-    The learnt features become a shorter part of longer ones, so the head's weights are stretched.
-    """
-    network = NETWORKS[model](ink_weight=INK_WEIGHT)
-    tensors = {**network.state_dict(), **learnt}
-    if head is None:
-        return tensors, {}
-    assert network.ink is not None
-    weight = torch.nn.functional.pad((1.0 + INK_WEIGHT) ** 0.5 * head["weight"], (0, network.ink.size))
-    return tensors, {"writer": {**head, "weight": weight}}
-
-
-def writer_head(loss: AdditiveMarginSoftmax, corpus: Corpus) -> dict[str, torch.Tensor]:
+def writer_head(loss: AdditiveMarginSoftmax, corpus: Corpus, ink: int) -> dict[str, torch.Tensor]:
     """A linear layer that gives each family's first writer, in the families' order, as the loss does.
 
-    Features have length 1, so its logits are the loss's scaled cosines; forgers and namesakes are
-    left out.
+    Its logits are the loss's scaled cosines. What is learnt is a shorter part of the features, whose
+    length is 1, so the weights are stretched; over the `ink` features that follow they pass. Forgers
+    and namesakes are left out.
     """
     assert loss.centres is not None
     classes = corpus.classes()
     first = (corpus.writer == 0) & (corpus.forger == 0) & (corpus.family < REAL)
     places = np.unique(corpus.family[first], return_index=True)[1]
     chosen = torch.from_numpy(classes[first][places])
-    centres = torch.nn.functional.normalize(loss.centres.detach().cpu()[chosen], dim=1)
-    return {"weight": loss.scale * centres, "bias": torch.zeros(len(chosen))}
+    centres = nn.functional.normalize(loss.centres.detach().cpu()[chosen], dim=1)
+    stretched = (1.0 + INK_WEIGHT) ** 0.5 * loss.scale * centres
+    return {"weight": nn.functional.pad(stretched, (0, ink)), "bias": torch.zeros(len(chosen))}
 
 
 def _halves(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,0 +1,80 @@
+"""Choose how the ink's statistics count: on crossmedia's validation split and synthetic writers.
+
+python choose_ink.py CROSSMEDIA --weights FILE [--model base]
+
+Prints error rates for several weights and for several deviations of the darkness, and the mean of their
+logarithms, which is what decides. The synthetic writers were held out from training and from the choice
+of checkpoints: some sign in one sitting, as in most data sets, some with another pen and scanner each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from corpus import HELD_OUT, build, real_names
+from sigzoo_students.backbones import InkStatistics
+from train_synsig import NETWORKS, embed, signatures
+
+from sigzoo.evaluation.datasets import crossmedia
+from sigzoo.evaluation.protocols import distance_protocol
+from sigzoo.weights import load_into, read_weights
+
+FIRST = HELD_OUT + 10_000
+"""Number of the first family."""
+WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+DARKNESS = (0.08, 0.06, 0.04, 0.03, 0.02)
+
+
+def main() -> None:
+    """Print a row for each pair of numbers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("crossmedia", type=Path, help="folder of crossmedia")
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--model", choices=list(NETWORKS), default="base")
+    parser.add_argument("--families", type=int, default=200, help="synthetic ones of each kind")
+    parser.add_argument("--workers", type=int, default=2, help="processes that draw them")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    network = NETWORKS[args.model](ink_weight=0.0)
+    tensors = read_weights(args.weights, "safetensors").tensors
+    load_into(network, {k: v for k, v in tensors.items() if k != "ink.frequencies"}, source="weights")
+    # The real ones are compared across media, as the files' names tell them.
+    sets = {
+        "crossmedia val": (
+            real_names(args.crossmedia, "val").images,
+            crossmedia(args.crossmedia, ["val"]).known,
+        )
+    }
+    for name, first in (("one sitting", FIRST), ("any conditions", FIRST + args.families)):
+        families = range(first, first + args.families)
+        corpus = build(2026, families, 7, args.workers, sittings=name == "one sitting")
+        sets[name] = corpus.images, signatures(corpus)
+    features = {name: embed(network, images) for name, (images, _) in sets.items()}
+    for darkness, weight in product(DARKNESS, WEIGHTS):
+        rates, shown = [], []
+        for name, (images, known) in sets.items():
+            weighed = with_ink(features[name], images, weight, darkness)
+            found = distance_protocol(weighed, known, replicates=0)
+            rates += [max(each.eer, 0.1) for each in found.values()]
+            shown += [f"{name} {kind} {each.eer:.2f}" for kind, each in found.items()]
+        score = np.log(rates).mean()
+        print(f"darkness {darkness} weight {weight}: {score:.3f}  {', '.join(shown)}", flush=True)
+
+
+def with_ink(features: np.ndarray, images: np.ndarray, weight: float, darkness: float) -> np.ndarray:
+    """Features with the statistics of the rows below the pictures, at this deviation of the darkness."""
+    if not weight:
+        return features
+    ink = InkStatistics(weight)
+    ink.frequencies[:, 2] *= ink.scales[2] / darkness
+    levels = torch.from_numpy(images[:, None, -3:]).float() / 255.0
+    return ink(torch.from_numpy(features), levels).numpy()
+
+
+if __name__ == "__main__":
+    main()

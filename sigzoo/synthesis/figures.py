@@ -58,7 +58,7 @@ def _turning(kind: str, turns: int, rng: np.random.Generator) -> Floats:
     radius = {"loops": 0.9, "spiral": 1.6, "oval": 2.2}[kind] * rng.uniform(0.6, 1.3)
     along = {"loops": rng.uniform(0.12, 0.4), "spiral": 0.05, "oval": rng.uniform(0.0, 0.12)}[kind]
     growth = {"loops": rng.normal(0.0, 0.02), "spiral": rng.normal(0.0, 0.07), "oval": 0.02}[kind]
-    size = radius * np.exp(growth * quarter) * rng.uniform(0.85, 1.15, len(quarter))
+    size = radius * np.exp(np.clip(growth * quarter, -1.5, 0.7)) * rng.uniform(0.85, 1.15, len(quarter))
     wide = rng.uniform(0.5, 1.2) if kind != "oval" else rng.uniform(1.2, 2.6)
     x = wide * size * np.cos(angle) + along * quarter
     y = size * np.sin(angle) + rng.normal(0.0, 0.06) * quarter

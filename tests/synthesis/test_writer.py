@@ -112,3 +112,15 @@ def test_an_unknown_script_is_an_error_that_names_the_known_ones():
 
     with pytest.raises(UnknownNameError, match="latin"):
         Writer(1, script="latn")
+
+
+def test_signatures_are_of_a_size_that_a_hand_can_write():
+    sizes = np.array([size(Writer((6, n), script="paraph", variation=1.9)) for n in range(150)])
+    assert sizes.max() < 250.0
+    assert 10.0 < np.median(sizes[:, 0]) < 60.0
+
+
+def size(writer: Writer) -> np.ndarray:
+    """Width and height in millimetres."""
+    trace = writer.trace(0)
+    return np.ptp(trace.points[trace.down], axis=0)

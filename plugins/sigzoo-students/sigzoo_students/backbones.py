@@ -44,7 +44,7 @@ class InkStatistics(nn.Module):
         Above 0; chosen on synthetic writers and crossmedia's validation split.
     """
 
-    scales: ClassVar[tuple[float, float, float]] = (0.4, 0.2, 0.04)
+    scales: ClassVar[tuple[float, float, float]] = (0.4, 0.2, 0.03)
     """Deviations of the kernel: in logarithms of length and width, and in darkness from 0 to 1."""
     ranges: ClassVar[tuple[float, float, float]] = (12.0, 6.0, 1.0)
     """What the level 1 stands for, as the preprocessor `synsig` writes it."""

@@ -84,7 +84,7 @@ class VerificationLoss(Loss):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features", "writers", "forgery"})
 
-    def __init__(self, *, scale: float = 12.0, references: int = 2, hardest: float = 0.02) -> None:
+    def __init__(self, *, scale: float = 12.0, references: int = 1, hardest: float = 0.02) -> None:
         super().__init__()
         if scale <= 0 or references < 1 or not 0 < hardest <= 1:
             raise UsageError(

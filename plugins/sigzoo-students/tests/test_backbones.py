@@ -159,11 +159,14 @@ def test_ink_adds_a_gaussian_kernel_of_length_width_and_darkness_to_the_cosine()
     rng = torch.Generator().manual_seed(3)
     ink, weight = InkStatistics(0.5), 0.5
     features = torch.nn.functional.normalize(torch.randn(200, 8, generator=rng), dim=1)
-    levels = 0.4 + 0.3 * torch.rand(200, 3, generator=rng)
+    scales = torch.tensor([0.4, 0.2, 0.03])
+    # As near to each other as the kernel is wide, so that it takes all values from 0 to 1.
+    levels = 0.45 + 0.6 * torch.randn(200, 3, generator=rng) * scales / torch.tensor([12.0, 6.0, 1.0])
     found = ink(features, levels[:, None, :, None].expand(-1, 1, 3, 7))
     natural = levels.double() * torch.tensor([12.0, 6.0, 1.0])
-    apart = (natural[:, None] - natural[None]) / torch.tensor([0.4, 0.2, 0.08])
+    apart = (natural[:, None] - natural[None]) / scales
     kernel = torch.exp(-0.5 * apart.square().sum(dim=2))
+    assert float(kernel.std()) > 0.2
     expected = (features.double() @ features.double().T + weight * kernel) / (1.0 + weight)
     error = (found @ found.T).double() - expected
     assert float(error.square().mean().sqrt()) < 0.05

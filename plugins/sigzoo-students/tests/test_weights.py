@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 
 import sigzoo
+from sigzoo.errors import ImageError
 from sigzoo.evaluation.protocols import Signatures, distance_protocol
 from sigzoo.model import SignatureModel
 from sigzoo.synthesis import Writer, varied
@@ -57,9 +58,16 @@ def test_the_base_models_head_knows_the_writers_that_it_was_trained_on():
 def test_it_tells_unseen_synthetic_writers_apart(model, rendering):
     options = {} if rendering is None else {"rendering": rendering}
     writers = [Writer((777, n), **options) for n in range(20)]
-    images = [w.genuine(i) for w in writers for i in range(6)]
-    who = [str(n) for n in range(20) for _ in range(6)]
-    found = distance_protocol(embed(model, images), Signatures(who, who, [False] * len(who)), replicates=5)
+    features, who = [], []
+    for number, writer in enumerate(writers):
+        for index in range(6):
+            try:
+                features.append(embed(model, [writer.genuine(index)])[0])
+            except ImageError:  # a faint pencil on a tiny image
+                continue
+            who.append(str(number))
+    assert len(who) >= 117
+    found = distance_protocol(np.stack(features), Signatures(who, who, [False] * len(who)), replicates=5)
     assert found["random"].eer < 3.0
 
 

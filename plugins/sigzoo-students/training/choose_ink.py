@@ -25,8 +25,8 @@ from sigzoo.weights import load_into, read_weights
 
 FIRST = HELD_OUT + 10_000
 """Number of the first family."""
-WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-DARKNESS = (0.08, 0.06, 0.04, 0.03, 0.02)
+WEIGHTS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8)
+DARKNESS = (0.08, 0.06, 0.05, 0.04, 0.03, 0.02)
 
 
 def main() -> None:

@@ -130,7 +130,7 @@ class Objective(nn.Module):
         self.classes = AdditiveMarginSoftmax(scale=args.scale, margin=args.margin)
         self._class = torch.from_numpy(corpus.classes())
         self.classes.prepare(feature_dim=model.fc.out_features, writers=int(self._class.max()) + 1)
-        self.verification = nn.ModuleList(VerificationLoss() for _ in range(parts))
+        self.verification = nn.ModuleList(VerificationLoss(references=2) for _ in range(parts))
         self._weight = args.verification
         self._claimed = torch.from_numpy(corpus.claimed())
         self._forged = torch.from_numpy((corpus.forger > 0).astype(np.float32))

@@ -31,6 +31,7 @@ from sigzoo.interfaces import Backbone, TrainingBatch
 from sigzoo.weights import save_weights
 
 NETWORKS = {"base": StudentBase, "tiny": StudentTiny}
+EPOCHS = {"base": 6, "tiny": 7}
 INK_WEIGHT = 0.6
 """Chosen by choose_ink.py."""
 SYNTHETIC = "synthetic signatures of sigzoo.synthesis"
@@ -82,7 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--real", type=Path, help="folder of crossmedia, to learn from its train split too")
     parser.add_argument("--repeat", type=int, default=4, help="how often an epoch takes each real image")
     parser.add_argument("--held-out", type=int, default=200, help="families of each kind for validation")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, help="passes over the families; 6 for base, 7 for tiny")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of AdamW")
     parser.add_argument("--margin", type=float, default=0.3)
@@ -92,7 +93,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2, help="processes that make the corpus")
     parser.add_argument("--cache", type=Path, help="folder that keeps the corpus between runs")
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.epochs = args.epochs or EPOCHS[args.model]
+    return args
 
 
 def _corpora(args: argparse.Namespace) -> tuple[list[Corpus], dict[str, tuple[np.ndarray, Signatures]]]:

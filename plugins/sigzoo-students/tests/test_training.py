@@ -67,6 +67,29 @@ def test_in_sittings_a_writer_keeps_the_conditions_and_else_changes_them():
     assert spread(sittings) < 0.7 * spread(loose)
 
 
+def test_batches_bring_a_writer_with_several_signatures_forgers_and_namesakes(monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    batches, corpus = load("batches"), load("corpus")
+    parts = [corpus.build(5, families, 6, 1) for families in (range(12), range(20, 26))]
+    whole = corpus.joined(parts)
+    drawn = list(batches.Batches(parts, 40, [1, 2]).epoch(np.random.default_rng(0)))
+    times = dict.fromkeys(whole.family.tolist(), 0)
+    for part, places in drawn:
+        assert 10 < len(places) < 80
+        assert len(set(places.tolist())) == len(places)
+        for number in set(whole.family[places].tolist()):
+            assert (number >= 20) == (part == 1)  # a batch is of one part
+            times[number] += 1
+            own = places[whole.family[places] == number]
+            hands, counts = np.unique(whole.classes()[own], return_counts=True)
+            # Every hand of the family is there, and of its first writer four genuine signatures.
+            assert set(hands) == set(whole.classes()[whole.family == number])
+            first = (whole.writer[own] == 0) & (whole.forger[own] == 0)
+            assert first.sum() == 4
+            assert counts.max() == 4
+    assert times == {number: 1 + (number >= 20) for number in times}
+
+
 def run(tmp_path, model):
     out = tmp_path / "new" / "w.safetensors"
     command = [sys.executable, "train_synsig.py", model, "--out", out, "--families", 5, "--sittings", 3]

@@ -27,10 +27,6 @@ class Batches:
     repeats: Sequence[int]
     """How often an epoch takes each corpus."""
 
-    def __len__(self) -> int:
-        """Return the batches of an epoch, about."""
-        return sum(1 for _ in self.epoch(np.random.default_rng(0)))
-
     def epoch(self, rng: np.random.Generator) -> Iterator[tuple[int, Indices]]:
         """Draw the batches of one epoch: which corpus, and places in the joined one."""
         batches: list[tuple[int, Indices]] = []

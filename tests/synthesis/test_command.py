@@ -127,7 +127,11 @@ def test_any_number_of_workers_writes_the_same_files(tmp_path):
 def test_an_interrupt_leaves_whole_files_and_no_process(tmp_path):
     order = ["--writers", "900", "--genuine", "20", "--dpi", "600", "--workers", "2", "-o", str(tmp_path)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "sigzoo", "synth", *order], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "sigzoo", "synth", *order],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that a shell runs in the background inherit that interrupts are ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
         while process.poll() is None and not list(tmp_path.glob("w*.png")):

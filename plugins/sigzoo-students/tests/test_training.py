@@ -72,7 +72,7 @@ def test_batches_bring_a_writer_with_several_signatures_forgers_and_namesakes(mo
     batches, corpus = load("batches"), load("corpus")
     parts = [corpus.build(5, families, 6, 1) for families in (range(12), range(20, 26))]
     whole = corpus.joined(parts)
-    drawn = list(batches.Batches(parts, 40, [1, 2]).epoch(np.random.default_rng(0)))
+    drawn = batches.draw_batches(parts, 40, [1, 2], np.random.default_rng(0))
     times = dict.fromkeys(whole.family.tolist(), 0)
     for part, places in drawn:
         assert 10 < len(places) < 80

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from corpus import REAL, Corpus
 from numpy.typing import NDArray
 
-__all__ = ["Batches"]
+__all__ = ["draw_batches"]
 
 _GENUINE, _NAMESAKE, _FORGER = 4, 2, 3
 """Most images of a family's first writer, of each namesake, and of each forger, in a batch."""
@@ -17,37 +16,43 @@ _GENUINE, _NAMESAKE, _FORGER = 4, 2, 3
 Indices = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Batches:
-    """Batches of one corpus each, of several that were joined."""
+def draw_batches(
+    corpora: Sequence[Corpus], size: int, repeats: Sequence[int], rng: np.random.Generator
+) -> list[tuple[int, Indices]]:
+    """Draw the batches of one epoch, each of one corpus.
 
-    corpora: Sequence[Corpus]
-    size: int
-    """Images of a batch, about."""
-    repeats: Sequence[int]
-    """How often an epoch takes each corpus."""
+    Parameters
+    ----------
+    corpora
+        Of different families; they are joined in this order.
+    size
+        Images of a batch, about.
+    repeats
+        How often the epoch takes each corpus.
+    rng
+        Source of chance.
 
-    def epoch(self, rng: np.random.Generator) -> Iterator[tuple[int, Indices]]:
-        """Draw the batches of one epoch: which corpus, and places in the joined one."""
-        batches: list[tuple[int, Indices]] = []
-        first = 0
-        for number, (corpus, repeats) in enumerate(zip(self.corpora, self.repeats, strict=True)):
-            units = _units(corpus)
-            for _ in range(repeats):
-                drawn = [_drawn(corpus, units[i], rng) for i in rng.permutation(len(units))]
-                ends = np.cumsum([len(each) for each in drawn]) // self.size
-                cuts = np.flatnonzero(np.diff(ends)) + 1
-                for part in np.split(np.arange(len(drawn)), cuts):
-                    batches.append((number, first + np.concatenate([drawn[i] for i in part])))
-            first += len(corpus.images)
-        for i in rng.permutation(len(batches)):
-            yield batches[i]
+    Returns
+    -------
+    list
+        For each batch the number of its corpus, and places in the joined one.
+    """
+    batches: list[tuple[int, Indices]] = []
+    first = 0
+    for number, (corpus, times) in enumerate(zip(corpora, repeats, strict=True)):
+        units = _units(corpus)
+        for _ in range(times):
+            drawn = [_drawn(corpus, units[i], rng) for i in rng.permutation(len(units))]
+            ends = np.cumsum([len(each) for each in drawn]) // size
+            for part in np.split(np.arange(len(drawn)), np.flatnonzero(np.diff(ends)) + 1):
+                batches.append((number, first + np.concatenate([drawn[i] for i in part])))
+        first += len(corpus.images)
+    return [batches[i] for i in rng.permutation(len(batches))]
 
 
 def _units(corpus: Corpus) -> list[Indices]:
     """What is drawn together: a synthetic family, or a real volunteer's writings of one name."""
-    real = corpus.family >= REAL
-    key = np.where(real, corpus.family * 4096 + corpus.writer, corpus.family * 4096)
+    key = corpus.family * 4096 + np.where(corpus.family >= REAL, corpus.writer, 0)
     order = np.argsort(key, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(key[order])) + 1)
 

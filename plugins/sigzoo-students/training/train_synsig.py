@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from augment import augment
-from batches import Batches
+from batches import draw_batches
 from corpus import HELD_OUT, REAL, Corpus, joined, load_or_build, real_names
 from sigzoo_students.backbones import StudentBase, StudentTiny
 from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
@@ -55,13 +55,12 @@ def main() -> None:
     print(f"{len(corpus.images)} images, {corpus.classes().max() + 1} classes, {seconds:.0f} s", flush=True)
     model = NETWORKS[args.model](ink_weight=INK_WEIGHT).to(device, memory_format=torch.channels_last)
     objective = Objective(model, corpus, len(corpora), args).to(device)
-    batches = Batches(corpora, args.batch, [1, 1, args.repeat][: len(corpora)])
+    rng, repeats = np.random.default_rng(args.seed), [1, 1, args.repeat][: len(corpora)]
+    epochs = [draw_batches(corpora, args.batch, repeats, rng) for _ in range(args.epochs)]
     best = np.inf
-    for epoch, mean in enumerate(_epochs(model, objective, batches, corpus, args, device), 1):
+    for epoch, mean in enumerate(_trained(model, objective, epochs, corpus, args, device), 1):
         result = {kind: validate(model, *each) for kind, each in held_out.items()}
-        rates = [rate for measured in result.values() for rate in measured.values()]
-        # Of logarithms, so that no kind of impostor outweighs the others.
-        score = float(np.log([max(rate, 0.1) for rate in rates]).mean())
+        score = mean_logarithm(rate for measured in result.values() for rate in measured.values())
         print(f"epoch {epoch} loss {mean:.3f} {result} {time.perf_counter() - began:.0f} s", flush=True)
         if score <= best:
             best = score
@@ -94,7 +93,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes that make the corpus")
     parser.add_argument("--cache", type=Path, help="folder that keeps the corpus between runs")
     args = parser.parse_args()
-    args.epochs = args.epochs or EPOCHS[args.model]
+    args.epochs = EPOCHS[args.model] if args.epochs is None else args.epochs
     return args
 
 
@@ -116,8 +115,7 @@ def _corpora(args: argparse.Namespace) -> tuple[list[Corpus], dict[str, tuple[np
         held_out[kind] = corpus.images, signatures(corpus)
     if args.real is not None:
         corpora.append(real_names(args.real, "train"))
-        # Of one name by one writer there is a signature for each medium.
-        held_out["real"] = real_names(args.real, "val").images, crossmedia(args.real, ["val"]).known
+        held_out["real"] = across_media(args.real)
     return corpora, held_out
 
 
@@ -151,10 +149,10 @@ class Objective(nn.Module):
         return total
 
 
-def _epochs(
+def _trained(
     model: Backbone,
     objective: Objective,
-    batches: Batches,
+    epochs: Sequence[list[tuple[int, np.ndarray]]],
     corpus: Corpus,
     args: argparse.Namespace,
     device: torch.device,
@@ -168,8 +166,7 @@ def _epochs(
         {"params": [*plain, *objective.parameters()], "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=args.rate)
-    rng, generator = np.random.default_rng(args.seed), torch.Generator().manual_seed(args.seed)
-    epochs = [list(batches.epoch(rng)) for _ in range(args.epochs)]
+    generator = torch.Generator().manual_seed(args.seed)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, args.rate, total_steps=sum(map(len, epochs)) + 1, pct_start=0.08
     )
@@ -214,6 +211,16 @@ def validate(model: Backbone, images: np.ndarray, known: Signatures) -> dict[str
     return {kind: round(m.eer, 2) for kind, m in measured.items()}
 
 
+def mean_logarithm(rates: Iterable[float]) -> float:
+    """What decides a choice; of logarithms, so that no kind of impostor outweighs the others."""
+    return float(np.log([max(rate, 0.1) for rate in rates]).mean())
+
+
+def across_media(folder: Path) -> tuple[np.ndarray, Signatures]:
+    """Crossmedia's validation split: of one name by one writer there is a signature for each medium."""
+    return real_names(folder, "val").images, crossmedia(folder, ["val"]).known
+
+
 def signatures(corpus: Corpus) -> Signatures:
     """What the distance protocol must know of a corpus."""
     writer = [f"{f}.{w}" for f, w in zip(corpus.family, corpus.writer, strict=True)]
@@ -236,8 +243,9 @@ def save(
         "trained_on": f"{SYNTHETIC} alone" if args.real is None else f"{SYNTHETIC}; {CROSSMEDIA}",
         "training": json.dumps({k: str(v) for k, v in facts.items() if k not in ("out", "cache", "real")}),
     }
-    head = writer_head(loss, corpus, model.ink.size) if args.model == "base" else None
-    heads = {} if head is None else {"writer": _halves(head)}
+    heads = {}
+    if args.model == "base":
+        heads["writer"] = _halves(writer_head(loss, corpus, model.ink.size))
     save_weights(args.out, _halves(model.state_dict()), heads, metadata)
 
 

@@ -138,9 +138,9 @@ def _line(trace: Trace, pen: Pen) -> tuple[Floats, Floats]:
     fast = np.minimum(trace.speed / _USUAL_SPEED, 2.5) - 0.8
     swell = 1.0 + pen.swell * (trace.pressure - 0.5) - pen.thinning * 0.5 * fast
     ink = 1.0 - pen.fading * np.clip(0.4 * fast + 0.7 * (0.6 - trace.pressure), 0.0, 1.0)
-    touch = np.sqrt(np.clip(trace.pressure / _TOUCH, 0.0, 1.0))
-    width = np.clip(swell, 0.35, 2.0) * (1.0 - pen.taper * (1.0 - touch))
-    return pen.width * width, 255.0 * np.clip(ink, 0.25, 1.0) * (1.0 - 0.5 * pen.taper * (1.0 - touch))
+    gone = pen.taper * (1.0 - np.sqrt(np.clip(trace.pressure / _TOUCH, 0.0, 1.0)))
+    width = pen.width * (np.clip(swell, 0.35, 2.0) * (1.0 - gone))
+    return width, 255.0 * np.clip(ink, 0.25, 1.0) * (1.0 - 0.5 * gone)
 
 
 def _texture(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,31 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
         return status, captured.out, captured.err
 
     return ran
+
+
+@pytest.fixture
+def follow(
+    run: Callable[..., tuple[int, str, str]],
+    forget_plugins: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[Iterable[str]], None]:
+    """Run a page's commands one after the other, as a reader would in one shell; all must work."""
+
+    def followed(commands: Iterable[str]) -> None:
+        monkeypatch.setenv("SIGZOO_REGISTRY", "")
+        for command in commands:
+            program, *arguments = command.split()
+            if program == "sigzoo":
+                status, _, err = run(*arguments)
+                assert status == 0, f"{command}\n{err}"
+            else:
+                torchrun = [sys.executable, "-m", "torch.distributed.run"]
+                done = subprocess.run([*torchrun, *arguments], capture_output=True, text=True)
+                assert done.returncode == 0, f"{command}\n{done.stderr}"
+            os.environ["SIGZOO_REGISTRY"] = ""
+            forget_plugins()
+
+    return followed
 
 
 Make = Callable[..., Path]

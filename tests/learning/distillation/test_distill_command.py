@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import subprocess
 import sys
@@ -145,24 +144,13 @@ def test_what_is_missing_is_listed(run, tmp_path):
     assert "--teacher, --data" in err
 
 
-def test_every_command_of_the_documentation_works_in_its_order(run, tmp_path, monkeypatch, forget_plugins):
+def test_every_command_of_the_documentation_works_in_its_order(run, follow, tmp_path, monkeypatch):
     """In one folder, one after the other, as a reader would; smaller, or it would take days."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SIGZOO_REGISTRY", "")
     run("synth", "--writers", 2, "--genuine", 2, "-o", "signatures")
     x = np.random.default_rng(0).random((12, 1, 96, 192)).astype(np.float32)
     np.savez("inverted.npz", x=x, y=350 + np.arange(12) % 3)
-    for command in map(small, COMMANDS):
-        program, *arguments = command.split()
-        if program == "sigzoo":
-            status, _, err = run(*arguments)
-            assert status == 0, f"{command}\n{err}"
-        else:
-            torchrun = [sys.executable, "-m", "torch.distributed.run"]
-            done = subprocess.run([*torchrun, *arguments], capture_output=True, text=True)
-            assert done.returncode == 0, f"{command}\n{done.stderr}"
-        os.environ["SIGZOO_REGISTRY"] = ""
-        forget_plugins()
+    follow(map(small, COMMANDS))
     with np.load("features.npz", allow_pickle=False) as file:
         assert file["features"].shape == (4, 8)
     for folder in ("student", "signet-student", "features", "soft", "beside", "shared"):

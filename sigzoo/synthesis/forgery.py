@@ -49,7 +49,7 @@ def forge(observed: Plan, target: Hand, forger: Forger, habit: int, rng: np.rand
     constant = np.random.default_rng(habit)
     targets = observed.targets @ _own_slant(forger.hand, target, 0.35).T
     for source, share in ((constant, 0.8), (rng, 0.5)):
-        amount = share * min(forger.eye * (1.15 - 0.5 * forger.care) * target.steadiness**0.7, 2.5)
+        amount = share * min(forger.eye * (1.15 - 0.5 * forger.care) * target.steadiness**0.3, 2.5)
         targets = _misshape(targets, observed.unit, source, amount)
     plan = replace(observed, targets=targets, down=_misjoin(observed, constant))
     hand = replace(

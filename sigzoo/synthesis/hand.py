@@ -68,6 +68,8 @@ class Hand:
         pace = float(rng.uniform(0.05, 0.13))
         neglect = float(rng.choice([0.0, rng.uniform(0.2, 0.9), rng.uniform(1.0, 2.5)], p=[0.5, 0.35, 0.15]))
         # Who writes fast and leaves letters out repeats himself less exactly: one sees it in the line.
+        # Little more is left to chance: how alike a person's signatures are would differ twice as much
+        # from person to person as it does among real ones, and no picture would show whose are which.
         haste = (0.13 - pace) / 0.08 + 0.5 * min(neglect, 1.0)
         return cls(
             seed=int(rng.integers(2**31)),
@@ -92,8 +94,8 @@ class Hand:
             roundness=float(rng.uniform(0.5, 1.0)),
             pressure=float(rng.uniform(0.4, 0.85)),
             pressure_swing=float(rng.uniform(0.05, 0.3)),
-            steadiness=float(np.exp(rng.normal(0.0, 0.25) + 0.45 * (haste - 0.4))),
-            looseness=float(min(np.exp(rng.normal(-3.1, 0.5) + 0.9 * haste), 0.25)),
+            steadiness=float(min(np.exp(rng.normal(0.0, 0.13) + 0.45 * (haste - 0.4)), 1.6)),
+            looseness=float(min(np.exp(rng.normal(-3.2, 0.3) + 0.75 * haste), 0.16)),
             flight=float(rng.choice([rng.uniform(0.0, 0.03), rng.uniform(0.03, 0.14)], p=[0.35, 0.65])),
         )
 

@@ -90,6 +90,28 @@ def test_batches_bring_a_writer_with_several_signatures_forgers_and_namesakes(mo
     assert times == {number: 1 + (number >= 20) for number in times}
 
 
+def test_the_similarities_of_forged_writers_are_those_of_loops(monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    realism = load("realism")
+    features = np.random.default_rng(0).normal(size=(9, 5))
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    identity = ["a", "b", "a", "a", "a", "b", "b", "c", "c"]
+    forged = [False, False, False, True, True, True, False, False, False]
+    groups = realism.forged_writers(realism.Signatures(identity, identity, forged))
+    assert [[own.tolist(), forgeries.tolist()] for own, forgeries in groups] == [
+        [[0, 2], [3, 4]],
+        [[1, 6], [5]],
+    ]
+    genuine, forgeries = realism.similarities(features, groups)
+    cosine = [[float(np.dot(a, b)) for b in features] for a in features]
+    np.testing.assert_allclose(genuine, [cosine[0][2], cosine[1][6]])
+    by_hand = [
+        np.mean([cosine[3][0], cosine[3][2], cosine[4][0], cosine[4][2]]),
+        np.mean([cosine[5][1], cosine[5][6]]),
+    ]
+    np.testing.assert_allclose(forgeries, by_hand)
+
+
 def run(tmp_path, model):
     out = tmp_path / "new" / "w.safetensors"
     command = [sys.executable, "train_synsig.py", model, "--out", out, "--families", 5, "--sittings", 3]

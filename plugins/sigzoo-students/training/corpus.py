@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Family:
 
     seed: int
     number: int
-    genuine: int = 8
+    genuine: int = 6
     sittings: bool = False
     """Whether all images of one hand have one pen and one scan, as when a person signs in one sitting;
     else each image has its own."""
@@ -63,8 +63,8 @@ class Family:
     def rendering(self, who: int, forger: int) -> Rendering:
         """Draw the conditions under which a hand writes.
 
-        Most families are scanned on one machine, and some write with one pen: else a forger would be
-        known by his scanner.
+        Most families that sign in sittings are scanned on one machine, and some write with one pen: else
+        a forger would be known by his scanner. Their scans have more pixels, as those of data sets have.
         """
         if not self.sittings:
             return varied
@@ -73,12 +73,17 @@ class Family:
             for hand in ((who, forger), (0, 0))
         )
         one_pen, one_scan = np.random.default_rng([self.seed, self.number, 97]).random(2) < (0.4, 0.8)
-        conditions = first_pen if one_pen else pen, first_scan if one_scan else scan
+        scan = first_scan if one_scan else scan
+        conditions = first_pen if one_pen else pen, replace(scan, dpi=1.5 * scan.dpi)
         return lambda _: conditions
 
     def person(self, who: int = 0, forger: int = 0) -> Writer:
-        """The family's first writer (0) or a namesake; as `forger` draws them where that is not 0."""
-        variation = float(np.exp(self.rng().uniform(np.log(0.7), np.log(1.9))))
+        """The family's first writer (0) or a namesake; as `forger` draws them where that is not 0.
+
+        Within one sitting writers differ little in how much they vary; else no one threshold is right.
+        """
+        least, most = (0.85, 1.3) if self.sittings else (0.7, 1.9)
+        variation = float(np.exp(self.rng().uniform(np.log(least), np.log(most))))
         first = Writer((self.seed, self.number), rendering=self.rendering(who, forger), variation=variation)
         return first.same_text(who - 1) if who else first
 

@@ -271,7 +271,7 @@ def _student(folder: Path) -> tuple[Backbone, nn.Linear | None]:
 def _written(
     preprocess: SynsigPreprocessor, writers: int, indices: Iterable[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Signatures of the teacher's first writers; it learnt from those with indices below 8."""
+    """Signatures of the teacher's first writers; it learnt from those with indices below 6."""
     images, labels = [], []
     for number in range(writers):
         person = Family(SEED, number).person()

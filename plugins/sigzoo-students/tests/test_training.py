@@ -90,6 +90,23 @@ def test_batches_bring_a_writer_with_several_signatures_forgers_and_namesakes(mo
     assert times == {number: 1 + (number >= 20) for number in times}
 
 
+def test_shuffled_batches_bring_every_image_as_often_as_asked(monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    batches, corpus = load("batches"), load("corpus")
+    parts = [corpus.build(5, families, 4, 1) for families in (range(3), range(20, 22))]
+    first, second = (len(part.images) for part in parts)
+    drawn, again = (
+        batches.shuffled_batches(parts, 4, [1, 2], np.random.default_rng(seed)) for seed in (0, 1)
+    )
+    assert len(drawn) == (first + 2 * second) // 4
+    assert {len(places) for _, places in drawn} == {4}
+    times = np.bincount(np.concatenate([places for _, places in drawn]), minlength=first + second)
+    wanted = np.repeat([1, 2], [first, second])
+    assert (times <= wanted).all()
+    assert (wanted - times).sum() == (first + 2 * second) % 4
+    assert any((a != b).any() for (_, a), (_, b) in zip(drawn, again, strict=True))
+
+
 def test_the_similarities_of_forged_writers_are_those_of_loops(monkeypatch):
     monkeypatch.syspath_prepend(str(TRAINING))
     realism = load("realism")
@@ -112,11 +129,11 @@ def test_the_similarities_of_forged_writers_are_those_of_loops(monkeypatch):
     np.testing.assert_allclose(forgeries, by_hand)
 
 
-def run(tmp_path, model):
+def run(tmp_path, model, *more):
     out = tmp_path / "new" / "w.safetensors"
     command = [sys.executable, "train_synsig.py", model, "--out", out, "--families", 5, "--sittings", 3]
     command += ["--genuine", 4, "--held-out", 3, "--epochs", 1, "--batch", 32, "--workers", 1]
-    command += ["--threads", 1]
+    command += ["--threads", 1, *more]
     done = subprocess.run(
         [str(part) for part in command], cwd=TRAINING, capture_output=True, text=True, check=False
     )
@@ -126,7 +143,7 @@ def run(tmp_path, model):
 
 
 def test_a_run_in_small_writes_weights_that_load(tmp_path):
-    out = run(tmp_path, "tiny")
+    out = run(tmp_path, "tiny", "--verification", 0)
     with safe_open(out, "pt") as file:
         assert file.metadata()["model"] == "synsig-tiny"
     image = Writer(3).genuine(1)

@@ -1,4 +1,4 @@
-"""Batches in which every writer comes with several signatures, and with forgers and namesakes beside."""
+"""Batches of any images, or in which every writer comes with several signatures, forgers and namesakes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from corpus import REAL, Corpus
 from numpy.typing import NDArray
 
-__all__ = ["draw_batches"]
+__all__ = ["draw_batches", "shuffled_batches"]
 
 _GENUINE, _NAMESAKE, _FORGER = 4, 2, 3
 """Most images of a family's first writer, of each namesake, and of each forger, in a batch."""
@@ -48,6 +48,26 @@ def draw_batches(
                 batches.append((number, first + np.concatenate([drawn[i] for i in part])))
         first += len(corpus.images)
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def shuffled_batches(
+    corpora: Sequence[Corpus], size: int, repeats: Sequence[int], rng: np.random.Generator
+) -> list[tuple[int, Indices]]:
+    """Draw the batches of one epoch, of all images of all corpora in any order; see `draw_batches`.
+
+    They count as batches of the first corpus. Up to `size` - 1 images are left over, others each time.
+    """
+    sizes = [len(corpus.images) for corpus in corpora]
+    firsts = np.cumsum([0, *sizes[:-1]])
+    places = np.concatenate(
+        [
+            np.tile(np.arange(first, first + count), times)
+            for first, count, times in zip(firsts, sizes, repeats, strict=True)
+        ]
+    )
+    order = rng.permutation(places)
+    batches = max(1, len(order) // size)
+    return [(0, each) for each in np.split(order[: batches * size], batches)]
 
 
 def _units(corpus: Corpus) -> list[Indices]:

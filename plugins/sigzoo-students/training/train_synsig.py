@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from augment import augment
-from batches import draw_batches
+from batches import draw_batches, shuffled_batches
 from corpus import HELD_OUT, Corpus, joined, load_or_build, real_names
 from sigzoo_students.backbones import StudentBase, StudentTiny
 from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
@@ -58,7 +58,8 @@ def main() -> None:
     model = NETWORKS[args.model](ink_weight=INK_WEIGHT).to(device, memory_format=torch.channels_last)
     objective = Objective(model, corpus, len(corpora), args).to(device)
     rng, repeats = np.random.default_rng(args.seed), [1, 1, args.repeat][: len(corpora)]
-    epochs = [draw_batches(corpora, args.batch, repeats, rng) for _ in range(args.epochs)]
+    draw = draw_batches if args.verification else shuffled_batches
+    epochs = [draw(corpora, args.batch, repeats, rng) for _ in range(args.epochs)]
     best = np.inf
     for epoch, mean in enumerate(_trained(model, objective, epochs, corpus, args, device), 1):
         result = {kind: validate(model, *each) for kind, each in held_out.items()}
@@ -89,7 +90,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of AdamW")
     parser.add_argument("--margin", type=float, default=0.3)
     parser.add_argument("--scale", type=float, default=24.0)
-    parser.add_argument("--verification", type=float, default=2.0, help="weight of the verification loss")
+    parser.add_argument(
+        "--verification",
+        type=float,
+        default=2.0,
+        help="weight of the verification loss; 0 draws batches of any images",
+    )
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2, help="processes that make the corpus")
@@ -147,7 +153,9 @@ class Objective(nn.Module):
             writers=self._claimed[places].to(device),
             forgery=self._forged[places].to(device),
         )
-        total: Tensor = self.classes(by_class) + self._weight * self.verification[part](claims)
+        total: Tensor = self.classes(by_class)
+        if self._weight:
+            total = total + self._weight * self.verification[part](claims)
         return total
 
 

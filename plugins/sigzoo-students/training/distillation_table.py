@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from corpus import Family
-from measure import read_sets
+from measure import learnt, read_sets
 from sigzoo_students.backbones import StudentTiny
 from sigzoo_students.preprocessing import SynsigPreprocessor
 from torch import nn
@@ -63,7 +63,7 @@ class Judge:
                 "accuracy": 100.0 * float((chosen == self.labels).mean()),
             }
         for name, (images, canvases) in self.sets.items():
-            measured = distance_protocol(_features(backbone, canvases), images.known, replicates=0)
+            measured = distance_protocol(learnt(backbone, canvases), images.known, replicates=0)
             found |= {f"{name.split()[0]} {kind}": each.eer for kind, each in measured.items()}
         return found
 
@@ -282,15 +282,6 @@ def _written(
                 continue
             labels.append(number)
     return np.stack(images), np.array(labels)
-
-
-def _features(backbone: Backbone, canvases: np.ndarray) -> np.ndarray:
-    with torch.inference_mode():
-        parts = torch.from_numpy(canvases)[:, None].split(64)
-        found = [
-            backbone.eval().forward_layers(part.float() / 255.0, ["embedding"])["embedding"] for part in parts
-        ]
-        return torch.cat(found).numpy()
 
 
 def _save(path: Path, images: np.ndarray, labels: np.ndarray) -> None:

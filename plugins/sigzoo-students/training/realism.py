@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from corpus import HELD_OUT, build
+from measure import learnt
 from numpy.typing import NDArray
 from sigzoo_students.backbones import InkStatistics
 from sigzoo_students.preprocessing import SynsigPreprocessor
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    backbone = sigzoo.load(args.model).backbone.eval()
+    backbone = sigzoo.load(args.model).backbone
     real = sigcomp2009(args.sigcomp2009)
     preprocess = SynsigPreprocessor(statistics=True)
     tell("SigComp2009", backbone, np.stack([preprocess(read_image(path)) for path in real.files]), real.known)
@@ -74,14 +75,6 @@ def forged_writers(known: Signatures) -> list[tuple[NDArray[np.int64], NDArray[n
         for each in np.unique(identity)
     ]
     return [(own, forgeries) for own, forgeries in groups if len(own) > 1 and len(forgeries)]
-
-
-def learnt(backbone: Backbone, images: NDArray[np.uint8]) -> Floats:
-    """Features of length 1, without the ink's statistics."""
-    with torch.inference_mode():
-        parts = torch.from_numpy(images).unsqueeze(1).split(64)
-        layers = [backbone.forward_layers(part.float() / 255.0, ["embedding"]) for part in parts]
-        return torch.cat([each["embedding"] for each in layers]).double().numpy()
 
 
 def similarities(

@@ -148,15 +148,15 @@ class Objective(nn.Module):
         """Return the loss of a batch of one part, of images at these places of the corpus."""
         device = embedding.device
         by_class = TrainingBatch(features=embedding, writers=self._class[places].to(device))
+        total: Tensor = self.classes(by_class)
+        if not self._weight:
+            return total
         claims = TrainingBatch(
             features=features,
             writers=self._claimed[places].to(device),
             forgery=self._forged[places].to(device),
         )
-        total: Tensor = self.classes(by_class)
-        if self._weight:
-            total = total + self._weight * self.verification[part](claims)
-        return total
+        return total + self._weight * self.verification[part](claims)
 
 
 def _trained(

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sigzoo_students.backbones import InkStatistics, StudentBase, StudentTiny
+from sigzoo_students.backbones import InkStatistics, StrokeDirections, StudentBase, StudentTiny
 
 from sigzoo.interfaces import Backbone, ImageError, UnknownNameError, UsageError
 
@@ -185,3 +185,67 @@ def test_a_size_that_does_not_fit_can_lower_a_similarity_only_so_far():
 def test_weights_of_the_ink_out_of_range_are_refused(weight):
     with pytest.raises(UsageError, match="ink_weight"):
         StudentTiny(ink_weight=weight)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_directions_extend_the_features_before_the_ink_and_leave_the_learnt_ones_alone(kind):
+    torch.manual_seed(1)
+    plain, weighed = kind().eval(), kind(ink_weight=0.5, directions_weight=0.4).eval()
+    missing = weighed.load_state_dict(plain.state_dict(), strict=False)
+    assert missing.missing_keys == ["directions.mean", "ink.frequencies"]
+    assert missing.unexpected_keys == []
+    picture = torch.rand(2, 1, 96, 192)
+    found = weighed.forward_layers(with_rows(picture, torch.rand(2, 3)), weighed.layers)
+    assert list(found)[-3:] == ["embedding", "with_directions", "with_ink"]
+    torch.testing.assert_close(found["embedding"], plain(picture))
+    assert found["with_ink"].shape == (2, weighed.feature_dim) == (2, plain.feature_dim + 96 + 128)
+    for name in ("with_directions", "with_ink"):
+        torch.testing.assert_close(found[name].norm(dim=1), torch.ones(2))
+    alone = kind(directions_weight=0.4)
+    assert alone.input_size == (96, 192)
+    assert alone.layers[-1] == "with_directions"
+
+
+def stripes(degrees: float) -> torch.Tensor:
+    """Draw soft stripes that run at an angle to the rows."""
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(192.0), indexing="ij")
+    turn = torch.deg2rad(torch.tensor(degrees))
+    across = x * torch.sin(turn) + y * torch.cos(turn)
+    return (0.5 + 0.5 * torch.cos(0.4 * across))[None, None]
+
+
+@pytest.mark.parametrize(("degrees", "bin_"), [(0.0, 6), (30.0, 4), (90.0, 0), (135.0, 9)])
+def test_stripes_fall_into_the_bin_of_the_direction_in_which_they_change(degrees, bin_):
+    shares = StrokeDirections(0.4).roots(stripes(degrees)).square().reshape(12, 2, 4)
+    assert float(shares.sum()) == pytest.approx(1.0, abs=1e-5)
+    # At the picture's edges, where everything ends, there are other slopes.
+    assert float(shares[bin_].sum()) > 0.75
+    assert shares.sum(dim=(1, 2)).argmax() == bin_
+
+
+def test_directions_add_the_cosine_of_histograms_to_the_cosine():
+    directions = StrokeDirections(0.5)
+    directions.mean.fill_(0.05)
+    pictures = torch.cat([stripes(degrees) for degrees in (0.0, 10.0, 80.0)])
+    features = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
+    found = directions(features, pictures)
+    code = directions.roots(pictures).double() - 0.05
+    code = code / code.norm(dim=1, keepdim=True)
+    expected = ((features @ features.T).double() + 0.5 * code @ code.T) / 1.5
+    torch.testing.assert_close((found @ found.T).double(), expected, atol=1e-6, rtol=0)
+
+
+def test_gradients_through_directions_are_finite_where_nothing_is_written():
+    picture = torch.zeros(2, 1, 96, 192)
+    picture[1, 0, 40:44, 50:150] = 1.0
+    picture.requires_grad_()
+    StrokeDirections(0.4)(torch.ones(2, 4), picture)[:, 4:].square().sum(dim=0)[:7].sum().backward()
+    assert picture.grad is not None
+    assert bool(picture.grad.isfinite().all())
+    assert float(picture.grad[1].abs().max()) > 0.0
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.5])
+def test_weights_of_the_directions_out_of_range_are_refused(weight):
+    with pytest.raises(UsageError, match="directions_weight"):
+        StudentBase(directions_weight=weight)

@@ -11,6 +11,7 @@ import sigzoo_students
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
+from scipy.ndimage import gaussian_filter
 
 import sigzoo
 from sigzoo.model import SignatureModel
@@ -38,8 +39,8 @@ class Bundled:
     def expected(self) -> list[dict[str, Array]]:
         """Every layer, for each image."""
         backbone = self.model.card.backbone
-        weight = backbone.options.get("ink_weight")
-        return [forward_by_hand(self.file, image, backbone.name, weight) for image in self.images]
+        weights = backbone.options.get("ink_weight"), backbone.options.get("directions_weight", 0.0)
+        return [forward_by_hand(self.file, image, backbone.name, *weights) for image in self.images]
 
 
 @pytest.fixture(scope="module", params=["synsig-tiny", "synsig-base"])
@@ -91,8 +92,35 @@ def with_ink(features: Array, levels: Array, frequencies: Array, weight: float) 
     return both
 
 
+def with_directions(features: Array, picture: Array, mean: Array, weight: float) -> Array:
+    """Append the roots of a histogram of directions, pixel by pixel, less their mean."""
+    # Every other pixel's slope, of a picture that a Gaussian has smoothed, cut off at four pixels.
+    across, down = (
+        gaussian_filter(picture, 1.2, order=order, mode="constant", truncate=3.4)[::2, ::2]
+        for order in ((0, 1), (1, 0))
+    )
+    height, width = across.shape
+    histogram = np.zeros((12, 2, 4))
+    for y, x in np.argwhere(np.hypot(across, down) > 0):
+        strength = np.hypot(across[y, x], down[y, x])
+        place = 12 * (np.arctan2(down[y, x], across[y, x]) % np.pi) / np.pi
+        row, column = 2 * (y + 0.5) / height - 0.5, 4 * (x + 0.5) / width - 0.5
+        for number, cell_y, cell_x in np.ndindex(2, 2, 2):
+            bin_, i, j = int(place) + number, int(np.floor(row)) + cell_y, int(np.floor(column)) + cell_x
+            if 0 <= i < 2 and 0 <= j < 4:
+                near = (1 - abs(place - bin_)) * (1 - abs(row - i)) * (1 - abs(column - j))
+                histogram[bin_ % 12, i, j] += near * strength
+    code = np.sqrt(histogram / histogram.sum() + 1e-10).ravel() - mean
+    both: Array = np.concatenate([features, np.sqrt(weight) * code / np.linalg.norm(code)])
+    return both / np.sqrt(1.0 + weight)
+
+
 def forward_by_hand(
-    file: dict[str, Array], image: NDArray[np.uint8], network: str, ink_weight: float | None
+    file: dict[str, Array],
+    image: NDArray[np.uint8],
+    network: str,
+    ink_weight: float | None,
+    directions_weight: float,
 ) -> dict[str, Array]:
     """Every layer of one image, in double precision."""
     file = {key.removeprefix("backbone."): value for key, value in file.items()}
@@ -112,9 +140,14 @@ def forward_by_hand(
         parts += [channels.mean(axis=1), np.sqrt(channels.var(axis=1) + 1e-4)]
     learnt = normalised(file["fc.weight"] @ np.concatenate(parts), file, "bn")
     found["embedding"] = learnt / np.sqrt((learnt**2).sum())
+    features = found["embedding"]
+    if directions_weight:
+        picture = bright if ink_weight is None else bright[:-3]
+        features = with_directions(features, picture, file["directions.mean"], directions_weight)
+        found["with_directions"] = features
     if ink_weight:
         levels = bright[-3:].mean(axis=1)
-        found["with_ink"] = with_ink(found["embedding"], levels, file["ink.frequencies"], ink_weight)
+        found["with_ink"] = with_ink(features, levels, file["ink.frequencies"], ink_weight)
     return found
 
 

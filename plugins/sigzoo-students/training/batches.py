@@ -8,17 +8,19 @@ import numpy as np
 from corpus import REAL, Corpus
 from numpy.typing import NDArray
 
-__all__ = ["draw_batches", "shuffled_batches"]
+__all__ = ["Batch", "draw_batches", "shuffled_batches"]
 
 _GENUINE, _NAMESAKE, _FORGER = 4, 2, 3
 """Most images of a family's first writer, of each namesake, and of each forger, in a batch."""
 
 Indices = NDArray[np.int64]
+Batch = tuple[int | None, Indices]
+"""The number of the corpus that a batch is of, none for any, and places in all corpora joined."""
 
 
 def draw_batches(
     corpora: Sequence[Corpus], size: int, repeats: Sequence[int], rng: np.random.Generator
-) -> list[tuple[int, Indices]]:
+) -> list[Batch]:
     """Draw the batches of one epoch, each of one corpus.
 
     Parameters
@@ -37,7 +39,7 @@ def draw_batches(
     list
         For each batch the number of its corpus, and places in the joined one.
     """
-    batches: list[tuple[int, Indices]] = []
+    batches: list[Batch] = []
     first = 0
     for number, (corpus, times) in enumerate(zip(corpora, repeats, strict=True)):
         units = _units(corpus)
@@ -52,10 +54,10 @@ def draw_batches(
 
 def shuffled_batches(
     corpora: Sequence[Corpus], size: int, repeats: Sequence[int], rng: np.random.Generator
-) -> list[tuple[int, Indices]]:
+) -> list[Batch]:
     """Draw the batches of one epoch, of all images of all corpora in any order; see `draw_batches`.
 
-    They count as batches of the first corpus. Up to `size` - 1 images are left over, others each time.
+    Up to `size` - 1 images are left over, others each time.
     """
     sizes = [len(corpus.images) for corpus in corpora]
     firsts = np.cumsum([0, *sizes[:-1]])
@@ -67,7 +69,7 @@ def shuffled_batches(
     )
     order = rng.permutation(places)
     batches = max(1, len(order) // size)
-    return [(0, each) for each in np.split(order[: batches * size], batches)]
+    return [(None, each) for each in np.split(order[: batches * size], batches)]
 
 
 def _units(corpus: Corpus) -> list[Indices]:

@@ -1,6 +1,6 @@
 """Choose how the ink's statistics count: on crossmedia's validation split and synthetic writers.
 
-python choose_ink.py CROSSMEDIA --weights FILE [--model base]
+python choose_ink.py CROSSMEDIA --weights FILE [--model base] [--directions 0.4]
 
 Prints error rates for several weights and for several deviations of the darkness, and the mean of their
 logarithms, which is what decides. The synthetic writers were held out from training and from the choice
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from corpus import HELD_OUT, build
 from sigzoo_students.backbones import InkStatistics
-from train_synsig import NETWORKS, across_media, embed, mean_logarithm, signatures
+from train_synsig import DIRECTIONS_WEIGHT, NETWORKS, across_media, embed, mean_logarithm, signatures
 
 from sigzoo.evaluation.protocols import distance_protocol
 from sigzoo.weights import load_into, read_weights
@@ -34,14 +34,17 @@ def main() -> None:
     parser.add_argument("crossmedia", type=Path, help="folder of crossmedia")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--model", choices=list(NETWORKS), default="base")
+    parser.add_argument("--directions", type=float, help="another weight of the strokes' directions")
     parser.add_argument("--families", type=int, default=200, help="synthetic ones of each kind")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw them")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    network = NETWORKS[args.model](ink_weight=0.0)
+    directions = DIRECTIONS_WEIGHT[args.model] if args.directions is None else args.directions
+    network = NETWORKS[args.model](ink_weight=0.0, directions_weight=directions)
     tensors = read_weights(args.weights, "safetensors").tensors
-    load_into(network, {k: v for k, v in tensors.items() if k != "ink.frequencies"}, source="weights")
+    unused = {"ink.frequencies"} if directions else {"ink.frequencies", "directions.mean"}
+    load_into(network, {k: v for k, v in tensors.items() if k not in unused}, source="weights")
     sets = {"crossmedia val": across_media(args.crossmedia)}
     for name, first in (("one sitting", FIRST), ("any conditions", FIRST + args.families)):
         families = range(first, first + args.families)

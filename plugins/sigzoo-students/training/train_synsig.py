@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from augment import augment
-from batches import draw_batches, shuffled_batches
+from batches import Batch, draw_batches, shuffled_batches
 from corpus import HELD_OUT, Corpus, joined, load_or_build, real_names
-from sigzoo_students.backbones import StudentBase, StudentTiny
+from sigzoo_students.backbones import StrokeDirections, StudentBase, StudentTiny
 from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
 from torch import Tensor, nn
 
@@ -31,10 +31,13 @@ from sigzoo.interfaces import Backbone, TrainingBatch
 from sigzoo.weights import save_weights
 
 NETWORKS = {"base": StudentBase, "tiny": StudentTiny}
-EPOCHS = {"base": 4, "tiny": 7}
+EPOCHS = {"base": 2, "tiny": 7}
+BATCHES = {"base": "both", "tiny": "families"}
+DIRECTIONS_WEIGHT = {"base": 0.4, "tiny": 0.0}
+"""The tiny model has no time for them."""
 INK_WEIGHT = 0.6
 """Chosen by choose_ink.py."""
-NAMED = 8400
+NAMED = 8000
 """The head names the first writers of as many families; of all they would not fit into the file."""
 SYNTHETIC = "synthetic signatures of sigzoo.synthesis"
 CROSSMEDIA = (
@@ -55,11 +58,13 @@ def main() -> None:
     corpus = joined(corpora)
     seconds = time.perf_counter() - began
     print(f"{len(corpus.images)} images, {corpus.classes().max() + 1} classes, {seconds:.0f} s", flush=True)
-    model = NETWORKS[args.model](ink_weight=INK_WEIGHT).to(device, memory_format=torch.channels_last)
+    model = NETWORKS[args.model](ink_weight=INK_WEIGHT, directions_weight=DIRECTIONS_WEIGHT[args.model])
+    if model.directions is not None:
+        model.directions.mean.copy_(mean_directions(model.directions, corpus.images[::16]))
+    model = model.to(device, memory_format=torch.channels_last)
     objective = Objective(model, corpus, len(corpora), args).to(device)
     rng, repeats = np.random.default_rng(args.seed), [1, 1, args.repeat][: len(corpora)]
-    draw = draw_batches if args.verification else shuffled_batches
-    epochs = [draw(corpora, args.batch, repeats, rng) for _ in range(args.epochs)]
+    epochs = [_batches(corpora, repeats, args, rng) for _ in range(args.epochs)]
     best = np.inf
     for epoch, mean in enumerate(_trained(model, objective, epochs, corpus, args, device), 1):
         result = {kind: validate(model, *each) for kind, each in held_out.items()}
@@ -85,23 +90,25 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--real", type=Path, help="folder of crossmedia, to learn from its train split too")
     parser.add_argument("--repeat", type=int, default=4, help="how often an epoch takes each real image")
     parser.add_argument("--held-out", type=int, default=200, help="families of each kind for validation")
-    parser.add_argument("--epochs", type=int, help="passes over the families; 4 for base, 7 for tiny")
+    parser.add_argument("--epochs", type=int, help="passes over the families; 2 for base, 7 for tiny")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of AdamW")
     parser.add_argument("--margin", type=float, default=0.3)
     parser.add_argument("--scale", type=float, default=24.0)
     parser.add_argument(
-        "--verification",
-        type=float,
-        default=2.0,
-        help="weight of the verification loss; 0 draws batches of any images",
+        "--batches",
+        choices=["any", "families", "both"],
+        help="of any images, for the softmax alone; of whole families, for verification too; both by default"
+        " for base, families for tiny",
     )
+    parser.add_argument("--verification", type=float, default=2.0, help="weight of the verification loss")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2, help="processes that make the corpus")
     parser.add_argument("--cache", type=Path, help="folder that keeps the corpus between runs")
     args = parser.parse_args()
     args.epochs = EPOCHS[args.model] if args.epochs is None else args.epochs
+    args.batches = args.batches or BATCHES[args.model]
     return args
 
 
@@ -127,6 +134,18 @@ def _corpora(args: argparse.Namespace) -> tuple[list[Corpus], dict[str, tuple[np
     return corpora, held_out
 
 
+def _batches(
+    corpora: Sequence[Corpus], repeats: Sequence[int], args: argparse.Namespace, rng: np.random.Generator
+) -> list[Batch]:
+    """Draw the batches of one epoch: of any images, of whole families, or of both kinds in turn at random."""
+    batches: list[Batch] = []
+    if args.batches != "families":
+        batches += shuffled_batches(corpora, args.batch, repeats, rng)
+    if args.batches != "any":
+        batches += draw_batches(corpora, args.batch, repeats, rng)
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
 class Objective(nn.Module):
     """What is minimised: writers and forgers told apart by their classes, and verification.
 
@@ -144,12 +163,12 @@ class Objective(nn.Module):
         self._claimed = torch.from_numpy(corpus.claimed())
         self._forged = torch.from_numpy((corpus.forger > 0).astype(np.float32))
 
-    def forward(self, embedding: Tensor, features: Tensor, part: int, places: Tensor) -> Tensor:
-        """Return the loss of a batch of one part, of images at these places of the corpus."""
+    def forward(self, embedding: Tensor, features: Tensor, part: int | None, places: Tensor) -> Tensor:
+        """Return the loss of the images at these places; if all are of one part, with verification."""
         device = embedding.device
         by_class = TrainingBatch(features=embedding, writers=self._class[places].to(device))
         total: Tensor = self.classes(by_class)
-        if not self._weight:
+        if part is None:
             return total
         claims = TrainingBatch(
             features=features,
@@ -162,7 +181,7 @@ class Objective(nn.Module):
 def _trained(
     model: Backbone,
     objective: Objective,
-    epochs: Sequence[list[tuple[int, np.ndarray]]],
+    epochs: Sequence[list[Batch]],
     corpus: Corpus,
     args: argparse.Namespace,
     device: torch.device,
@@ -191,7 +210,10 @@ def _trained(
             with torch.autocast(device.type, torch.bfloat16):
                 layers = model.forward_layers(x.contiguous(memory_format=torch.channels_last), ["embedding"])
             embedding = layers["embedding"].float()
-            value = objective(embedding, model.ink(embedding, levels), part, chosen)
+            features = embedding
+            if model.directions is not None:
+                features = model.directions(features, x[:, :, :-3])
+            value = objective(embedding, model.ink(features, levels), part, chosen)
             optimiser.zero_grad(set_to_none=True)
             value.backward()
             optimiser.step()
@@ -204,6 +226,12 @@ def _trained(
                     flush=True,
                 )
         yield total / len(epoch)
+
+
+def mean_directions(directions: StrokeDirections, images: np.ndarray) -> Tensor:
+    """What the histograms of preprocessed images, uint8 ``(N, h + 3, w)``, have in common, ``(96,)``."""
+    parts = torch.from_numpy(images)[:, None, :-3].split(128)
+    return torch.cat([directions.roots(part.float() / 255.0) for part in parts]).mean(dim=0)
 
 
 def embed(model: Backbone, images: np.ndarray) -> np.ndarray:
@@ -255,16 +283,16 @@ def save(
     }
     heads = {}
     if args.model == "base":
-        heads["writer"] = _halves(writer_head(loss, corpus, model.ink.size))
+        heads["writer"] = _halves(writer_head(loss, corpus, model))
     save_weights(args.out, _halves(model.state_dict()), heads, metadata)
 
 
-def writer_head(loss: AdditiveMarginSoftmax, corpus: Corpus, ink: int) -> dict[str, torch.Tensor]:
+def writer_head(loss: AdditiveMarginSoftmax, corpus: Corpus, model: Backbone) -> dict[str, torch.Tensor]:
     """A linear layer that gives the first families' first writers, in their order, as the loss does.
 
     Its logits are the loss's scaled cosines. What is learnt is a shorter part of the features, whose
-    length is 1, so the weights are stretched; over the `ink` features that follow they pass. Forgers
-    and namesakes are left out.
+    length is 1, so the weights are stretched; over what follows they pass. Forgers and namesakes are
+    left out.
     """
     assert loss.centres is not None
     classes = corpus.classes()
@@ -272,8 +300,10 @@ def writer_head(loss: AdditiveMarginSoftmax, corpus: Corpus, ink: int) -> dict[s
     places = np.unique(corpus.family[first], return_index=True)[1]
     chosen = torch.from_numpy(classes[first][places])
     centres = nn.functional.normalize(loss.centres.detach().cpu()[chosen], dim=1)
-    stretched = (1.0 + INK_WEIGHT) ** 0.5 * loss.scale * centres
-    return {"weight": nn.functional.pad(stretched, (0, ink)), "bias": torch.zeros(len(chosen))}
+    shares = [1.0 + part.weight for part in (model.directions, model.ink) if part is not None]
+    stretched = float(np.sqrt(np.prod(shares))) * loss.scale * centres
+    head = nn.functional.pad(stretched, (0, model.feature_dim - stretched.shape[1]))
+    return {"weight": head, "bias": torch.zeros(len(chosen))}
 
 
 def _halves(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

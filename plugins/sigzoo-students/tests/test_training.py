@@ -107,6 +107,20 @@ def test_shuffled_batches_bring_every_image_as_often_as_asked(monkeypatch):
     assert any((a != b).any() for (_, a), (_, b) in zip(drawn, again, strict=True))
 
 
+def test_a_kept_corpus_is_read_again_until_the_programs_that_made_it_change(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    corpus = load("corpus")
+    made = corpus.load_or_build(tmp_path, 5, range(2), 4, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus, "build", lambda *_, **__: pytest.fail("it was made already"))
+        again = corpus.load_or_build(tmp_path, 5, range(2), 4, 1)
+    for name, kept in vars(made).items():
+        np.testing.assert_array_equal(getattr(again, name), kept)
+    monkeypatch.setattr(corpus, "_makers", lambda: "changed")
+    corpus.load_or_build(tmp_path, 5, range(2), 4, 1)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_the_similarities_of_forged_writers_are_those_of_loops(monkeypatch):
     monkeypatch.syspath_prepend(str(TRAINING))
     realism = load("realism")

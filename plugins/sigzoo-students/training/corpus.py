@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import sigzoo_students.preprocessing
 from numpy.typing import NDArray
 from sigzoo_students.preprocessing import SynsigPreprocessor
 
+import sigzoo.synthesis
 from sigzoo.errors import ImageError
 from sigzoo.evaluation.datasets import crossmedia
 from sigzoo.imaging import read_image
@@ -126,11 +129,12 @@ def build(seed: int, families: range, genuine: int, workers: int, *, sittings: b
 def load_or_build(
     cache: Path | None, seed: int, families: range, genuine: int, workers: int, *, sittings: bool = False
 ) -> Corpus:
-    """Read the corpus from `cache` if it was made there before, else make and keep it."""
+    """Read the corpus from `cache` if the same programs made it there before, else make and keep it."""
     if cache is None:
         return build(seed, families, genuine, workers, sittings=sittings)
     kind = "-sittings" if sittings else ""
-    path = cache / f"corpus-{seed}-{families.start}-{families.stop}-{genuine}{kind}.npz"
+    numbers = f"{seed}-{families.start}-{families.stop}-{genuine}"
+    path = cache / f"corpus-{numbers}{kind}-{_makers()}.npz"
     if not path.exists():
         corpus = build(seed, families, genuine, workers, sittings=sittings)
         cache.mkdir(parents=True, exist_ok=True)
@@ -139,6 +143,13 @@ def load_or_build(
         part.replace(path)
     with np.load(path, allow_pickle=False) as file:
         return Corpus(**{name: file[name] for name in ("images", "family", "writer", "forger")})
+
+
+def _makers() -> str:
+    """Digest of the programs that decide what a corpus holds."""
+    folder = Path(sigzoo.synthesis.__file__).parent
+    programs = [*sorted(folder.glob("*.py")), Path(sigzoo_students.preprocessing.__file__), Path(__file__)]
+    return sha256(b"".join(each.read_bytes() for each in programs)).hexdigest()[:8]
 
 
 def real_names(folder: Path, split: str) -> Corpus:

@@ -24,8 +24,18 @@ class _Unit(nn.Module):
         self.same = inputs == outputs and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.bn(self.conv(x))
+        folds = torch.is_inference_mode_enabled() and not self.training
+        y: Tensor = self._folded(x) if folds else self.bn(self.conv(x))
         return F.relu(y + x) if self.same else F.relu(y)
+
+    def _folded(self, x: Tensor) -> Tensor:
+        """Convolve and normalise in one pass, which no hook on `bn` sees: in inference mode alone."""
+        assert self.bn.running_mean is not None
+        assert self.bn.running_var is not None
+        factor = self.bn.weight * torch.rsqrt(self.bn.running_var + self.bn.eps)
+        weight = self.conv.weight * factor.view(-1, 1, 1, 1)
+        bias = self.bn.bias - self.bn.running_mean * factor
+        return F.conv2d(x, weight, bias, self.conv.stride, self.conv.padding)
 
 
 class InkStatistics(nn.Module):
@@ -70,59 +80,73 @@ class InkStatistics(nn.Module):
 
 
 class StrokeDirections(nn.Module):
-    """Appends to features which directions strokes have, in each part of the picture.
+    """Appends to features which directions strokes have, and where.
 
-    A histogram of oriented gradients (Dalal and Triggs, *Histograms of Oriented Gradients for Human
-    Detection*, CVPR 2005) that learns nothing, and so takes no habit of synthetic hands for a law of
-    handwriting. Its shares enter by their square roots (Hellinger's kernel; Arandjelovic and Zisserman,
-    *Three Things Everyone Should Know to Improve Object Retrieval*, CVPR 2012), less their mean over
-    signatures. The cosine similarity c of two signatures' features becomes
-    ``(c + weight * h) / (1 + weight)`` with the cosine similarity h of what their histograms have
-    beyond the mean.
+    Two histograms of oriented gradients (Dalal and Triggs, *Histograms of Oriented Gradients for Human
+    Detection*, CVPR 2005) that learn nothing, and so take no habit of synthetic hands for a law of
+    handwriting. One is of overlapping cells whose borders share the ink evenly, so that a word written
+    wider, or a flourish drawn longer, leaves the other cells where they are. One is of overlapping bands
+    over the picture's whole width: how high strokes of each direction stand. Their shares enter by their
+    square roots (Hellinger's kernel; Arandjelovic and Zisserman, *Three Things Everyone Should Know to
+    Improve Object Retrieval*, CVPR 2012), less their mean over signatures. The cosine similarity c of two
+    signatures' features becomes ``(c + weight * h) / (1 + weight)`` with the mean h of the two cosine
+    similarities of what the histograms have beyond their means.
 
     Parameters
     ----------
     weight
-        Above 0; chosen on synthetic writers and crossmedia's validation split.
+        Above 0; `docs/models.md` tells how 0.6 was chosen.
+    stride
+        Pixels from one gradient to the next, across and down.
     """
 
     bins: ClassVar[int] = 12
     """Directions, of half a turn: the two sides of a stroke count alike."""
     cells: ClassVar[Size] = (2, 4)
-    """Rows and columns of overlapping cells over the picture."""
-    size: ClassVar[int] = 96
+    """Rows and columns of cells that share the ink."""
+    bands: ClassVar[int] = 6
+    sizes: ClassVar[Size] = (bins * cells[0] * cells[1], bins * bands)
+    size: ClassVar[int] = sum(sizes)
 
     mean: Tensor
     slopes: Tensor
 
-    def __init__(self, weight: float) -> None:
+    def __init__(self, weight: float, stride: int = 2) -> None:
         super().__init__()
-        self.weight = weight
+        self.weight, self.stride = weight, stride
         self.register_buffer("slopes", _slopes(1.2, 4), persistent=False)
         self.register_buffer("mean", torch.zeros(self.size))
 
     def forward(self, features: Tensor, picture: Tensor) -> Tensor:
-        """Return ``(N, D + 96)``, of length 1, from features ``(N, D)`` and pictures ``(N, 1, h, w)``."""
+        """Return ``(N, D + 168)``, of length 1, from features ``(N, D)`` and pictures ``(N, 1, h, w)``."""
         share = 1.0 / (1.0 + self.weight)
-        code = F.normalize(self.roots(picture) - self.mean, dim=1)
-        return torch.cat([share**0.5 * features, (1.0 - share) ** 0.5 * code], dim=1)
+        beyond = self.roots(picture) - self.mean
+        cells, bands = beyond[:, : self.sizes[0]], beyond[:, self.sizes[0] :]
+        code = torch.cat([F.normalize(cells, dim=1), F.normalize(bands, dim=1)], dim=1)
+        return torch.cat([share**0.5 * features, (0.5 - 0.5 * share) ** 0.5 * code], dim=1)
 
     def roots(self, picture: Tensor) -> Tensor:
-        """Square roots of the shares of all cells and directions, ``(N, 96)``; smooth where nothing is."""
+        """Square roots of the shares of cells, bands and directions, ``(N, 168)``; smooth on blank paper."""
         with torch.autocast(picture.device.type, enabled=False):
-            slopes = F.conv2d(picture.float(), self.slopes.float(), stride=2, padding=4)
-        across, down = slopes[:, :1], slopes[:, 1:]
+            slopes = F.conv2d(picture.float(), self.slopes.float(), stride=self.stride, padding=4)
+            strength, directed = self._directed(slopes[:, 0], slopes[:, 1])
+            columns = _tents(self.cells[1], _mass_below(strength.sum(dim=1)))
+            rows = _tents(self.cells[0], _mass_below(strength.sum(dim=2)))
+            bands = _tents(self.bands, _places(strength.shape[1], like=strength))
+            across = directed.flatten(1, 2) @ columns.transpose(1, 2)
+            in_cells = rows[:, None] @ across.reshape(*directed.shape[:3], -1)
+            sums = in_cells.flatten(1), (directed.sum(dim=3) @ bands.T).flatten(1)
+        shares = [each / (each.sum(dim=1, keepdim=True) + 1e-6) for each in sums]
+        return torch.sqrt(torch.cat(shares, dim=1) + 1e-6)
+
+    def _directed(self, across: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
+        """Strength of gradients, ``(N, h, w)``, and what each direction has of it, ``(N, bins, h, w)``."""
         strength = torch.sqrt(across * across + down * down + 1e-18)
         across = torch.where((across == 0) & (down == 0), torch.ones_like(across), across)
         place = torch.remainder(torch.atan2(down, across), torch.pi) * (self.bins / torch.pi)
-        centres = torch.arange(self.bins, dtype=place.dtype, device=place.device).view(1, -1, 1, 1)
-        off = (place - centres).abs()
-        directed = strength * (1.0 - torch.minimum(off, self.bins - off)).clamp(min=0.0)
-        rows, columns = (
-            _tents(cells, side, place) for cells, side in zip(self.cells, place.shape[2:], strict=True)
-        )
-        sums = torch.flatten(rows @ directed @ columns.T, 1)
-        return torch.sqrt(sums / (sums.sum(dim=1, keepdim=True) + 1e-6) + 1e-10)
+        centres = torch.arange(self.bins, dtype=place.dtype, device=place.device)
+        off = (place[:, None] - centres[:, None, None]).abs()
+        return strength, strength[:, None] * (1.0 - torch.minimum(off, self.bins - off)).clamp(min=0.0)
 
 
 def _slopes(deviation: float, reach: int) -> Tensor:
@@ -134,16 +158,27 @@ def _slopes(deviation: float, reach: int) -> Tensor:
     return torch.stack([torch.outer(smooth, steep), torch.outer(steep, smooth)])[:, None]
 
 
-def _tents(cells: int, side: int, like: Tensor) -> Tensor:
-    """Weights with which each of `side` pixels counts for each of `cells` cells, ``(cells, side)``."""
-    places = (torch.arange(side, dtype=like.dtype, device=like.device) + 0.5) * (cells / side) - 0.5
-    numbers = torch.arange(cells, dtype=like.dtype, device=like.device)
-    return (1.0 - (places - numbers[:, None]).abs()).clamp(min=0.0)
+def _places(side: int, like: Tensor) -> Tensor:
+    """Centres of pixels, from 0 to 1, ``(side,)``."""
+    return (torch.arange(side, dtype=like.dtype, device=like.device) + 0.5) / side
+
+
+def _mass_below(mass: Tensor) -> Tensor:
+    """Which share of the mass lies before the middle of each pixel; ``(N, side)`` to ``(N, side)``."""
+    before = mass.cumsum(dim=1) - 0.5 * mass
+    return before / mass.sum(dim=1, keepdim=True).clamp(min=1e-6)
+
+
+def _tents(count: int, places: Tensor) -> Tensor:
+    """How much places from 0 to 1, ``(..., side)``, count for overlapping parts; ``(..., count, side)``."""
+    numbers = torch.arange(count, dtype=places.dtype, device=places.device)
+    return (1.0 - (places[..., None, :] * count - 0.5 - numbers[:, None]).abs()).clamp(min=0.0)
 
 
 class _Student(Backbone):
     """Stages that halve the image; features of length 1 from where things are and how strokes look."""
 
+    stem: _Unit
     squeeze: nn.Module
     fc: nn.Linear
     bn: nn.BatchNorm1d
@@ -202,7 +237,8 @@ class _Student(Backbone):
         if not 0 <= directions_weight <= 1:
             raise UsageError(f"directions_weight must be from 0 to 1, got {directions_weight}.")
         self._rows = 0 if ink_weight is None else 3
-        self.directions = StrokeDirections(directions_weight) if directions_weight else None
+        stride = self.stem.conv.stride[0]
+        self.directions = StrokeDirections(directions_weight, stride) if directions_weight else None
         self.ink = InkStatistics(ink_weight) if ink_weight else None
         self.feature_dim = feature_dim
         for name, part in (("with_directions", self.directions), ("with_ink", self.ink)):
@@ -256,7 +292,7 @@ class StudentTiny(_Student):
         Channels that keep their place in the image on the way to the features.
     feature_dim
         Size of the learnt feature vector, ``embedding``; ``with_directions`` and ``with_ink``, where they
-        are asked for, add 96 and 128 in this order.
+        are asked for, add 168 and 128 in this order.
     ink_weight
         Weight of the ink's statistics in the features (see `InkStatistics`), which come as three rows
         below the picture; 0 passes over the rows, none means that the images have none.
@@ -307,7 +343,7 @@ class StudentBase(_Student):
         Channels that keep their place in the image on the way to the features.
     feature_dim
         Size of the learnt feature vector, ``embedding``; ``with_directions`` and ``with_ink``, where they
-        are asked for, add 96 and 128 in this order.
+        are asked for, add 168 and 128 in this order.
     ink_weight
         Weight of the ink's statistics in the features (see `InkStatistics`), which come as three rows
         below the picture; 0 passes over the rows, none means that the images have none.

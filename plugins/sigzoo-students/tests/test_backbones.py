@@ -198,7 +198,7 @@ def test_directions_extend_the_features_before_the_ink_and_leave_the_learnt_ones
     found = weighed.forward_layers(with_rows(picture, torch.rand(2, 3)), weighed.layers)
     assert list(found)[-3:] == ["embedding", "with_directions", "with_ink"]
     torch.testing.assert_close(found["embedding"], plain(picture))
-    assert found["with_ink"].shape == (2, weighed.feature_dim) == (2, plain.feature_dim + 96 + 128)
+    assert found["with_ink"].shape == (2, weighed.feature_dim) == (2, plain.feature_dim + 168 + 128)
     for name in ("with_directions", "with_ink"):
         torch.testing.assert_close(found[name].norm(dim=1), torch.ones(2))
     alone = kind(directions_weight=0.4)
@@ -214,32 +214,64 @@ def stripes(degrees: float) -> torch.Tensor:
     return (0.5 + 0.5 * torch.cos(0.4 * across))[None, None]
 
 
+def histograms(directions: StrokeDirections, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Shares of one picture by cells, ``(12, 2, 4)``, and by bands, ``(12, 6)``."""
+    cells, bands = directions.roots(picture)[0].square().split((96, 72))
+    return cells.reshape(12, 2, 4), bands.reshape(12, 6)
+
+
+@pytest.mark.parametrize("stride", [2, 4])
 @pytest.mark.parametrize(("degrees", "bin_"), [(0.0, 6), (30.0, 4), (90.0, 0), (135.0, 9)])
-def test_stripes_fall_into_the_bin_of_the_direction_in_which_they_change(degrees, bin_):
-    shares = StrokeDirections(0.4).roots(stripes(degrees)).square().reshape(12, 2, 4)
-    assert float(shares.sum()) == pytest.approx(1.0, abs=1e-5)
-    # At the picture's edges, where everything ends, there are other slopes.
-    assert float(shares[bin_].sum()) > 0.75
-    assert shares.sum(dim=(1, 2)).argmax() == bin_
+def test_stripes_fall_into_the_bin_of_the_direction_in_which_they_change(degrees, bin_, stride):
+    for shares in histograms(StrokeDirections(0.4, stride), stripes(degrees)):
+        by_direction = shares.flatten(1).sum(dim=1)
+        assert float(by_direction.sum()) == pytest.approx(1.0, abs=2e-4)
+        # At the picture's edges, where everything ends, there are other slopes.
+        assert float(by_direction[bin_]) > 0.75
+        assert by_direction.argmax() == bin_
 
 
-def test_directions_add_the_cosine_of_histograms_to_the_cosine():
+def bars(*places: tuple[int, int]) -> torch.Tensor:
+    """Draw upright bars, each from a column on and 4 wide, from row 20 or 60 on and 16 high."""
+    picture = torch.zeros(1, 1, 96, 192)
+    for top, left in places:
+        picture[0, 0, top : top + 16, left : left + 4] = 1.0
+    return picture
+
+
+def test_cells_follow_the_ink_and_bands_keep_their_height():
+    directions = StrokeDirections(0.4)
+    word = bars((20, 20), (60, 60), (20, 100), (60, 140))
+    wider = bars((20, 20), (60, 70), (20, 120), (60, 170))
+    lower = bars((28, 20), (68, 60), (28, 100), (68, 140))
+    cells, bands = histograms(directions, word)
+    for other, same_bands in ((wider, True), (lower, False)):
+        other_cells, other_bands = histograms(directions, other)
+        assert float((other_cells - cells).abs().max()) < 0.01
+        assert (float((other_bands - bands).abs().max()) < 0.01) == same_bands
+    # Each column of cells holds its share of the ink: its neighbours overlap, the outer ones end.
+    assert cells.sum(dim=(0, 1)).tolist() == pytest.approx([0.25] * 4, abs=0.02)
+
+
+def test_directions_add_the_mean_cosine_of_both_histograms_to_the_cosine():
     directions = StrokeDirections(0.5)
     directions.mean.fill_(0.05)
     pictures = torch.cat([stripes(degrees) for degrees in (0.0, 10.0, 80.0)])
     features = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
     found = directions(features, pictures)
-    code = directions.roots(pictures).double() - 0.05
-    code = code / code.norm(dim=1, keepdim=True)
-    expected = ((features @ features.T).double() + 0.5 * code @ code.T) / 1.5
-    torch.testing.assert_close((found @ found.T).double(), expected, atol=1e-6, rtol=0)
+    cosine = (features @ features.T).double()
+    for code in (directions.roots(pictures).double() - 0.05).split((96, 72), dim=1):
+        code = code / code.norm(dim=1, keepdim=True)
+        cosine += 0.25 * code @ code.T
+    torch.testing.assert_close((found @ found.T).double(), cosine / 1.5, atol=1e-6, rtol=0)
 
 
 def test_gradients_through_directions_are_finite_where_nothing_is_written():
     picture = torch.zeros(2, 1, 96, 192)
     picture[1, 0, 40:44, 50:150] = 1.0
     picture.requires_grad_()
-    StrokeDirections(0.4)(torch.ones(2, 4), picture)[:, 4:].square().sum(dim=0)[:7].sum().backward()
+    found = StrokeDirections(0.4)(torch.ones(2, 4), picture)[:, 4:]
+    (found[:, :7].square().sum() + found[:, 96:103].square().sum()).backward()
     assert picture.grad is not None
     assert bool(picture.grad.isfinite().all())
     assert float(picture.grad[1].abs().max()) > 0.0

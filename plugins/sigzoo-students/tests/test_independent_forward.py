@@ -92,27 +92,44 @@ def with_ink(features: Array, levels: Array, frequencies: Array, weight: float) 
     return both
 
 
-def with_directions(features: Array, picture: Array, mean: Array, weight: float) -> Array:
-    """Append the roots of a histogram of directions, pixel by pixel, less their mean."""
-    # Every other pixel's slope, of a picture that a Gaussian has smoothed, cut off at four pixels.
+def shared(where: float, parts: int) -> list[tuple[int, float]]:
+    """Which overlapping parts a place from 0 to 1 counts for, and how much."""
+    middle = where * parts - 0.5
+    near = int(np.floor(middle))
+    return [(i, 1 - abs(middle - i)) for i in (near, near + 1) if 0 <= i < parts]
+
+
+def middles(mass: Array) -> Array:
+    """The share of the mass before the middle of each place."""
+    share: Array = (np.cumsum(mass) - mass / 2) / mass.sum()
+    return share
+
+
+def with_directions(features: Array, picture: Array, mean: Array, weight: float, stride: int) -> Array:
+    """Append the roots of both histograms of directions, pixel by pixel, less their means."""
+    # Slopes of a picture that a Gaussian has smoothed, cut off at four pixels; not of every pixel.
     across, down = (
-        gaussian_filter(picture, 1.2, order=order, mode="constant", truncate=3.4)[::2, ::2]
+        gaussian_filter(picture, 1.2, order=order, mode="constant", truncate=3.4)[::stride, ::stride]
         for order in ((0, 1), (1, 0))
     )
-    height, width = across.shape
-    histogram = np.zeros((12, 2, 4))
-    for y, x in np.argwhere(np.hypot(across, down) > 0):
-        strength = np.hypot(across[y, x], down[y, x])
+    strength = np.hypot(across, down)
+    columns, rows = middles(strength.sum(axis=0)), middles(strength.sum(axis=1))
+    in_cells, in_bands = np.zeros((12, 2, 4)), np.zeros((12, 6))
+    for y, x in np.argwhere(strength > 0):
         place = 12 * (np.arctan2(down[y, x], across[y, x]) % np.pi) / np.pi
-        row, column = 2 * (y + 0.5) / height - 0.5, 4 * (x + 0.5) / width - 0.5
-        for number, cell_y, cell_x in np.ndindex(2, 2, 2):
-            bin_, i, j = int(place) + number, int(np.floor(row)) + cell_y, int(np.floor(column)) + cell_x
-            if 0 <= i < 2 and 0 <= j < 4:
-                near = (1 - abs(place - bin_)) * (1 - abs(row - i)) * (1 - abs(column - j))
-                histogram[bin_ % 12, i, j] += near * strength
-    code = np.sqrt(histogram / histogram.sum() + 1e-10).ravel() - mean
-    both: Array = np.concatenate([features, np.sqrt(weight) * code / np.linalg.norm(code)])
-    return both / np.sqrt(1.0 + weight)
+        for number in (0, 1):
+            bin_ = (int(place) + number) % 12
+            counts = strength[y, x] * (1 - abs(place - int(place) - number))
+            for i, near in shared(rows[y], 2):
+                for j, beside in shared(columns[x], 4):
+                    in_cells[bin_, i, j] += counts * near * beside
+            for band, near in shared((y + 0.5) / len(rows), 6):
+                in_bands[bin_, band] += counts * near
+    parts = [features]
+    for histogram, common in ((in_cells, mean[:96]), (in_bands, mean[96:])):
+        code = np.sqrt(histogram / histogram.sum() + 1e-6).ravel() - common
+        parts.append(np.sqrt(weight / 2) * code / np.linalg.norm(code))
+    return np.concatenate(parts) / np.sqrt(1.0 + weight)
 
 
 def forward_by_hand(
@@ -143,7 +160,8 @@ def forward_by_hand(
     features = found["embedding"]
     if directions_weight:
         picture = bright if ink_weight is None else bright[:-3]
-        features = with_directions(features, picture, file["directions.mean"], directions_weight)
+        mean, stride = file["directions.mean"], STEM_STRIDE[network]
+        features = with_directions(features, picture, mean, directions_weight, stride)
         found["with_directions"] = features
     if ink_weight:
         levels = bright[-3:].mean(axis=1)

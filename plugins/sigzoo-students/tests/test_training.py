@@ -168,10 +168,10 @@ def test_a_run_in_small_writes_weights_that_load(tmp_path):
 def test_the_base_model_keeps_a_head_with_a_place_for_each_familys_first_writer(tmp_path):
     file = read_weights(run(tmp_path, "base"), "safetensors")
     assert {part: each.shape for part, each in file.heads["writer"].items()} == {
-        "weight": (8, 480),
+        "weight": (8, 552),
         "bias": (8,),
     }
-    backbone = StudentBase(ink_weight=0.6, directions_weight=0.4)
+    backbone = StudentBase(ink_weight=0.6, directions_weight=0.6)
     load_into(backbone, file.tensors, source="w")
     # Rows are the classes' directions, and the logits the loss's: its scale times a cosine.
     weight = file.heads["writer"]["weight"]

@@ -21,7 +21,7 @@ Batch = tuple[int | None, Indices]
 def draw_batches(
     corpora: Sequence[Corpus], size: int, repeats: Sequence[int], rng: np.random.Generator
 ) -> list[Batch]:
-    """Draw the batches of one epoch, each of one corpus.
+    """Draw the batches of one epoch, each of one corpus, one corpus after the other.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def draw_batches(
             for part in np.split(np.arange(len(drawn)), np.flatnonzero(np.diff(ends)) + 1):
                 batches.append((number, first + np.concatenate([drawn[i] for i in part])))
         first += len(corpus.images)
-    return [batches[i] for i in rng.permutation(len(batches))]
+    return batches
 
 
 def shuffled_batches(

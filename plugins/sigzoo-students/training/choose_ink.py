@@ -1,6 +1,6 @@
 """Choose how the ink's statistics count: on crossmedia's validation split and synthetic writers.
 
-python choose_ink.py CROSSMEDIA --weights FILE [--model base] [--directions 0.4]
+python choose_ink.py CROSSMEDIA --weights FILE [--model base] [--directions 0.6]
 
 Prints error rates for several weights and for several deviations of the darkness, and the mean of their
 logarithms, which is what decides. The synthetic writers were held out from training and from the choice
@@ -10,14 +10,14 @@ of checkpoints: some sign in one sitting, as in most data sets, some with anothe
 from __future__ import annotations
 
 import argparse
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
 from corpus import HELD_OUT, build
+from features import embed
 from sigzoo_students.backbones import InkStatistics
-from train_synsig import DIRECTIONS_WEIGHT, NETWORKS, across_media, embed, mean_logarithm, signatures
+from train_synsig import DIRECTIONS_WEIGHT, INK_WEIGHT, NETWORKS, across_media, mean_logarithm, signatures
 
 from sigzoo.evaluation.protocols import distance_protocol
 from sigzoo.weights import load_into, read_weights
@@ -29,21 +29,22 @@ DARKNESS = (0.08, 0.06, 0.05, 0.04, 0.03, 0.02)
 
 
 def main() -> None:
-    """Print a row for each pair of numbers."""
+    """Print a row for each weight and for each deviation, the other one as usual."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("crossmedia", type=Path, help="folder of crossmedia")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--model", choices=list(NETWORKS), default="base")
-    parser.add_argument("--directions", type=float, help="another weight of the strokes' directions")
+    parser.add_argument(
+        "--directions", type=float, default=DIRECTIONS_WEIGHT, help="weight of the strokes' directions"
+    )
     parser.add_argument("--families", type=int, default=200, help="synthetic ones of each kind")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw them")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    directions = DIRECTIONS_WEIGHT[args.model] if args.directions is None else args.directions
-    network = NETWORKS[args.model](ink_weight=0.0, directions_weight=directions)
+    network = NETWORKS[args.model](ink_weight=0.0, directions_weight=args.directions)
     tensors = read_weights(args.weights, "safetensors").tensors
-    unused = {"ink.frequencies"} if directions else {"ink.frequencies", "directions.mean"}
+    unused = {"ink.frequencies"} if args.directions else {"ink.frequencies", "directions.mean"}
     load_into(network, {k: v for k, v in tensors.items() if k not in unused}, source="weights")
     sets = {"crossmedia val": across_media(args.crossmedia)}
     for name, first in (("one sitting", FIRST), ("any conditions", FIRST + args.families)):
@@ -51,7 +52,9 @@ def main() -> None:
         corpus = build(2026, families, 7, args.workers, sittings=name == "one sitting")
         sets[name] = corpus.images, signatures(corpus)
     features = {name: embed(network, images) for name, (images, _) in sets.items()}
-    for darkness, weight in product(DARKNESS, WEIGHTS):
+    usual = INK_WEIGHT, InkStatistics.scales[2]
+    rows = [(weight, usual[1]) for weight in WEIGHTS] + [(usual[0], darkness) for darkness in DARKNESS]
+    for weight, darkness in dict.fromkeys(rows):
         rates, shown = [], []
         for name, (images, known) in sets.items():
             weighed = with_ink(features[name], images, weight, darkness)

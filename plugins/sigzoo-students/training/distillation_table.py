@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 from corpus import Family
-from measure import learnt, read_sets
+from features import learnt
+from measure import read_sets
 from sigzoo_students.backbones import StudentTiny
 from sigzoo_students.preprocessing import SynsigPreprocessor
 from torch import nn

@@ -21,7 +21,6 @@ from sigzoo.evaluation.datasets import ImageSet, crossmedia, sigcomp2009
 from sigzoo.evaluation.distances import distances
 from sigzoo.evaluation.protocols import Measured, distance_protocol, separated_pairs
 from sigzoo.imaging import read_image
-from sigzoo.interfaces import Backbone
 
 
 def main() -> None:
@@ -58,16 +57,6 @@ def read_sets(data: Path, names: list[str], splits: list[str]) -> dict[str, Imag
     if "crossmedia" in names:
         sets[f"crossmedia {'+'.join(splits)}"] = crossmedia(data / "crossmedia", splits)
     return sets
-
-
-def learnt(backbone: Backbone, canvases: np.ndarray) -> np.ndarray:
-    """Features without the ink's statistics, of preprocessed images: uint8 ``(N, h, w)`` to ``(N, D)``."""
-    with torch.inference_mode():
-        parts = torch.from_numpy(canvases)[:, None].split(64)
-        found = [
-            backbone.eval().forward_layers(part.float() / 255.0, ["embedding"])["embedding"] for part in parts
-        ]
-        return torch.cat(found).numpy()
 
 
 def trivial(images: ImageSet, replicates: int) -> dict[str, Measured]:

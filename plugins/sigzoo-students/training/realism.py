@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from corpus import HELD_OUT, build
-from measure import learnt
+from features import learnt
 from numpy.typing import NDArray
 from sigzoo_students.backbones import InkStatistics
 from sigzoo_students.preprocessing import SynsigPreprocessor

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import sigzoo
 from sigzoo.errors import UsageError
 from sigzoo.scaffolding import KINDS, write_plugin
 from sigzoo.testing import check_registry, images
@@ -21,6 +22,8 @@ PLUGINS = {
     "loss": "our-smoothing",
     "models": "our-models",
 }
+SIZES = {"ourlab": 64, "our-models": sigzoo.info("synsig-tiny").features.size}
+"""Of features; a new plugin's model has the weights of the default one."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_all_that_new_plugins_provide_can_be_built(environment: Any) -> None:
 
 
 @pytest.mark.wheels
-@pytest.mark.parametrize(("model", "size"), [("ourlab", 64), ("our-models", 288)])
+@pytest.mark.parametrize(("model", "size"), SIZES.items())
 def test_a_new_model_embeds_at_once(environment: Any, model: str, size: int) -> None:
     done = environment.sigzoo("embed", "signature.png", "-m", model, "-o", f"{model}.npz")
     assert done.returncode == 0, done.stderr

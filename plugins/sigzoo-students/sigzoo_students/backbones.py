@@ -24,18 +24,22 @@ class _Unit(nn.Module):
         self.same = inputs == outputs and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
-        folds = torch.is_inference_mode_enabled() and not self.training
-        y: Tensor = self._folded(x) if folds else self.bn(self.conv(x))
+        if torch.is_inference_mode_enabled() and not self.training:
+            return self._folded(x)
+        y: Tensor = self.bn(self.conv(x))
         return F.relu(y + x) if self.same else F.relu(y)
 
     def _folded(self, x: Tensor) -> Tensor:
-        """Convolve and normalise in one pass, which no hook on `bn` sees: in inference mode alone."""
+        """Do all in one convolution and in its place, which no hook on `bn` sees: in inference mode alone."""
         assert self.bn.running_mean is not None
         assert self.bn.running_var is not None
         factor = self.bn.weight * torch.rsqrt(self.bn.running_var + self.bn.eps)
         weight = self.conv.weight * factor.view(-1, 1, 1, 1)
         bias = self.bn.bias - self.bn.running_mean * factor
-        return F.conv2d(x, weight, bias, self.conv.stride, self.conv.padding)
+        y = F.conv2d(x, weight, bias, self.conv.stride, self.conv.padding)
+        if self.same:
+            y += x
+        return F.relu_(y)
 
 
 class InkStatistics(nn.Module):
@@ -193,7 +197,8 @@ class _Student(Backbone):
         self.check_input(x)
         wanted: dict[str, Tensor] = {}
         strokes: list[Tensor] = []
-        picture, levels = (x, None) if self._rows == 0 else (x[:, :, : -self._rows], x[:, :, -self._rows :])
+        height = x.shape[2] - self._rows
+        picture, levels = x[:, :, :height].contiguous(), x[:, :, height:]
         x = picture
         for name in self.layers[: 1 + max((self.layers.index(n) for n in names), default=-1)]:
             if name == "embedding":
@@ -203,7 +208,6 @@ class _Student(Backbone):
                 x = self.directions(x, picture)
             elif name == "with_ink":
                 assert self.ink is not None
-                assert levels is not None
                 x = self.ink(x, levels)
             else:
                 x = self.get_submodule(name)(x)
@@ -216,8 +220,9 @@ class _Student(Backbone):
     def _embed(self, placed: Tensor, strokes: list[Tensor]) -> Tensor:
         described = [torch.flatten(placed, 1)]
         for each in strokes:
-            deviation = torch.sqrt(each.var(dim=(2, 3), correction=0) + 1e-4)
-            described += [each.mean(dim=(2, 3)), deviation]
+            mean = each.mean(dim=(2, 3), keepdim=True)
+            variance = (each - mean).square().mean(dim=(2, 3))
+            described += [mean.flatten(1), torch.sqrt(variance + 1e-4)]
         return F.normalize(self.bn(self.fc(torch.cat(described, dim=1))), dim=1)
 
     def _finish(

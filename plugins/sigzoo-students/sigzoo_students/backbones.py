@@ -77,7 +77,8 @@ class InkStatistics(nn.Module):
 
     def forward(self, features: Tensor, levels: Tensor) -> Tensor:
         """Return ``(N, D + 2 * waves)``, from features ``(N, D)`` and rows ``(N, 1, 3, w)``; of length 1."""
-        phase = levels.mean(dim=(1, 3)) @ self.frequencies.T
+        with torch.autocast(levels.device.type, enabled=False):
+            phase = levels.float().mean(dim=(1, 3)) @ self.frequencies.float().T
         code = torch.cat([torch.cos(phase), torch.sin(phase)], dim=1) * self.waves**-0.5
         share = 1.0 / (1.0 + self.weight)
         return torch.cat([share**0.5 * features, (1.0 - share) ** 0.5 * code], dim=1)

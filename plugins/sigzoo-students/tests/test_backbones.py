@@ -181,6 +181,15 @@ def test_a_size_that_does_not_fit_can_lower_a_similarity_only_so_far():
     assert float(one @ other) > (1.0 - 0.4 * 0.35) / 1.4
 
 
+def test_half_precision_in_training_leaves_the_waves_of_the_ink_as_they_are():
+    ink = InkStatistics(0.6)
+    features = torch.nn.functional.normalize(torch.ones(4, 8), dim=1)
+    levels = torch.rand(4, 1, 3, 7, generator=torch.Generator().manual_seed(2))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = ink(features, levels)
+    torch.testing.assert_close(found, ink(features, levels), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("weight", [-0.1, 1.5])
 def test_weights_of_the_ink_out_of_range_are_refused(weight):
     with pytest.raises(UsageError, match="ink_weight"):

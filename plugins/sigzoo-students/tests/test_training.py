@@ -165,6 +165,29 @@ def test_a_run_in_small_writes_weights_that_load(tmp_path):
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1.0, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["measure.py", "{here}/none"], "measure.py: there is no folder {here}/none/sigcomp2009."),
+        (
+            ["choose_ink.py", "{here}", "--weights", "{here}/w"],
+            "choose_ink.py: {here}/w: there is no such file.",
+        ),
+        (["realism.py", "{here}/none"], "realism.py: there is no folder {here}/none."),
+        (["train_synsig.py", "tiny", "--out", "{here}/w", "--batches", "some"], "invalid choice: 'some'"),
+    ],
+)
+def test_what_a_user_can_mend_is_told_without_a_traceback(tmp_path, command, told):
+    command = [part.format(here=tmp_path) for part in command]
+    done = subprocess.run(
+        [sys.executable, *command], cwd=TRAINING, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert told.format(here=tmp_path) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_base_model_keeps_a_head_with_a_place_for_each_familys_first_writer(tmp_path):
     file = read_weights(run(tmp_path, "base"), "safetensors")
     assert {part: each.shape for part, each in file.heads["writer"].items()} == {

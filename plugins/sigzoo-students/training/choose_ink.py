@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from corpus import HELD_OUT, build
+from ending import run
 from features import embed
 from sigzoo_students.backbones import InkStatistics
 from train_synsig import DIRECTIONS_WEIGHT, INK_WEIGHT, NETWORKS, across_media, mean_logarithm, signatures
@@ -76,4 +77,4 @@ def with_ink(features: np.ndarray, images: np.ndarray, weight: float, darkness: 
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from corpus import Family
+from ending import run
 from features import learnt
 from measure import read_sets
 from sigzoo_students.backbones import StudentTiny
@@ -292,4 +293,4 @@ def _save(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

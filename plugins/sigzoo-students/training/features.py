@@ -21,8 +21,8 @@ def embed(model: Backbone, canvases: np.ndarray) -> np.ndarray:
 
 def learnt(model: Backbone, canvases: np.ndarray) -> np.ndarray:
     """Features without strokes' directions and ink, uint8 ``(N, h, w)`` to float32 ``(N, D)``."""
-    layer = ["embedding"]
-    return _in_parts(lambda x: model.eval().forward_layers(x, layer)["embedding"], canvases, model).numpy()
+    network, layer = model.eval(), ["embedding"]
+    return _in_parts(lambda x: network.forward_layers(x, layer)["embedding"], canvases, model).numpy()
 
 
 def mean_directions(directions: StrokeDirections, canvases: np.ndarray) -> Tensor:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ending import run
 
 import sigzoo
 from sigzoo.evaluation.baseline import ink_statistics, standardised
@@ -80,4 +81,4 @@ def _tell(who: str, name: str, measured: dict[str, Measured]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from corpus import HELD_OUT, build
+from ending import run
 from features import learnt
 from numpy.typing import NDArray
 from sigzoo_students.backbones import InkStatistics
@@ -90,4 +91,4 @@ def similarities(
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -21,6 +21,7 @@ import torch
 from augment import augment
 from batches import Batch, draw_batches, shuffled_batches
 from corpus import HELD_OUT, Corpus, joined, load_or_build, real_names
+from ending import run
 from features import embed, mean_directions
 from sigzoo_students.backbones import StudentBase, StudentTiny
 from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
@@ -58,8 +59,7 @@ def main() -> None:
     seconds = time.perf_counter() - began
     print(f"{len(corpus.images)} images, {corpus.classes().max() + 1} classes, {seconds:.0f} s", flush=True)
     model = NETWORKS[args.model](ink_weight=INK_WEIGHT, directions_weight=DIRECTIONS_WEIGHT)
-    if model.directions is not None:
-        model.directions.mean.copy_(mean_directions(model.directions, corpus.images[::16]))
+    model.directions.mean.copy_(mean_directions(model.directions, corpus.images[::16]))
     model = model.to(device, memory_format=torch.channels_last)
     objective = Objective(model, corpus, len(corpora), args).to(device)
     rng, repeats = np.random.default_rng(args.seed), [1, 1, args.repeat][: len(corpora)]
@@ -208,9 +208,7 @@ def _trained(
             with torch.autocast(device.type, torch.bfloat16):
                 layers = model.forward_layers(x.contiguous(memory_format=torch.channels_last), ["embedding"])
             embedding = layers["embedding"].float()
-            features = embedding
-            if model.directions is not None:
-                features = model.directions(features, x[:, :, :-3])
+            features = model.directions(embedding, x[:, :, :-3])
             value = objective(embedding, model.ink(features, levels), part, chosen)
             optimiser.zero_grad(set_to_none=True)
             value.backward()
@@ -283,7 +281,7 @@ def writer_head(loss: AdditiveMarginSoftmax, corpus: Corpus, model: Backbone) ->
     places = np.unique(corpus.family[first], return_index=True)[1]
     chosen = torch.from_numpy(classes[first][places])
     centres = nn.functional.normalize(loss.centres.detach().cpu()[chosen], dim=1)
-    shares = [1.0 + part.weight for part in (model.directions, model.ink) if part is not None]
+    shares = [1.0 + part.weight for part in (model.directions, model.ink)]
     stretched = float(np.sqrt(np.prod(shares))) * loss.scale * centres
     head = nn.functional.pad(stretched, (0, model.feature_dim - stretched.shape[1]))
     return {"weight": head, "bias": torch.zeros(len(chosen))}
@@ -297,4 +295,4 @@ def _halves(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,5 +1,6 @@
 """The training script: its augmentation, its corpus, and a whole run in small."""
 
+import argparse
 import importlib.util
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from sigzoo_students.backbones import StudentBase
+from sigzoo_students.backbones import StudentBase, StudentTiny
 
 import sigzoo
 from sigzoo.synthesis import Writer
@@ -141,6 +142,39 @@ def test_the_similarities_of_forged_writers_are_those_of_loops(monkeypatch):
         np.mean([cosine[5][1], cosine[5][6]]),
     ]
     np.testing.assert_allclose(forgeries, by_hand)
+
+
+def test_after_the_cycle_the_weights_of_all_steps_are_averaged_but_the_first(monkeypatch, corpus):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    script = load("train_synsig")
+    model = StudentTiny(widths=(4, 4, 4), depths=(0, 0), feature_dim=8, ink_weight=0.6, directions_weight=0.6)
+    seen = []  # before each step
+
+    class Recording(script.Objective):
+        def forward(self, *batch):
+            seen.append(model.fc.weight.detach().clone())
+            return super().forward(*batch)
+
+    args = argparse.Namespace(
+        scale=24.0, margin=0.3, verification=2.0, seed=1, rate=2e-3, steady_rate=7e-4, epochs=1
+    )
+    everything = np.arange(len(corpus.images))
+    epochs = [[(None, everything)] * 3, [(None, everything)] * 10, [(0, everything)] * 14]
+    passes = script._trained(
+        model, Recording(model, corpus, 1, args), epochs, corpus, args, torch.device("cpu")
+    )
+    assert next(passes)[1] is model
+    before = model.fc.weight.detach().clone()
+    next(passes)
+    average = next(passes)[1]
+    assert average is not model
+    after = [*seen[4:], model.fc.weight.detach()]  # of the 24 steps at a constant rate
+    assert len(after) == 24
+    # An eighth of the steps, 3, leads to the rate; from twice as many on they count.
+    torch.testing.assert_close(average.fc.weight, torch.stack(after[6:]).mean(dim=0))
+    assert float((average.fc.weight.detach() - before).abs().max()) > 1e-4
+    # Its normalisation has seen the last epoch's batches, and nothing before.
+    assert int(average.stem.bn.num_batches_tracked) == 14
 
 
 def run(tmp_path, model, *more):

@@ -26,6 +26,8 @@ from features import embed, mean_directions
 from sigzoo_students.backbones import StudentBase, StudentTiny
 from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LinearLR, LRScheduler, OneCycleLR
+from torch.optim.swa_utils import AveragedModel, update_bn
 
 from sigzoo.evaluation.datasets import crossmedia
 from sigzoo.evaluation.protocols import Signatures, distance_protocol
@@ -33,7 +35,11 @@ from sigzoo.interfaces import Backbone, TrainingBatch
 from sigzoo.weights import save_weights
 
 NETWORKS = {"base": StudentBase, "tiny": StudentTiny}
-EPOCHS = {"base": 2, "tiny": 3}
+EPOCHS = {"base": 1, "tiny": 3}
+WARM = 100
+"""Steps in which the constant rate is reached, at most; after twice as many the weights are averaged."""
+NORMALISING = 60
+"""Batches from which averaged weights take the statistics of their normalisation."""
 DIRECTIONS_WEIGHT = 0.6
 INK_WEIGHT = 0.6
 """Chosen by choose_ink.py."""
@@ -63,16 +69,17 @@ def main() -> None:
     model = model.to(device, memory_format=torch.channels_last)
     objective = Objective(model, corpus, len(corpora), args).to(device)
     rng, repeats = np.random.default_rng(args.seed), [1, 1, args.repeat][: len(corpora)]
-    epochs = [_batches(corpora, repeats, args, rng) for _ in range(args.epochs)]
+    epochs = [_batches(corpora, repeats, args, rng) for _ in range(args.epochs + args.averaged)]
     best = np.inf
-    for epoch, mean in enumerate(_trained(model, objective, epochs, corpus, args, device), 1):
-        result = {kind: validate(model, *each) for kind, each in held_out.items()}
+    passes = _trained(model, objective, epochs, corpus, args, device)
+    for epoch, (mean, trained) in enumerate(passes, 1):
+        result = {kind: validate(trained, *each) for kind, each in held_out.items()}
         score = mean_logarithm(rate for measured in result.values() for rate in measured.values())
         print(f"epoch {epoch} loss {mean:.3f} {result} {time.perf_counter() - began:.0f} s", flush=True)
         if score <= best:
             best = score
             facts = {"epoch": epoch, "held_out_eer": result, **vars(args)}
-            save(model, objective.classes, corpus, args, facts)
+            save(trained, objective.classes, corpus, args, facts)
 
 
 def _arguments() -> argparse.Namespace:
@@ -89,9 +96,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--real", type=Path, help="folder of crossmedia, to learn from its train split too")
     parser.add_argument("--repeat", type=int, default=4, help="how often an epoch takes each real image")
     parser.add_argument("--held-out", type=int, default=200, help="families of each kind for validation")
-    parser.add_argument("--epochs", type=int, help="passes over the families; 2 for base, 3 for tiny")
+    parser.add_argument("--epochs", type=int, help="passes in one cycle of the rate; 1 for base, 3 for tiny")
+    parser.add_argument("--averaged", type=int, default=1, help="passes after it, whose weights are averaged")
+    parser.add_argument("--steady-rate", type=float, default=7e-4, help="learning rate of these passes")
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of AdamW")
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of the cycle (AdamW)")
     parser.add_argument("--margin", type=float, default=0.3)
     parser.add_argument("--scale", type=float, default=24.0)
     parser.add_argument(
@@ -183,37 +192,78 @@ def _trained(
     corpus: Corpus,
     args: argparse.Namespace,
     device: torch.device,
-) -> Iterator[float]:
-    """Train epoch by epoch; yields the mean loss of each."""
-    images = torch.from_numpy(corpus.images)
-    plain = [p for p in model.parameters() if p.ndim == 1]
-    heavy = [p for p in model.parameters() if p.ndim > 1]
-    groups = [
-        {"params": heavy, "weight_decay": 0.02},
-        {"params": [*plain, *objective.parameters()], "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=args.rate)
-    generator = torch.Generator().manual_seed(args.seed)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, args.rate, total_steps=sum(map(len, epochs)) + 1, pct_start=0.08
-    )
-    for epoch in epochs:
-        model.train()
+) -> Iterator[tuple[float, Backbone]]:
+    """Train epoch by epoch; yields the mean loss of each and the network to use after it.
+
+    One cycle of the learning rate comes first; then passes at a constant rate, along which the weights are
+    averaged (Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, *Averaging Weights Leads to Wider Optima and
+    Better Generalization*, UAI 2018; every step's, as Cha et al., *SWAD*, NeurIPS 2021).
+    """
+    learner = Learner(model, objective, torch.from_numpy(corpus.images), args.seed, device)
+    cycle, steady = epochs[: args.epochs], epochs[args.epochs :]
+    optimiser = learner.optimiser(args.rate)
+    steps = sum(map(len, cycle)) + 1
+    schedule: LRScheduler = OneCycleLR(optimiser, args.rate, total_steps=steps, pct_start=0.08)
+    for epoch in cycle:
+        yield learner.learn(epoch, optimiser, schedule), model
+    optimiser = learner.optimiser(args.steady_rate)
+    warm = max(1, min(WARM, sum(map(len, steady)) // 8))
+    schedule = LinearLR(optimiser, 0.01, total_iters=warm)
+    average = AveragedModel(model)
+    for epoch in steady:
+        mean = learner.learn(epoch, optimiser, schedule, average, first=2 * warm)
+        update_bn((learner.images(places) for _, places in epoch[:NORMALISING]), average)
+        yield mean, average.module
+
+
+class Learner:
+    """What a step of training needs beside its optimiser."""
+
+    def __init__(
+        self, model: Backbone, objective: Objective, images: Tensor, seed: int, device: torch.device
+    ) -> None:
+        self._model, self._objective, self._images, self._device = model, objective, images, device
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def optimiser(self, rate: float) -> torch.optim.Optimizer:
+        """AdamW that decays matrices and kernels alone."""
+        plain = [p for p in self._model.parameters() if p.ndim == 1]
+        heavy = [p for p in self._model.parameters() if p.ndim > 1]
+        groups = [
+            {"params": heavy, "weight_decay": 0.02},
+            {"params": [*plain, *self._objective.parameters()], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=rate)
+
+    def images(self, places: np.ndarray) -> Tensor:
+        """Augmented images at these places, ``(N, 1, h + 3, w)``."""
+        x = self._images[torch.from_numpy(places)].to(self._device).unsqueeze(1).float().div_(255.0)
+        picture, levels = x[:, :, :-3], x[:, :, -3:]
+        augmented = torch.cat([augment(picture, self._generator), levels], dim=2)
+        return augmented.contiguous(memory_format=torch.channels_last)
+
+    def learn(
+        self,
+        epoch: list[Batch],
+        optimiser: torch.optim.Optimizer,
+        schedule: LRScheduler,
+        average: AveragedModel | None = None,
+        first: int = 0,
+    ) -> float:
+        """Pass over the batches of an epoch; returns the mean loss.
+
+        Averages the weights after each step from number `first` of the schedule on.
+        """
+        self._model.train()
         total, seen, began = 0.0, 0, time.perf_counter()
         for step, (part, places) in enumerate(epoch, 1):
-            chosen = torch.from_numpy(places)
-            x = images[chosen].to(device).unsqueeze(1).float().div_(255.0)
-            picture, levels = x[:, :, :-3], x[:, :, -3:]
-            x = torch.cat([augment(picture, generator), levels], dim=2)
-            with torch.autocast(device.type, torch.bfloat16):
-                layers = model.forward_layers(x.contiguous(memory_format=torch.channels_last), ["embedding"])
-            embedding = layers["embedding"].float()
-            features = model.directions(embedding, x[:, :, :-3])
-            value = objective(embedding, model.ink(features, levels), part, chosen)
+            value = self._loss(part, places)
             optimiser.zero_grad(set_to_none=True)
             value.backward()
             optimiser.step()
             schedule.step()
+            if average is not None and schedule.last_epoch > first:
+                average.update_parameters(self._model)
             total, seen = total + float(value.detach()), seen + len(places)
             if step % 100 == 0:
                 speed = seen / (time.perf_counter() - began)
@@ -221,7 +271,15 @@ def _trained(
                     f"  step {step} of {len(epoch)}, loss {total / step:.3f}, {speed:.0f} images/s",
                     flush=True,
                 )
-        yield total / len(epoch)
+        return total / len(epoch)
+
+    def _loss(self, part: int | None, places: np.ndarray) -> Tensor:
+        x = self.images(places)
+        with torch.autocast(self._device.type, torch.bfloat16):
+            embedding = self._model.forward_layers(x, ["embedding"])["embedding"].float()
+        features = self._model.ink(self._model.directions(embedding, x[:, :, :-3]), x[:, :, -3:])
+        value: Tensor = self._objective(embedding, features, part, torch.from_numpy(places))
+        return value
 
 
 def validate(model: Backbone, images: np.ndarray, known: Signatures) -> dict[str, float]:

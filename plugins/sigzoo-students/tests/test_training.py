@@ -152,7 +152,7 @@ def test_after_the_cycle_the_weights_of_all_steps_are_averaged_but_the_first(mon
 
     class Recording(script.Objective):
         def forward(self, *batch):
-            seen.append(model.fc.weight.detach().clone())
+            seen.append(weights())
             return super().forward(*batch)
 
     args = argparse.Namespace(
@@ -160,19 +160,23 @@ def test_after_the_cycle_the_weights_of_all_steps_are_averaged_but_the_first(mon
     )
     everything = np.arange(len(corpus.images))
     epochs = [[(None, everything)] * 3, [(None, everything)] * 10, [(0, everything)] * 14]
-    passes = script._trained(
-        model, Recording(model, corpus, 1, args), epochs, corpus, args, torch.device("cpu")
-    )
+    objective = Recording(model, corpus, 1, args)
+
+    def weights():
+        return [each.detach().clone() for each in (model.fc.weight, objective.classes.centres)]
+
+    passes = script._trained(model, objective, epochs, corpus, args, torch.device("cpu"))
     assert next(passes)[1] is model
-    before = model.fc.weight.detach().clone()
+    before = weights()
     next(passes)
-    average = next(passes)[1]
+    _, average, classes = next(passes)
     assert average is not model
-    after = [*seen[4:], model.fc.weight.detach()]  # of the 24 steps at a constant rate
+    after = [*seen[4:], weights()]  # of the 24 steps at a constant rate
     assert len(after) == 24
     # An eighth of the steps, 3, leads to the rate; from twice as many on they count.
-    torch.testing.assert_close(average.fc.weight, torch.stack(after[6:]).mean(dim=0))
-    assert float((average.fc.weight.detach() - before).abs().max()) > 1e-4
+    for found, steps in zip((average.fc.weight, classes.centres), zip(*after[6:], strict=True), strict=True):
+        torch.testing.assert_close(found.detach(), torch.stack(steps).mean(dim=0))
+    assert float((average.fc.weight.detach() - before[0]).abs().max()) > 1e-4
     # Its normalisation has seen the last epoch's batches, and nothing before.
     assert int(average.stem.bn.num_batches_tracked) == 14
 

@@ -72,14 +72,14 @@ def main() -> None:
     epochs = [_batches(corpora, repeats, args, rng) for _ in range(args.epochs + args.averaged)]
     best = np.inf
     passes = _trained(model, objective, epochs, corpus, args, device)
-    for epoch, (mean, trained) in enumerate(passes, 1):
+    for epoch, (mean, trained, classes) in enumerate(passes, 1):
         result = {kind: validate(trained, *each) for kind, each in held_out.items()}
         score = mean_logarithm(rate for measured in result.values() for rate in measured.values())
         print(f"epoch {epoch} loss {mean:.3f} {result} {time.perf_counter() - began:.0f} s", flush=True)
         if score <= best:
             best = score
             facts = {"epoch": epoch, "held_out_eer": result, **vars(args)}
-            save(trained, objective.classes, corpus, args, facts)
+            save(trained, classes, corpus, args, facts)
 
 
 def _arguments() -> argparse.Namespace:
@@ -192,8 +192,8 @@ def _trained(
     corpus: Corpus,
     args: argparse.Namespace,
     device: torch.device,
-) -> Iterator[tuple[float, Backbone]]:
-    """Train epoch by epoch; yields the mean loss of each and the network to use after it.
+) -> Iterator[tuple[float, Backbone, AdditiveMarginSoftmax]]:
+    """Train epoch by epoch; yields the mean loss of each, and network and classes to use after it.
 
     One cycle of the learning rate comes first; then passes at a constant rate, along which the weights are
     averaged (Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, *Averaging Weights Leads to Wider Optima and
@@ -205,15 +205,16 @@ def _trained(
     steps = sum(map(len, cycle)) + 1
     schedule: LRScheduler = OneCycleLR(optimiser, args.rate, total_steps=steps, pct_start=0.08)
     for epoch in cycle:
-        yield learner.learn(epoch, optimiser, schedule), model
+        yield learner.learn(epoch, optimiser, schedule), model, objective.classes
     optimiser = learner.optimiser(args.steady_rate)
     warm = max(1, min(WARM, sum(map(len, steady)) // 8))
     schedule = LinearLR(optimiser, 0.01, total_iters=warm)
-    average = AveragedModel(model)
+    average = AveragedModel(nn.ModuleList([model, objective]))
+    network, averaged = average.module
     for epoch in steady:
         mean = learner.learn(epoch, optimiser, schedule, average, first=2 * warm)
-        update_bn((learner.images(places) for _, places in epoch[:NORMALISING]), average)
-        yield mean, average.module
+        update_bn((learner.images(places) for _, places in epoch[:NORMALISING]), network)
+        yield mean, network, averaged.classes
 
 
 class Learner:
@@ -263,7 +264,7 @@ class Learner:
             optimiser.step()
             schedule.step()
             if average is not None and schedule.last_epoch > first:
-                average.update_parameters(self._model)
+                average.update_parameters(nn.ModuleList([self._model, self._objective]))
             total, seen = total + float(value.detach()), seen + len(places)
             if step % 100 == 0:
                 speed = seen / (time.perf_counter() - began)

@@ -43,14 +43,14 @@ class _Unit(nn.Module):
 
 
 class InkStatistics(nn.Module):
-    """Appends to features what line length, stroke width and darkness say, as far as they agree.
+    """Appends to features what line length, stroke width, darkness and proportions say, as far as they agree.
 
     Absolute size, pen and ink tell writers apart where they were recorded alike, and mislead where
-    they were not. So the cosine similarity c of two signatures' features becomes
-    ``(c + weight * k) / (1 + weight)`` with a Gaussian kernel k of the three: 1 where all agree, and
-    about 0 where one does not, however far they are apart. The kernel is that of random Fourier
-    features (Rahimi and Recht, *Random Features for Large-Scale Kernel Machines*, NIPS 2007; here
-    within 0.1 or so), whose frequencies are a low-discrepancy sequence's, stored with the weights.
+    they were not; proportions tell them apart where the shape was copied. So the cosine similarity c of two
+    signatures' features becomes ``(c + weight * k) / (1 + weight)`` with a Gaussian kernel k of the four: 1
+    where all agree, and about 0 where one does not, however far they are apart. The kernel is that of random
+    Fourier features (Rahimi and Recht, *Random Features for Large-Scale Kernel Machines*, NIPS 2007; here
+    within 0.06 or so), whose frequencies are a low-discrepancy sequence's, stored with the weights.
 
     Parameters
     ----------
@@ -58,30 +58,56 @@ class InkStatistics(nn.Module):
         Above 0; chosen on synthetic writers and crossmedia's validation split.
     """
 
-    scales: ClassVar[tuple[float, float, float]] = (0.4, 0.2, 0.03)
-    """Deviations of the kernel: in logarithms of length and width, and in darkness from 0 to 1."""
+    scales: ClassVar[tuple[float, float, float, float]] = (0.4, 0.2, 0.03, 0.5)
+    """Deviations of the kernel: in logarithms of length and width, in darkness from 0 to 1, and in the
+    logarithm of how far the ink spreads across over how far it spreads down."""
     ranges: ClassVar[tuple[float, float, float]] = (12.0, 6.0, 1.0)
     """What the level 1 stands for, as the preprocessor `synsig` writes it."""
-    waves: ClassVar[int] = 64
+    waves: ClassVar[int] = 128
 
     frequencies: Tensor
 
     def __init__(self, weight: float) -> None:
         super().__init__()
         self.weight, self.size = weight, 2 * self.waves
-        sequence = torch.quasirandom.SobolEngine(3)  # type: ignore[no-untyped-call]
+        sequence = torch.quasirandom.SobolEngine(len(self.scales))  # type: ignore[no-untyped-call]
         uniform = sequence.draw(self.waves + 1)[1:]
         normal = torch.erfinv(2.0 * uniform - 1.0) * 2.0**0.5
-        per_level = torch.tensor(self.ranges) / torch.tensor(self.scales)
+        per_level = torch.tensor([*self.ranges, 1.0]) / torch.tensor(self.scales)
         self.register_buffer("frequencies", normal * per_level)
 
-    def forward(self, features: Tensor, levels: Tensor) -> Tensor:
-        """Return ``(N, D + 2 * waves)``, from features ``(N, D)`` and rows ``(N, 1, 3, w)``; of length 1."""
+    def forward(self, features: Tensor, levels: Tensor, picture: Tensor) -> Tensor:
+        """Return ``(N, D + 2 * waves)``, of length 1.
+
+        Parameters
+        ----------
+        features
+            ``(N, D)``, of length 1.
+        levels
+            ``(N, 1, 3, w)``: the preprocessor's rows of length, width and darkness.
+        picture
+            ``(N, 1, h, w)``, ink bright on 0, which shows the proportions.
+        """
         with torch.autocast(levels.device.type, enabled=False):
-            phase = levels.float().mean(dim=(1, 3)) @ self.frequencies.float().T
+            numbers = [levels.float().mean(dim=(1, 3)), _proportions(picture.float())[:, None]]
+            phase = torch.cat(numbers, dim=1) @ self.frequencies.float().T
         code = torch.cat([torch.cos(phase), torch.sin(phase)], dim=1) * self.waves**-0.5
         share = 1.0 / (1.0 + self.weight)
         return torch.cat([share**0.5 * features, (1.0 - share) ** 0.5 * code], dim=1)
+
+
+def _proportions(picture: Tensor) -> Tensor:
+    """Logarithm of how far ink spreads across over how far it spreads down, ``(N,)``; 0 on blank paper."""
+    across, down = (_variance(picture[:, 0].sum(dim=dim)) for dim in (1, 2))
+    return 0.5 * torch.log(across / down)
+
+
+def _variance(mass: Tensor) -> Tensor:
+    """Of the places where mass ``(N, side)`` lies, in square pixels, and 1; ``(N,)``."""
+    share = mass / mass.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    places = torch.arange(mass.shape[1], dtype=mass.dtype, device=mass.device)
+    off = places - (share * places).sum(dim=1, keepdim=True)
+    return (share * off * off).sum(dim=1) + 1.0
 
 
 class StrokeDirections(nn.Module):
@@ -209,7 +235,7 @@ class _Student(Backbone):
                 x = self.directions(x, picture)
             elif name == "with_ink":
                 assert self.ink is not None
-                x = self.ink(x, levels)
+                x = self.ink(x, levels, picture)
             else:
                 x = self.get_submodule(name)(x)
             if name in self.described:
@@ -298,7 +324,7 @@ class StudentTiny(_Student):
         Channels that keep their place in the image on the way to the features.
     feature_dim
         Size of the learnt feature vector, ``embedding``; ``with_directions`` and ``with_ink``, where they
-        are asked for, add 168 and 128 in this order.
+        are asked for, add 168 and 256 in this order.
     ink_weight
         Weight of the ink's statistics in the features (see `InkStatistics`), which come as three rows
         below the picture; 0 passes over the rows, none means that the images have none.
@@ -349,7 +375,7 @@ class StudentBase(_Student):
         Channels that keep their place in the image on the way to the features.
     feature_dim
         Size of the learnt feature vector, ``embedding``; ``with_directions`` and ``with_ink``, where they
-        are asked for, add 168 and 128 in this order.
+        are asked for, add 168 and 256 in this order.
     ink_weight
         Weight of the ink's statistics in the features (see `InkStatistics`), which come as three rows
         below the picture; 0 passes over the rows, none means that the images have none.

@@ -140,7 +140,7 @@ def test_statistics_of_the_ink_extend_the_features_and_leave_the_learnt_ones_alo
     picture = torch.rand(2, 1, 96, 192)
     found = weighed.forward_layers(with_rows(picture, torch.rand(2, 3)), ["embedding", "with_ink"])
     torch.testing.assert_close(found["embedding"], plain(picture))
-    assert found["with_ink"].shape == (2, weighed.feature_dim) == (2, plain.feature_dim + 128)
+    assert found["with_ink"].shape == (2, weighed.feature_dim) == (2, plain.feature_dim + 256)
     torch.testing.assert_close(found["with_ink"].norm(dim=1), torch.ones(2))
     assert weighed.input_size == (99, 192)
 
@@ -154,22 +154,37 @@ def test_a_weight_of_none_passes_over_the_rows(kind):
     assert model.layers[-1] == "embedding"
 
 
-def test_ink_adds_a_gaussian_kernel_of_length_width_and_darkness_to_the_cosine():
+def boxes(across: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
+    """Pictures of 96 x 192 with one full box each, whose sides have these lengths in pixels."""
+    x, y = torch.arange(192).float(), torch.arange(96).float()[:, None]
+    sides = (across[:, None, None], down[:, None, None])
+    inside = ((x - 96).abs() <= sides[0] / 2) & ((y - 48).abs() <= sides[1] / 2)
+    return inside.float()[:, None]
+
+
+def test_ink_adds_a_gaussian_kernel_of_size_ink_and_proportions_to_the_cosine():
     """Against the kernel itself; random Fourier features come near it."""
     rng = torch.Generator().manual_seed(3)
     ink, weight = InkStatistics(0.5), 0.5
     features = torch.nn.functional.normalize(torch.randn(200, 8, generator=rng), dim=1)
-    scales = torch.tensor([0.4, 0.2, 0.03])
+    scales = torch.tensor([0.4, 0.2, 0.03, 0.5])
     # As near to each other as the kernel is wide, so that it takes all values from 0 to 1.
-    levels = 0.45 + 0.6 * torch.randn(200, 3, generator=rng) * scales / torch.tensor([12.0, 6.0, 1.0])
-    found = ink(features, levels[:, None, :, None].expand(-1, 1, 3, 7))
-    natural = levels.double() * torch.tensor([12.0, 6.0, 1.0])
+    levels = 0.45 + 0.6 * torch.randn(200, 3, generator=rng) * scales[:3] / torch.tensor([12.0, 6.0, 1.0])
+    across, down = (torch.rand(2, 200, generator=rng) * 56 + 24).round()
+    pictures = boxes(across, down)
+    found = ink(features, levels[:, None, :, None].expand(-1, 1, 3, 7), pictures)
+    # Deviations of a box of an odd number n of pixels: the root of (n^2 - 1) / 12, and here 1 more.
+    across, down = (pictures[:, 0].amax(dim=dim).sum(dim=1).double() for dim in (1, 2))
+    proportions = 0.5 * torch.log(((across**2 - 1) / 12 + 1) / ((down**2 - 1) / 12 + 1))
+    natural = torch.cat([levels.double() * torch.tensor([12.0, 6.0, 1.0]), proportions[:, None]], dim=1)
     apart = (natural[:, None] - natural[None]) / scales
     kernel = torch.exp(-0.5 * apart.square().sum(dim=2))
-    assert float(kernel.std()) > 0.2
+    assert float(kernel.std()) > 0.15
+    without = torch.exp(-0.5 * apart[:, :, :3].square().sum(dim=2))
+    assert float((kernel - without).abs().mean()) > 0.05
     expected = (features.double() @ features.double().T + weight * kernel) / (1.0 + weight)
     error = (found @ found.T).double() - expected
-    assert float(error.square().mean().sqrt()) < 0.05
+    assert float(error.square().mean().sqrt()) < 0.03
     torch.testing.assert_close(torch.diagonal(error), torch.zeros(200).double(), atol=1e-5, rtol=0)
 
 
@@ -177,17 +192,36 @@ def test_a_size_that_does_not_fit_can_lower_a_similarity_only_so_far():
     ink = InkStatistics(0.4)
     same = torch.nn.functional.normalize(torch.ones(2, 8), dim=1)
     levels = torch.tensor([[0.2, 0.3, 0.4], [0.9, 0.3, 0.4]])
-    one, other = ink(same, levels[:, None, :, None].expand(-1, 1, 3, 7))
+    one, other = ink(same, levels[:, None, :, None].expand(-1, 1, 3, 7), torch.ones(2, 1, 6, 7))
     assert float(one @ other) > (1.0 - 0.4 * 0.35) / 1.4
+
+
+def test_proportions_depend_neither_on_the_scale_nor_on_the_place_and_are_finite_on_blank_paper():
+    ink = InkStatistics(1.0)
+    picture = boxes(torch.tensor([41.0]), torch.tensor([21.0]))
+    twice = boxes(torch.tensor([81.0]), torch.tensor([41.0]))
+    taller = boxes(torch.tensor([41.0]), torch.tensor([41.0]))
+    pictures = torch.cat([picture, picture.roll((10, -30), (2, 3)), twice, taller, 0.0 * picture])
+    pictures.requires_grad_()
+    features = torch.nn.functional.normalize(torch.ones(5, 8), dim=1)
+    found = ink(features, torch.full((5, 1, 3, 192), 0.4), pictures)
+    similar = (found @ found.T)[0].detach()
+    assert similar[1] == pytest.approx(1.0, abs=1e-5)
+    assert similar[2] == pytest.approx(1.0, abs=1e-3)
+    assert similar[3] < 0.8
+    (found @ found.T).sum().backward()
+    assert torch.isfinite(pictures.grad).all()
+    assert torch.isfinite(found).all()
 
 
 def test_half_precision_in_training_leaves_the_waves_of_the_ink_as_they_are():
     ink = InkStatistics(0.6)
     features = torch.nn.functional.normalize(torch.ones(4, 8), dim=1)
-    levels = torch.rand(4, 1, 3, 7, generator=torch.Generator().manual_seed(2))
+    rng = torch.Generator().manual_seed(2)
+    levels, pictures = torch.rand(4, 1, 3, 7, generator=rng), torch.rand(4, 1, 6, 7, generator=rng)
     with torch.autocast("cpu", torch.bfloat16):
-        found = ink(features, levels)
-    torch.testing.assert_close(found, ink(features, levels), rtol=0, atol=0)
+        found = ink(features, levels, pictures)
+    torch.testing.assert_close(found, ink(features, levels, pictures), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.5])
@@ -207,7 +241,7 @@ def test_directions_extend_the_features_before_the_ink_and_leave_the_learnt_ones
     found = weighed.forward_layers(with_rows(picture, torch.rand(2, 3)), weighed.layers)
     assert list(found)[-3:] == ["embedding", "with_directions", "with_ink"]
     torch.testing.assert_close(found["embedding"], plain(picture))
-    assert found["with_ink"].shape == (2, weighed.feature_dim) == (2, plain.feature_dim + 168 + 128)
+    assert found["with_ink"].shape == (2, weighed.feature_dim) == (2, plain.feature_dim + 168 + 256)
     for name in ("with_directions", "with_ink"):
         torch.testing.assert_close(found[name].norm(dim=1), torch.ones(2))
     alone = kind(directions_weight=0.4)

@@ -84,9 +84,14 @@ def unit(x: Array, file: dict[str, Array], name: str, stride: int) -> Array:
     return np.maximum(y, 0.0)
 
 
-def with_ink(features: Array, levels: Array, frequencies: Array, weight: float) -> Array:
+def with_ink(features: Array, levels: Array, picture: Array, frequencies: Array, weight: float) -> Array:
     """Append random Fourier features: cosines c become (c + weight k) / (1 + weight), k near the kernel."""
-    phases = frequencies @ levels
+    spread = []
+    for places in np.indices(picture.shape)[::-1]:
+        middle = np.average(places, weights=picture)
+        spread.append(np.average((places - middle) ** 2, weights=picture) + 1)
+    proportions = np.log(np.sqrt(spread[0] / spread[1]))
+    phases = frequencies @ np.append(levels, proportions)
     code = np.concatenate([np.cos(phases), np.sin(phases)]) / np.sqrt(len(frequencies))
     both: Array = np.concatenate([features, np.sqrt(weight) * code]) / np.sqrt(1.0 + weight)
     return both
@@ -164,8 +169,8 @@ def forward_by_hand(
         features = with_directions(features, picture, mean, directions_weight, stride)
         found["with_directions"] = features
     if ink_weight:
-        levels = bright[-3:].mean(axis=1)
-        found["with_ink"] = with_ink(features, levels, file["ink.frequencies"], ink_weight)
+        levels, frequencies = bright[-3:].mean(axis=1), file["ink.frequencies"]
+        found["with_ink"] = with_ink(features, levels, bright[:-3], frequencies, ink_weight)
     return found
 
 

@@ -14,7 +14,7 @@ from sigzoo_students.backbones import StudentBase, StudentTiny
 
 import sigzoo
 from sigzoo.synthesis import Writer
-from sigzoo.weights import load_into, read_weights
+from sigzoo.weights import load_into, read_weights, save_weights
 
 TRAINING = Path(__file__).resolve().parents[1] / "training"
 
@@ -181,6 +181,30 @@ def test_after_the_cycle_the_weights_of_all_steps_are_averaged_but_the_first(mon
     assert int(average.stem.bn.num_batches_tracked) == 14
 
 
+def test_going_on_begins_with_what_was_learnt_and_with_classes_where_their_images_are(
+    monkeypatch, corpus, tmp_path
+):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    script = load("train_synsig")
+    shape = {"widths": (4, 4, 4), "depths": (0, 0), "feature_dim": 8}
+    before = StudentTiny(**shape, ink_weight=0.6, directions_weight=0.6).eval()
+    tensors = before.state_dict() | {"ink.frequencies": torch.zeros(64, 3)}  # of another time
+    save_weights(tmp_path / "w", tensors, {}, {})
+    model = StudentTiny(**shape, ink_weight=0.6, directions_weight=0.6)
+    model.directions.mean.fill_(0.25)
+    args = argparse.Namespace(scale=24.0, margin=0.3, verification=2.0)
+    objective = script.Objective(model, corpus, 1, args)
+    script.go_on(model, objective, corpus, tmp_path / "w")
+    torch.testing.assert_close(model.fc.weight, before.fc.weight)
+    assert model.ink.frequencies.shape == (128, 4)
+    assert float(model.directions.mean.min()) == 0.25
+    pictures = torch.from_numpy(corpus.images)[:, None].float() / 255.0
+    learnt = before.forward_layers(pictures, ["embedding"])["embedding"].detach()
+    for number in range(int(corpus.classes().max()) + 1):
+        middle = learnt[torch.from_numpy(corpus.classes() == number)].mean(dim=0)
+        torch.testing.assert_close(objective.classes.centres[number].detach(), middle / middle.norm())
+
+
 def run(tmp_path, model, *more):
     out = tmp_path / "new" / "w.safetensors"
     command = [sys.executable, "train_synsig.py", model, "--out", out, "--families", 5, "--sittings", 3]
@@ -229,7 +253,7 @@ def test_what_a_user_can_mend_is_told_without_a_traceback(tmp_path, command, tol
 def test_the_base_model_keeps_a_head_with_a_place_for_each_familys_first_writer(tmp_path):
     file = read_weights(run(tmp_path, "base"), "safetensors")
     assert {part: each.shape for part, each in file.heads["writer"].items()} == {
-        "weight": (8, 552),
+        "weight": (8, 680),
         "bias": (8,),
     }
     backbone = StudentBase(ink_weight=0.6, directions_weight=0.6)

@@ -2,9 +2,10 @@
 
 python choose_ink.py CROSSMEDIA --weights FILE [--model base] [--directions 0.6]
 
-Prints error rates for several weights and for several deviations of the darkness, and the mean of their
-logarithms, which is what decides. The synthetic writers were held out from training and from the choice
-of checkpoints: some sign in one sitting, as in most data sets, some with another pen and scanner each time.
+Prints error rates for several weights and for several deviations of the darkness and of the proportions,
+and the mean of their logarithms, which is what decides. The synthetic writers were held out from training
+and from the choice of checkpoints: some sign in one sitting, as in most data sets, some with another pen and
+scanner each time.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ FIRST = HELD_OUT + 10_000
 """Number of the first family."""
 WEIGHTS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8)
 DARKNESS = (0.08, 0.06, 0.05, 0.04, 0.03, 0.02)
+PROPORTIONS = (float("inf"), 0.8, 0.6, 0.5, 0.4, 0.3)
+"""Without them first."""
 
 
 def main() -> None:
-    """Print a row for each weight and for each deviation, the other one as usual."""
+    """Print a row for each weight and for each deviation, the others as usual."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("crossmedia", type=Path, help="folder of crossmedia")
     parser.add_argument("--weights", type=Path, required=True)
@@ -53,27 +56,33 @@ def main() -> None:
         corpus = build(2026, families, 7, args.workers, sittings=name == "one sitting")
         sets[name] = corpus.images, signatures(corpus)
     features = {name: embed(network, images) for name, (images, _) in sets.items()}
-    usual = INK_WEIGHT, InkStatistics.scales[2]
-    rows = [(weight, usual[1]) for weight in WEIGHTS] + [(usual[0], darkness) for darkness in DARKNESS]
-    for weight, darkness in dict.fromkeys(rows):
+    _, _, darkness, proportions = InkStatistics.scales
+    rows = [(weight, darkness, proportions) for weight in WEIGHTS]
+    rows += [(INK_WEIGHT, each, proportions) for each in DARKNESS]
+    rows += [(INK_WEIGHT, darkness, each) for each in PROPORTIONS]
+    for row in dict.fromkeys(rows):
         rates, shown = [], []
         for name, (images, known) in sets.items():
-            weighed = with_ink(features[name], images, weight, darkness)
+            weighed = with_ink(features[name], images, *row)
             found = distance_protocol(weighed, known, replicates=0)
             rates += [each.eer for each in found.values()]
             shown += [f"{name} {kind} {each.eer:.2f}" for kind, each in found.items()]
         score = mean_logarithm(rates)
-        print(f"darkness {darkness} weight {weight}: {score:.3f}  {', '.join(shown)}", flush=True)
+        named = " ".join(f"{n} {v}" for n, v in zip(("weight", "darkness", "proportions"), row, strict=True))
+        print(f"{named}: {score:.3f}  {', '.join(shown)}", flush=True)
 
 
-def with_ink(features: np.ndarray, images: np.ndarray, weight: float, darkness: float) -> np.ndarray:
-    """Features with the statistics of the rows below the pictures, at this deviation of the darkness."""
+def with_ink(
+    features: np.ndarray, images: np.ndarray, weight: float, darkness: float, proportions: float
+) -> np.ndarray:
+    """Features with the statistics of ink at these deviations of the darkness and the proportions."""
     if not weight:
         return features
     ink = InkStatistics(weight)
     ink.frequencies[:, 2] *= ink.scales[2] / darkness
-    levels = torch.from_numpy(images[:, None, -3:]).float() / 255.0
-    return ink(torch.from_numpy(features), levels).numpy()
+    ink.frequencies[:, 3] *= ink.scales[3] / proportions
+    x = torch.from_numpy(images[:, None]).float() / 255.0
+    return ink(torch.from_numpy(features), x[:, :, -3:], x[:, :, :-3]).numpy()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from augment import augment
 from batches import Batch, draw_batches, shuffled_batches
 from corpus import HELD_OUT, Corpus, joined, load_or_build, real_names
 from ending import run
-from features import embed, mean_directions
+from features import embed, learnt, mean_directions
 from sigzoo_students.backbones import StudentBase, StudentTiny
 from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
 from torch import Tensor, nn
@@ -32,10 +32,10 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from sigzoo.evaluation.datasets import crossmedia
 from sigzoo.evaluation.protocols import Signatures, distance_protocol
 from sigzoo.interfaces import Backbone, TrainingBatch
-from sigzoo.weights import save_weights
+from sigzoo.weights import load_into, read_weights, save_weights
 
 NETWORKS = {"base": StudentBase, "tiny": StudentTiny}
-EPOCHS = {"base": 1, "tiny": 3}
+EPOCHS = {"base": 2, "tiny": 3}
 WARM = 100
 """Steps in which the constant rate is reached, at most; after twice as many the weights are averaged."""
 NORMALISING = 60
@@ -43,7 +43,7 @@ NORMALISING = 60
 DIRECTIONS_WEIGHT = 0.6
 INK_WEIGHT = 0.6
 """Chosen by choose_ink.py."""
-NAMED = 7000
+NAMED = 5700
 """The head names the first writers of as many families; of all they would not fit into the file."""
 SYNTHETIC = "synthetic signatures of sigzoo.synthesis"
 CROSSMEDIA = (
@@ -68,6 +68,8 @@ def main() -> None:
     model.directions.mean.copy_(mean_directions(model.directions, corpus.images[::16]))
     model = model.to(device, memory_format=torch.channels_last)
     objective = Objective(model, corpus, len(corpora), args).to(device)
+    if args.start is not None:
+        go_on(model, objective, corpus, args.start)
     rng, repeats = np.random.default_rng(args.seed), [1, 1, args.repeat][: len(corpora)]
     epochs = [_batches(corpora, repeats, args, rng) for _ in range(args.epochs + args.averaged)]
     best = np.inf
@@ -96,7 +98,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--real", type=Path, help="folder of crossmedia, to learn from its train split too")
     parser.add_argument("--repeat", type=int, default=4, help="how often an epoch takes each real image")
     parser.add_argument("--held-out", type=int, default=200, help="families of each kind for validation")
-    parser.add_argument("--epochs", type=int, help="passes in one cycle of the rate; 1 for base, 3 for tiny")
+    parser.add_argument("--epochs", type=int, help="passes in one cycle of the rate; 2 for base, 3 for tiny")
+    parser.add_argument("--start", type=Path, help="weights to go on from; with --epochs 0 without a cycle")
     parser.add_argument("--averaged", type=int, default=1, help="passes after it, whose weights are averaged")
     parser.add_argument("--steady-rate", type=float, default=7e-4, help="learning rate of these passes")
     parser.add_argument("--batch", type=int, default=256)
@@ -130,9 +133,9 @@ def _corpora(args: argparse.Namespace) -> tuple[list[Corpus], dict[str, tuple[np
         "loose": (range(args.families), range(HELD_OUT, first)),
         "sittings": (range(args.families, args.families + args.sittings), range(first, last)),
     }
-    for kind, (learnt, kept) in parts.items():
+    for kind, (taught, kept) in parts.items():
         options = {"workers": args.workers, "sittings": kind == "sittings"}
-        corpora.append(load_or_build(args.cache, args.seed, learnt, args.genuine, **options))
+        corpora.append(load_or_build(args.cache, args.seed, taught, args.genuine, **options))
         corpus = load_or_build(args.cache, args.seed, kept, 8, **options)
         held_out[kind] = corpus.images, signatures(corpus)
     if args.real is not None:
@@ -185,6 +188,19 @@ class Objective(nn.Module):
         return total + self._weight * self.verification[part](claims)
 
 
+def go_on(model: Backbone, objective: Objective, corpus: Corpus, weights: Path) -> None:
+    """Begin with a network that has learnt, each class's centre where its images are; what is fixed stays."""
+    fixed = {name: each for name, each in model.named_buffers() if name.startswith(("ink.", "directions."))}
+    tensors = read_weights(weights, "safetensors").tensors
+    load_into(model, {**tensors, **{k: fixed[k] for k in tensors if k in fixed}}, source=str(weights))
+    classes = objective.classes.centres
+    assert classes is not None
+    sums = np.zeros(classes.shape, np.float32)
+    np.add.at(sums, corpus.classes(), learnt(model, corpus.images))
+    with torch.no_grad():
+        classes.copy_(nn.functional.normalize(torch.from_numpy(sums), dim=1))
+
+
 def _trained(
     model: Backbone,
     objective: Objective,
@@ -202,7 +218,7 @@ def _trained(
     learner = Learner(model, objective, torch.from_numpy(corpus.images), args.seed, device)
     cycle, steady = epochs[: args.epochs], epochs[args.epochs :]
     optimiser = learner.optimiser(args.rate)
-    steps = sum(map(len, cycle)) + 1
+    steps = max(2, sum(map(len, cycle)) + 1)
     schedule: LRScheduler = OneCycleLR(optimiser, args.rate, total_steps=steps, pct_start=0.08)
     for epoch in cycle:
         yield learner.learn(epoch, optimiser, schedule), model, objective.classes
@@ -278,7 +294,8 @@ class Learner:
         x = self.images(places)
         with torch.autocast(self._device.type, torch.bfloat16):
             embedding = self._model.forward_layers(x, ["embedding"])["embedding"].float()
-        features = self._model.ink(self._model.directions(embedding, x[:, :, :-3]), x[:, :, -3:])
+        picture, levels = x[:, :, :-3], x[:, :, -3:]
+        features = self._model.ink(self._model.directions(embedding, picture), levels, picture)
         value: Tensor = self._objective(embedding, features, part, torch.from_numpy(places))
         return value
 
@@ -319,7 +336,9 @@ def save(
         "preprocessor": "synsig",
         "licence": "BSD-3-Clause",
         "trained_on": f"{SYNTHETIC} alone" if args.real is None else f"{SYNTHETIC}; {CROSSMEDIA}",
-        "training": json.dumps({k: str(v) for k, v in facts.items() if k not in ("out", "cache", "real")}),
+        "training": json.dumps(
+            {k: str(v) for k, v in facts.items() if k not in ("out", "cache", "real", "start")}
+        ),
     }
     heads = {}
     if args.model == "base":

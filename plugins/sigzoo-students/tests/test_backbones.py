@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from sigzoo_students.backbones import InkStatistics, StrokeDirections, StudentBase, StudentTiny
+from sigzoo_students.backbones import StudentBase, StudentTiny
+from sigzoo_students.descriptors import InkStatistics, StrokeDirections
 
 from sigzoo.interfaces import Backbone, ImageError, UnknownNameError, UsageError
 

@@ -194,7 +194,7 @@ def test_going_on_begins_with_what_was_learnt_and_with_classes_where_their_image
     model.directions.mean.fill_(0.25)
     args = argparse.Namespace(scale=24.0, margin=0.3, verification=2.0)
     objective = script.Objective(model, corpus, 1, args)
-    script.go_on(model, objective, corpus, tmp_path / "w")
+    script.go_on(model, objective, corpus, read_weights(tmp_path / "w", "safetensors").tensors, tmp_path)
     torch.testing.assert_close(model.fc.weight, before.fc.weight)
     assert model.ink.frequencies.shape == (128, 4)
     assert float(model.directions.mean.min()) == 0.25
@@ -237,6 +237,14 @@ def test_a_run_in_small_writes_weights_that_load(tmp_path):
         ),
         (["realism.py", "{here}/none"], "realism.py: there is no folder {here}/none."),
         (["train_synsig.py", "tiny", "--out", "{here}/w", "--batches", "some"], "invalid choice: 'some'"),
+        (
+            ["train_synsig.py", "tiny", "--out", "{here}/w", "--epochs", "0", "--averaged", "0"],
+            "nothing would be learnt",
+        ),
+        (
+            ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "{here}/none"],
+            "train_synsig.py: {here}/none: there is no such file.",
+        ),
     ],
 )
 def test_what_a_user_can_mend_is_told_without_a_traceback(tmp_path, command, told):

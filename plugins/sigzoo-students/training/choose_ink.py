@@ -18,7 +18,7 @@ import torch
 from corpus import HELD_OUT, build
 from ending import run
 from features import embed
-from sigzoo_students.backbones import InkStatistics
+from sigzoo_students.descriptors import InkStatistics
 from train_synsig import DIRECTIONS_WEIGHT, INK_WEIGHT, NETWORKS, across_media, mean_logarithm, signatures
 
 from sigzoo.evaluation.protocols import distance_protocol

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from sigzoo_students.backbones import StrokeDirections
+from sigzoo_students.descriptors import StrokeDirections
 from torch import Tensor
 
 from sigzoo.interfaces import Backbone

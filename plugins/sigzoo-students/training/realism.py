@@ -19,7 +19,7 @@ from corpus import HELD_OUT, build
 from ending import run
 from features import learnt
 from numpy.typing import NDArray
-from sigzoo_students.backbones import InkStatistics
+from sigzoo_students.descriptors import InkStatistics
 from sigzoo_students.preprocessing import SynsigPreprocessor
 from train_synsig import signatures
 

@@ -60,6 +60,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     began = time.perf_counter()
+    start = None if args.start is None else read_weights(args.start, "safetensors").tensors
     corpora, held_out = _corpora(args)
     corpus = joined(corpora)
     seconds = time.perf_counter() - began
@@ -68,8 +69,8 @@ def main() -> None:
     model.directions.mean.copy_(mean_directions(model.directions, corpus.images[::16]))
     model = model.to(device, memory_format=torch.channels_last)
     objective = Objective(model, corpus, len(corpora), args).to(device)
-    if args.start is not None:
-        go_on(model, objective, corpus, args.start)
+    if start is not None:
+        go_on(model, objective, corpus, start, args.start)
     rng, repeats = np.random.default_rng(args.seed), [1, 1, args.repeat][: len(corpora)]
     epochs = [_batches(corpora, repeats, args, rng) for _ in range(args.epochs + args.averaged)]
     best = np.inf
@@ -119,6 +120,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="folder that keeps the corpus between runs")
     args = parser.parse_args()
     args.epochs = EPOCHS[args.model] if args.epochs is None else args.epochs
+    if min(args.epochs, args.averaged) < 0 or args.epochs + args.averaged == 0:
+        parser.error("--epochs and --averaged must not be below 0, nor both 0: nothing would be learnt.")
     return args
 
 
@@ -188,17 +191,22 @@ class Objective(nn.Module):
         return total + self._weight * self.verification[part](claims)
 
 
-def go_on(model: Backbone, objective: Objective, corpus: Corpus, weights: Path) -> None:
+def go_on(
+    model: Backbone, objective: Objective, corpus: Corpus, tensors: dict[str, Tensor], source: Path
+) -> None:
     """Begin with a network that has learnt, each class's centre where its images are; what is fixed stays."""
-    fixed = {name: each for name, each in model.named_buffers() if name.startswith(("ink.", "directions."))}
-    tensors = read_weights(weights, "safetensors").tensors
-    load_into(model, {**tensors, **{k: fixed[k] for k in tensors if k in fixed}}, source=str(weights))
+    fixed = {k: each for k, each in model.state_dict().items() if k.startswith(("ink.", "directions."))}
+    load_into(model, {**tensors, **fixed}, source=str(source))
     classes = objective.classes.centres
     assert classes is not None
     sums = np.zeros(classes.shape, np.float32)
     np.add.at(sums, corpus.classes(), learnt(model, corpus.images))
     with torch.no_grad():
         classes.copy_(nn.functional.normalize(torch.from_numpy(sums), dim=1))
+
+
+Pass = tuple[float, Backbone, AdditiveMarginSoftmax]
+"""Mean loss of a pass over the families, and network and classes to use after it."""
 
 
 def _trained(
@@ -208,29 +216,40 @@ def _trained(
     corpus: Corpus,
     args: argparse.Namespace,
     device: torch.device,
-) -> Iterator[tuple[float, Backbone, AdditiveMarginSoftmax]]:
-    """Train epoch by epoch; yields the mean loss of each, and network and classes to use after it.
-
-    One cycle of the learning rate comes first; then passes at a constant rate, along which the weights are
-    averaged (Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, *Averaging Weights Leads to Wider Optima and
-    Better Generalization*, UAI 2018; every step's, as Cha et al., *SWAD*, NeurIPS 2021).
-    """
+) -> Iterator[Pass]:
+    """Train epoch by epoch: first one cycle of the learning rate, then at a constant one."""
     learner = Learner(model, objective, torch.from_numpy(corpus.images), args.seed, device)
     cycle, steady = epochs[: args.epochs], epochs[args.epochs :]
-    optimiser = learner.optimiser(args.rate)
-    steps = max(2, sum(map(len, cycle)) + 1)
-    schedule: LRScheduler = OneCycleLR(optimiser, args.rate, total_steps=steps, pct_start=0.08)
-    for epoch in cycle:
-        yield learner.learn(epoch, optimiser, schedule), model, objective.classes
-    optimiser = learner.optimiser(args.steady_rate)
-    warm = max(1, min(WARM, sum(map(len, steady)) // 8))
+    if cycle:
+        yield from _cycle(learner, cycle, args.rate)
+    if steady:
+        yield from _averaged(learner, steady, args.steady_rate)
+
+
+def _cycle(learner: Learner, epochs: Sequence[list[Batch]], rate: float) -> Iterator[Pass]:
+    """Train along one cycle of the learning rate, from and to nearly 0."""
+    optimiser = learner.optimiser(rate)
+    schedule = OneCycleLR(optimiser, rate, total_steps=sum(map(len, epochs)) + 1, pct_start=0.08)
+    for epoch in epochs:
+        mean = learner.learn(epoch, optimiser, schedule)
+        yield mean, learner.model, learner.objective.classes
+
+
+def _averaged(learner: Learner, epochs: Sequence[list[Batch]], rate: float) -> Iterator[Pass]:
+    """Train at a constant rate, and average the weights of every step once it is reached.
+
+    Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, *Averaging Weights Leads to Wider Optima and Better
+    Generalization*, UAI 2018; every step's, as Cha et al., *SWAD*, NeurIPS 2021.
+    """
+    optimiser = learner.optimiser(rate)
+    warm = max(1, min(WARM, sum(map(len, epochs)) // 8))
     schedule = LinearLR(optimiser, 0.01, total_iters=warm)
-    average = AveragedModel(nn.ModuleList([model, objective]))
-    network, averaged = average.module
-    for epoch in steady:
+    average = AveragedModel(learner.learnt)
+    network, objective = average.module
+    for epoch in epochs:
         mean = learner.learn(epoch, optimiser, schedule, average, first=2 * warm)
         update_bn((learner.images(places) for _, places in epoch[:NORMALISING]), network)
-        yield mean, network, averaged.classes
+        yield mean, network, objective.classes
 
 
 class Learner:
@@ -239,16 +258,17 @@ class Learner:
     def __init__(
         self, model: Backbone, objective: Objective, images: Tensor, seed: int, device: torch.device
     ) -> None:
-        self._model, self._objective, self._images, self._device = model, objective, images, device
+        self.model, self.objective, self.learnt = model, objective, nn.ModuleList([model, objective])
+        self._images, self._device = images, device
         self._generator = torch.Generator().manual_seed(seed)
 
     def optimiser(self, rate: float) -> torch.optim.Optimizer:
         """AdamW that decays matrices and kernels alone."""
-        plain = [p for p in self._model.parameters() if p.ndim == 1]
-        heavy = [p for p in self._model.parameters() if p.ndim > 1]
+        plain = [p for p in self.model.parameters() if p.ndim == 1]
+        heavy = [p for p in self.model.parameters() if p.ndim > 1]
         groups = [
             {"params": heavy, "weight_decay": 0.02},
-            {"params": [*plain, *self._objective.parameters()], "weight_decay": 0.0},
+            {"params": [*plain, *self.objective.parameters()], "weight_decay": 0.0},
         ]
         return torch.optim.AdamW(groups, lr=rate)
 
@@ -271,7 +291,7 @@ class Learner:
 
         Averages the weights after each step from number `first` of the schedule on.
         """
-        self._model.train()
+        self.model.train()
         total, seen, began = 0.0, 0, time.perf_counter()
         for step, (part, places) in enumerate(epoch, 1):
             value = self._loss(part, places)
@@ -280,7 +300,7 @@ class Learner:
             optimiser.step()
             schedule.step()
             if average is not None and schedule.last_epoch > first:
-                average.update_parameters(nn.ModuleList([self._model, self._objective]))
+                average.update_parameters(self.learnt)
             total, seen = total + float(value.detach()), seen + len(places)
             if step % 100 == 0:
                 speed = seen / (time.perf_counter() - began)
@@ -293,10 +313,10 @@ class Learner:
     def _loss(self, part: int | None, places: np.ndarray) -> Tensor:
         x = self.images(places)
         with torch.autocast(self._device.type, torch.bfloat16):
-            embedding = self._model.forward_layers(x, ["embedding"])["embedding"].float()
+            embedding = self.model.forward_layers(x, ["embedding"])["embedding"].float()
         picture, levels = x[:, :, :-3], x[:, :, -3:]
-        features = self._model.ink(self._model.directions(embedding, picture), levels, picture)
-        value: Tensor = self._objective(embedding, features, part, torch.from_numpy(places))
+        features = self.model.ink(self.model.directions(embedding, picture), levels, picture)
+        value: Tensor = self.objective(embedding, features, part, torch.from_numpy(places))
         return value
 
 

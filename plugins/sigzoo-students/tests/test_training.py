@@ -192,9 +192,10 @@ def test_going_on_begins_with_what_was_learnt_and_with_classes_where_their_image
     save_weights(tmp_path / "w", tensors, {}, {})
     model = StudentTiny(**shape, ink_weight=0.6, directions_weight=0.6)
     model.directions.mean.fill_(0.25)
+    script.load_learnt(model, tmp_path / "w")
     args = argparse.Namespace(scale=24.0, margin=0.3, verification=2.0)
     objective = script.Objective(model, corpus, 1, args)
-    script.go_on(model, objective, corpus, read_weights(tmp_path / "w", "safetensors").tensors, tmp_path)
+    script.place_centres(objective, model, corpus)
     torch.testing.assert_close(model.fc.weight, before.fc.weight)
     assert model.ink.frequencies.shape == (128, 4)
     assert float(model.directions.mean.min()) == 0.25
@@ -245,10 +246,15 @@ def test_a_run_in_small_writes_weights_that_load(tmp_path):
             ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "{here}/none"],
             "train_synsig.py: {here}/none: there is no such file.",
         ),
+        (
+            ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "{base}"],
+            "has tensors that StudentTiny does not know: ",
+        ),
     ],
 )
 def test_what_a_user_can_mend_is_told_without_a_traceback(tmp_path, command, told):
-    command = [part.format(here=tmp_path) for part in command]
+    base = TRAINING.parent / "sigzoo_students" / "weights" / "synsig-base.safetensors"
+    command = [part.format(here=tmp_path, base=base) for part in command]
     done = subprocess.run(
         [sys.executable, *command], cwd=TRAINING, capture_output=True, text=True, check=False
     )

@@ -60,17 +60,18 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     began = time.perf_counter()
-    start = None if args.start is None else read_weights(args.start, "safetensors").tensors
+    model = NETWORKS[args.model](ink_weight=INK_WEIGHT, directions_weight=DIRECTIONS_WEIGHT)
+    if args.start is not None:
+        load_learnt(model, args.start)
     corpora, held_out = _corpora(args)
     corpus = joined(corpora)
     seconds = time.perf_counter() - began
     print(f"{len(corpus.images)} images, {corpus.classes().max() + 1} classes, {seconds:.0f} s", flush=True)
-    model = NETWORKS[args.model](ink_weight=INK_WEIGHT, directions_weight=DIRECTIONS_WEIGHT)
     model.directions.mean.copy_(mean_directions(model.directions, corpus.images[::16]))
     model = model.to(device, memory_format=torch.channels_last)
     objective = Objective(model, corpus, len(corpora), args).to(device)
-    if start is not None:
-        go_on(model, objective, corpus, start, args.start)
+    if args.start is not None:
+        place_centres(objective, model, corpus)
     rng, repeats = np.random.default_rng(args.seed), [1, 1, args.repeat][: len(corpora)]
     epochs = [_batches(corpora, repeats, args, rng) for _ in range(args.epochs + args.averaged)]
     best = np.inf
@@ -191,12 +192,14 @@ class Objective(nn.Module):
         return total + self._weight * self.verification[part](claims)
 
 
-def go_on(
-    model: Backbone, objective: Objective, corpus: Corpus, tensors: dict[str, Tensor], source: Path
-) -> None:
-    """Begin with a network that has learnt, each class's centre where its images are; what is fixed stays."""
+def load_learnt(model: Backbone, file: Path) -> None:
+    """Begin with a network that has learnt; what does not learn stays as it is."""
     fixed = {k: each for k, each in model.state_dict().items() if k.startswith(("ink.", "directions."))}
-    load_into(model, {**tensors, **fixed}, source=str(source))
+    load_into(model, {**read_weights(file, "safetensors").tensors, **fixed}, source=str(file))
+
+
+def place_centres(objective: Objective, model: Backbone, corpus: Corpus) -> None:
+    """Put each class's centre where its images are."""
     classes = objective.classes.centres
     assert classes is not None
     sums = np.zeros(classes.shape, np.float32)

@@ -155,9 +155,7 @@ def test_after_the_cycle_the_weights_of_all_steps_are_averaged_but_the_first(mon
             seen.append(weights())
             return super().forward(*batch)
 
-    args = argparse.Namespace(
-        scale=24.0, margin=0.3, verification=2.0, seed=1, rate=2e-3, steady_rate=7e-4, epochs=1
-    )
+    args = argparse.Namespace(scale=24.0, margin=0.3, verification=2.0, rate=2e-3, steady_rate=7e-4, epochs=1)
     everything = np.arange(len(corpus.images))
     epochs = [[(None, everything)] * 3, [(None, everything)] * 10, [(0, everything)] * 14]
     objective = Recording(model, corpus, 1, args)
@@ -165,7 +163,8 @@ def test_after_the_cycle_the_weights_of_all_steps_are_averaged_but_the_first(mon
     def weights():
         return [each.detach().clone() for each in (model.fc.weight, objective.classes.centres)]
 
-    passes = script._trained(model, objective, epochs, corpus, args, torch.device("cpu"))
+    learner = script.Learner(model, objective, torch.from_numpy(corpus.images), 1, torch.device("cpu"))
+    passes = script._trained(learner, epochs, args)
     assert next(passes)[1] is model
     before = weights()
     next(passes)
@@ -204,6 +203,17 @@ def test_going_on_begins_with_what_was_learnt_and_with_classes_where_their_image
     for number in range(int(corpus.classes().max()) + 1):
         middle = learnt[torch.from_numpy(corpus.classes() == number)].mean(dim=0)
         torch.testing.assert_close(objective.classes.centres[number].detach(), middle / middle.norm())
+
+
+def test_going_on_draws_other_batches_and_augmentation(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    script = load("train_synsig")
+    files = [tmp_path / "a", tmp_path / "b"]
+    for file in files:
+        file.write_text(file.name)
+    seeds = [script._drawing_seed(argparse.Namespace(seed=3, start=each)) for each in (None, *files)]
+    assert seeds[0] == 3
+    assert len(set(seeds)) == 3
 
 
 def run(tmp_path, model, *more):

@@ -1,7 +1,9 @@
 """The training script: its augmentation, its corpus, and a whole run in small."""
 
 import argparse
+import hashlib
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -238,6 +240,13 @@ def test_a_run_in_small_writes_weights_that_load(tmp_path):
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1.0, rtol=1e-5)
 
 
+def test_a_run_that_goes_on_writes_down_from_which_weights(tmp_path):
+    first = run(tmp_path / "first", "tiny", "--averaged", "0")
+    second = run(tmp_path / "second", "tiny", "--averaged", "0", "--start", first)
+    begun = [json.loads(read_weights(each, "safetensors").metadata["training"]) for each in (first, second)]
+    assert [each["start"] for each in begun] == ["None", hashlib.sha256(first.read_bytes()).hexdigest()]
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
@@ -260,16 +269,30 @@ def test_a_run_in_small_writes_weights_that_load(tmp_path):
             ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "{base}"],
             "has tensors that StudentTiny does not know: ",
         ),
+        (
+            ["train_synsig.py", "base", "--out", "{here}/w", "--start", "{cut}"],
+            "train_synsig.py: {cut}: its tensors take ",
+        ),
+        (
+            ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "ending.py"],
+            "train_synsig.py: ending.py: this is a file of an unknown kind",
+        ),
+        (
+            ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "{here}"],
+            "train_synsig.py: {here}: is a folder or device, not a file.",
+        ),
     ],
 )
-def test_what_a_user_can_mend_is_told_without_a_traceback(tmp_path, command, told):
+def test_what_a_user_can_mend_is_told_without_a_traceback(tmp_path, tmp_path_factory, command, told):
     base = TRAINING.parent / "sigzoo_students" / "weights" / "synsig-base.safetensors"
-    command = [part.format(here=tmp_path, base=base) for part in command]
+    cut = tmp_path_factory.mktemp("cut") / "cut.safetensors"
+    cut.write_bytes(base.read_bytes()[:-1000])
+    command = [part.format(here=tmp_path, base=base, cut=cut) for part in command]
     done = subprocess.run(
         [sys.executable, *command], cwd=TRAINING, capture_output=True, text=True, check=False
     )
     assert done.returncode != 0
-    assert told.format(here=tmp_path) in done.stderr
+    assert told.format(here=tmp_path, cut=cut) in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 

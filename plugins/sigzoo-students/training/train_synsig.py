@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LinearLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, update_bn
 
+from sigzoo.artifacts.verification import digests_of
 from sigzoo.evaluation.datasets import crossmedia
 from sigzoo.evaluation.protocols import Signatures, distance_protocol
 from sigzoo.interfaces import Backbone, TrainingBatch
@@ -76,6 +77,7 @@ def main() -> None:
     seed = _drawing_seed(args)
     rng, repeats = np.random.default_rng(seed), [1, 1, args.repeat][: len(corpora)]
     epochs = [_batches(corpora, repeats, args, rng) for _ in range(args.epochs + args.averaged)]
+    begun = None if args.start is None else digests_of(args.start).sha256
     best = np.inf
     learner = Learner(model, objective, torch.from_numpy(corpus.images), seed, device)
     passes = _trained(learner, epochs, args)
@@ -85,7 +87,7 @@ def main() -> None:
         print(f"epoch {epoch} loss {mean:.3f} {result} {time.perf_counter() - began:.0f} s", flush=True)
         if score <= best:
             best = score
-            facts = {"epoch": epoch, "held_out_eer": result, **vars(args)}
+            facts = {"epoch": epoch, "held_out_eer": result, **vars(args), "start": begun}
             save(trained, classes, corpus, args, facts)
 
 
@@ -359,9 +361,7 @@ def save(
         "preprocessor": "synsig",
         "licence": "BSD-3-Clause",
         "trained_on": f"{SYNTHETIC} alone" if args.real is None else f"{SYNTHETIC}; {CROSSMEDIA}",
-        "training": json.dumps(
-            {k: str(v) for k, v in facts.items() if k not in ("out", "cache", "real", "start")}
-        ),
+        "training": json.dumps({k: str(v) for k, v in facts.items() if k not in ("out", "cache", "real")}),
     }
     heads = {}
     if args.model == "base":

@@ -148,25 +148,26 @@ def test_the_similarities_of_forged_writers_are_those_of_loops(monkeypatch):
 
 def test_after_the_cycle_the_weights_of_all_steps_are_averaged_but_the_first(monkeypatch, corpus):
     monkeypatch.syspath_prepend(str(TRAINING))
-    script = load("train_synsig")
+    learner_module, objective_module = load("learner"), load("objective")
     model = StudentTiny(widths=(4, 4, 4), depths=(0, 0), feature_dim=8, ink_weight=0.6, directions_weight=0.6)
     seen = []  # before each step
 
-    class Recording(script.Objective):
+    class Recording(objective_module.Objective):
         def forward(self, *batch):
             seen.append(weights())
             return super().forward(*batch)
 
-    args = argparse.Namespace(scale=24.0, margin=0.3, verification=2.0, rate=2e-3, steady_rate=7e-4, epochs=1)
+    args = argparse.Namespace(scale=24.0, margin=0.3, verification=2.0)
     everything = np.arange(len(corpus.images))
-    epochs = [[(None, everything)] * 3, [(None, everything)] * 10, [(0, everything)] * 14]
+    cycle, steady = [[(None, everything)] * 3], [[(None, everything)] * 10, [(0, everything)] * 14]
     objective = Recording(model, corpus, 1, args)
 
     def weights():
         return [each.detach().clone() for each in (model.fc.weight, objective.classes.centres)]
 
-    learner = script.Learner(model, objective, torch.from_numpy(corpus.images), 1, torch.device("cpu"))
-    passes = script._trained(learner, epochs, args)
+    images = torch.from_numpy(corpus.images)
+    learner = learner_module.Learner(model, objective, images, 1, torch.device("cpu"))
+    passes = learner_module.passes(learner, [cycle], 2e-3, steady, 7e-4)
     assert next(passes)[1] is model
     before = weights()
     next(passes)
@@ -180,6 +181,41 @@ def test_after_the_cycle_the_weights_of_all_steps_are_averaged_but_the_first(mon
     assert float((average.fc.weight.detach() - before[0]).abs().max()) > 1e-4
     # Its normalisation has seen the last epoch's batches, and nothing before.
     assert int(average.stem.bn.num_batches_tracked) == 14
+
+
+def test_in_every_cycle_the_rate_rises_to_the_highest_and_falls_to_nearly_nothing(monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    learner = load("learner")
+
+    class Recording(learner.Learner):
+        model, objective = None, argparse.Namespace(classes=None)
+
+        def __init__(self):
+            self.rates = []
+
+        def optimiser(self, rate):
+            return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=rate)
+
+        def learn(self, epoch, optimiser, schedule):
+            for _ in epoch:
+                self.rates[-1].append(optimiser.param_groups[0]["lr"])
+                optimiser.step()
+                schedule.step()
+            return 0.0
+
+    recording = Recording()
+    for cycle in ([range(30)] * 2, [range(30)] * 4):
+        recording.rates.append([])
+        assert len(list(learner.passes(recording, [cycle], 2e-3, [], 0.0))) == len(cycle)
+    apart = recording.rates
+    recording.rates = [[]]
+    assert len(list(learner.passes(recording, [[range(30)] * 2, [range(30)] * 4], 2e-3, [], 0.0))) == 6
+    for rates in apart:
+        assert rates[0] < 1e-4
+        assert max(rates) == pytest.approx(2e-3, rel=1e-2)
+        assert rates.index(max(rates)) < len(rates) / 6
+        assert rates[-1] < 1e-5
+    assert recording.rates[0] == pytest.approx(apart[0] + apart[1])
 
 
 def test_going_on_begins_with_what_was_learnt_and_with_classes_where_their_images_are(

@@ -14,34 +14,30 @@ import argparse
 import json
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from augment import augment
 from batches import Batch, draw_batches, shuffled_batches
 from corpus import HELD_OUT, Corpus, joined, load_or_build, real_names
 from ending import run
-from features import embed, learnt, mean_directions
+from features import embed, mean_directions
+from learner import Learner, passes
+from objective import Objective, place_centres
 from sigzoo_students.backbones import StudentBase, StudentTiny
-from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
-from torch import Tensor, nn
-from torch.optim.lr_scheduler import LinearLR, LRScheduler, OneCycleLR
-from torch.optim.swa_utils import AveragedModel, update_bn
+from sigzoo_students.losses import AdditiveMarginSoftmax
+from torch import nn
 
 from sigzoo.artifacts.verification import digests_of
 from sigzoo.evaluation.datasets import crossmedia
 from sigzoo.evaluation.protocols import Signatures, distance_protocol
-from sigzoo.interfaces import Backbone, TrainingBatch
+from sigzoo.interfaces import Backbone
 from sigzoo.weights import load_into, read_weights, save_weights
 
 NETWORKS = {"base": StudentBase, "tiny": StudentTiny}
-EPOCHS = {"base": 2, "tiny": 4}
-WARM = 100
-"""Steps in which the constant rate is reached, at most; after twice as many the weights are averaged."""
-NORMALISING = 60
-"""Batches from which averaged weights take the statistics of their normalisation."""
+EPOCHS = {"base": [2], "tiny": [4, 3]}
+AVERAGED = {"base": 1, "tiny": 0}
 DIRECTIONS_WEIGHT = 0.6
 INK_WEIGHT = 0.6
 """Chosen by choose_ink.py."""
@@ -76,12 +72,13 @@ def main() -> None:
         place_centres(objective, model, corpus)
     seed = _drawing_seed(args)
     rng, repeats = np.random.default_rng(seed), [1, 1, args.repeat][: len(corpora)]
-    epochs = [_batches(corpora, repeats, args, rng) for _ in range(args.epochs + args.averaged)]
+    cycles = [[_batches(corpora, repeats, args, rng) for _ in range(n)] for n in args.epochs if n]
+    steady = [_batches(corpora, repeats, args, rng) for _ in range(args.averaged)]
     begun = None if args.start is None else digests_of(args.start).sha256
     best = np.inf
     learner = Learner(model, objective, torch.from_numpy(corpus.images), seed, device)
-    passes = _trained(learner, epochs, args)
-    for epoch, (mean, trained, classes) in enumerate(passes, 1):
+    learning = passes(learner, cycles, args.rate, steady, args.steady_rate)
+    for epoch, (mean, trained, classes) in enumerate(learning, 1):
         result = {kind: validate(trained, *each) for kind, each in held_out.items()}
         score = mean_logarithm(rate for measured in result.values() for rate in measured.values())
         print(f"epoch {epoch} loss {mean:.3f} {result} {time.perf_counter() - began:.0f} s", flush=True)
@@ -105,12 +102,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--real", type=Path, help="folder of crossmedia, to learn from its train split too")
     parser.add_argument("--repeat", type=int, default=4, help="how often an epoch takes each real image")
     parser.add_argument("--held-out", type=int, default=200, help="families of each kind for validation")
-    parser.add_argument("--epochs", type=int, help="passes in one cycle of the rate; 2 for base, 4 for tiny")
+    parser.add_argument(
+        "--epochs", type=int, nargs="+", help="passes in each cycle of the rate; 2 for base, 4 and 3 for tiny"
+    )
     parser.add_argument("--start", type=Path, help="weights to go on from; with --epochs 0 without a cycle")
-    parser.add_argument("--averaged", type=int, default=1, help="passes after it, whose weights are averaged")
+    parser.add_argument(
+        "--averaged", type=int, help="passes after them, whose weights are averaged; 1 for base, 0 for tiny"
+    )
     parser.add_argument("--steady-rate", type=float, default=7e-4, help="learning rate of these passes")
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of the cycle (AdamW)")
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of a cycle (AdamW)")
     parser.add_argument("--margin", type=float, default=0.3)
     parser.add_argument("--scale", type=float, default=24.0)
     parser.add_argument(
@@ -126,7 +127,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="folder that keeps the corpus between runs")
     args = parser.parse_args()
     args.epochs = EPOCHS[args.model] if args.epochs is None else args.epochs
-    if min(args.epochs, args.averaged) < 0 or args.epochs + args.averaged == 0:
+    args.averaged = AVERAGED[args.model] if args.averaged is None else args.averaged
+    if min(*args.epochs, args.averaged) < 0 or sum(args.epochs) + args.averaged == 0:
         parser.error("--epochs and --averaged must not be below 0, nor both 0: nothing would be learnt.")
     return args
 
@@ -170,159 +172,10 @@ def _batches(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-class Objective(nn.Module):
-    """What is minimised: writers and forgers told apart by their classes, and verification.
-
-    The additive-margin softmax sees what is learnt alone, so that no class is known by its pen; the
-    verification sees the ink's statistics too, as those who use the features do.
-    """
-
-    def __init__(self, model: Backbone, corpus: Corpus, parts: int, args: argparse.Namespace) -> None:
-        super().__init__()
-        self.classes = AdditiveMarginSoftmax(scale=args.scale, margin=args.margin)
-        self._class = torch.from_numpy(corpus.classes())
-        self.classes.prepare(feature_dim=model.fc.out_features, writers=int(self._class.max()) + 1)
-        self.verification = nn.ModuleList(VerificationLoss(references=2) for _ in range(parts))
-        self._weight = args.verification
-        self._claimed = torch.from_numpy(corpus.claimed())
-        self._forged = torch.from_numpy((corpus.forger > 0).astype(np.float32))
-
-    def forward(self, embedding: Tensor, features: Tensor, part: int | None, places: Tensor) -> Tensor:
-        """Return the loss of the images at these places; if all are of one part, with verification."""
-        device = embedding.device
-        by_class = TrainingBatch(features=embedding, writers=self._class[places].to(device))
-        total: Tensor = self.classes(by_class)
-        if part is None:
-            return total
-        claims = TrainingBatch(
-            features=features,
-            writers=self._claimed[places].to(device),
-            forgery=self._forged[places].to(device),
-        )
-        return total + self._weight * self.verification[part](claims)
-
-
 def load_learnt(model: Backbone, file: Path) -> None:
     """Begin with a network that has learnt; what does not learn stays as it is."""
     fixed = {k: each for k, each in model.state_dict().items() if k.startswith(("ink.", "directions."))}
     load_into(model, {**read_weights(file, "safetensors").tensors, **fixed}, source=str(file))
-
-
-def place_centres(objective: Objective, model: Backbone, corpus: Corpus) -> None:
-    """Put each class's centre where its images are."""
-    classes = objective.classes.centres
-    assert classes is not None
-    sums = np.zeros(classes.shape, np.float32)
-    np.add.at(sums, corpus.classes(), learnt(model, corpus.images))
-    with torch.no_grad():
-        classes.copy_(nn.functional.normalize(torch.from_numpy(sums), dim=1))
-
-
-Pass = tuple[float, Backbone, AdditiveMarginSoftmax]
-"""Mean loss of a pass over the families, and network and classes to use after it."""
-
-
-def _trained(learner: Learner, epochs: Sequence[list[Batch]], args: argparse.Namespace) -> Iterator[Pass]:
-    """Train epoch by epoch: first one cycle of the learning rate, then at a constant one."""
-    cycle, steady = epochs[: args.epochs], epochs[args.epochs :]
-    if cycle:
-        yield from _cycle(learner, cycle, args.rate)
-    if steady:
-        yield from _averaged(learner, steady, args.steady_rate)
-
-
-def _cycle(learner: Learner, epochs: Sequence[list[Batch]], rate: float) -> Iterator[Pass]:
-    """Train along one cycle of the learning rate, from and to nearly 0."""
-    optimiser = learner.optimiser(rate)
-    schedule = OneCycleLR(optimiser, rate, total_steps=sum(map(len, epochs)) + 1, pct_start=0.08)
-    for epoch in epochs:
-        mean = learner.learn(epoch, optimiser, schedule)
-        yield mean, learner.model, learner.objective.classes
-
-
-def _averaged(learner: Learner, epochs: Sequence[list[Batch]], rate: float) -> Iterator[Pass]:
-    """Train at a constant rate, and average the weights of every step once it is reached.
-
-    Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, *Averaging Weights Leads to Wider Optima and Better
-    Generalization*, UAI 2018; every step's, as Cha et al., *SWAD*, NeurIPS 2021.
-    """
-    optimiser = learner.optimiser(rate)
-    warm = max(1, min(WARM, sum(map(len, epochs)) // 8))
-    schedule = LinearLR(optimiser, 0.01, total_iters=warm)
-    average = AveragedModel(learner.learnt)
-    network, objective = average.module
-    for epoch in epochs:
-        mean = learner.learn(epoch, optimiser, schedule, average, first=2 * warm)
-        update_bn((learner.images(places) for _, places in epoch[:NORMALISING]), network)
-        yield mean, network, objective.classes
-
-
-class Learner:
-    """What a step of training needs beside its optimiser."""
-
-    def __init__(
-        self, model: Backbone, objective: Objective, images: Tensor, seed: int, device: torch.device
-    ) -> None:
-        self.model, self.objective, self.learnt = model, objective, nn.ModuleList([model, objective])
-        self._images, self._device = images, device
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def optimiser(self, rate: float) -> torch.optim.Optimizer:
-        """AdamW that decays matrices and kernels alone."""
-        plain = [p for p in self.model.parameters() if p.ndim == 1]
-        heavy = [p for p in self.model.parameters() if p.ndim > 1]
-        groups = [
-            {"params": heavy, "weight_decay": 0.02},
-            {"params": [*plain, *self.objective.parameters()], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=rate)
-
-    def images(self, places: np.ndarray) -> Tensor:
-        """Augmented images at these places, ``(N, 1, h + 3, w)``."""
-        x = self._images[torch.from_numpy(places)].to(self._device).unsqueeze(1).float().div_(255.0)
-        picture, levels = x[:, :, :-3], x[:, :, -3:]
-        augmented = torch.cat([augment(picture, self._generator), levels], dim=2)
-        return augmented.contiguous(memory_format=torch.channels_last)
-
-    def learn(
-        self,
-        epoch: list[Batch],
-        optimiser: torch.optim.Optimizer,
-        schedule: LRScheduler,
-        average: AveragedModel | None = None,
-        first: int = 0,
-    ) -> float:
-        """Pass over the batches of an epoch; returns the mean loss.
-
-        Averages the weights after each step from number `first` of the schedule on.
-        """
-        self.model.train()
-        total, seen, began = 0.0, 0, time.perf_counter()
-        for step, (part, places) in enumerate(epoch, 1):
-            value = self._loss(part, places)
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()
-            optimiser.step()
-            schedule.step()
-            if average is not None and schedule.last_epoch > first:
-                average.update_parameters(self.learnt)
-            total, seen = total + float(value.detach()), seen + len(places)
-            if step % 100 == 0:
-                speed = seen / (time.perf_counter() - began)
-                print(
-                    f"  step {step} of {len(epoch)}, loss {total / step:.3f}, {speed:.0f} images/s",
-                    flush=True,
-                )
-        return total / len(epoch)
-
-    def _loss(self, part: int | None, places: np.ndarray) -> Tensor:
-        x = self.images(places)
-        with torch.autocast(self._device.type, torch.bfloat16):
-            embedding = self.model.forward_layers(x, ["embedding"])["embedding"].float()
-        picture, levels = x[:, :, :-3], x[:, :, -3:]
-        features = self.model.ink(self.model.directions(embedding, picture), levels, picture)
-        value: Tensor = self.objective(embedding, features, part, torch.from_numpy(places))
-        return value
 
 
 def validate(model: Backbone, images: np.ndarray, known: Signatures) -> dict[str, float]:

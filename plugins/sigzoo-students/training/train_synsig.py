@@ -36,7 +36,7 @@ from sigzoo.interfaces import Backbone
 from sigzoo.weights import load_into, read_weights, save_weights
 
 NETWORKS = {"base": StudentBase, "tiny": StudentTiny}
-EPOCHS = {"base": [2], "tiny": [4, 3]}
+EPOCHS = {"base": [2], "tiny": [4, 3, 5]}
 AVERAGED = {"base": 1, "tiny": 0}
 DIRECTIONS_WEIGHT = 0.6
 INK_WEIGHT = 0.6
@@ -103,7 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=4, help="how often an epoch takes each real image")
     parser.add_argument("--held-out", type=int, default=200, help="families of each kind for validation")
     parser.add_argument(
-        "--epochs", type=int, nargs="+", help="passes in each cycle of the rate; 2 for base, 4 and 3 for tiny"
+        "--epochs", type=int, nargs="+", help="passes in each cycle of the rate; 2 for base, 4 3 5 for tiny"
     )
     parser.add_argument("--start", type=Path, help="weights to go on from; with --epochs 0 without a cycle")
     parser.add_argument(

@@ -278,9 +278,10 @@ def test_a_run_in_small_writes_weights_that_load(tmp_path):
 
 def test_a_run_that_goes_on_writes_down_from_which_weights(tmp_path):
     first = run(tmp_path / "first", "tiny", "--averaged", "0")
-    second = run(tmp_path / "second", "tiny", "--averaged", "0", "--start", first)
+    second = run(tmp_path / "second", "tiny", "--averaged", "0", "--start", first, "--epochs", 1, 0, 1)
     begun = [json.loads(read_weights(each, "safetensors").metadata["training"]) for each in (first, second)]
     assert [each["start"] for each in begun] == ["None", hashlib.sha256(first.read_bytes()).hexdigest()]
+    assert [each["epochs"] for each in begun] == ["[1]", "[1, 0, 1]"]
 
 
 @pytest.mark.parametrize(
@@ -297,6 +298,8 @@ def test_a_run_that_goes_on_writes_down_from_which_weights(tmp_path):
             ["train_synsig.py", "tiny", "--out", "{here}/w", "--epochs", "0", "--averaged", "0"],
             "nothing would be learnt",
         ),
+        (["train_synsig.py", "tiny", "--out", "{here}/w", "--epochs", "4", "-1"], "must not be below 0"),
+        (["train_synsig.py", "tiny", "--out", "{here}/w", "--epochs", "4", "few"], "invalid int value:"),
         (
             ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "{here}/none"],
             "train_synsig.py: {here}/none: there is no such file.",

@@ -61,6 +61,8 @@ def main() -> None:
     model = NETWORKS[args.model](ink_weight=INK_WEIGHT, directions_weight=DIRECTIONS_WEIGHT)
     if args.start is not None:
         load_learnt(model, args.start)
+    seed = _drawing_seed(args)
+    begun = None if args.start is None else digests_of(args.start).sha256
     corpora, held_out = _corpora(args)
     corpus = joined(corpora)
     seconds = time.perf_counter() - began
@@ -70,11 +72,9 @@ def main() -> None:
     objective = Objective(model, corpus, len(corpora), args).to(device)
     if args.start is not None:
         place_centres(objective, model, corpus)
-    seed = _drawing_seed(args)
     rng, repeats = np.random.default_rng(seed), [1, 1, args.repeat][: len(corpora)]
     cycles = [[_batches(corpora, repeats, args, rng) for _ in range(n)] for n in args.epochs if n]
     steady = [_batches(corpora, repeats, args, rng) for _ in range(args.averaged)]
-    begun = None if args.start is None else digests_of(args.start).sha256
     best = np.inf
     learner = Learner(model, objective, torch.from_numpy(corpus.images), seed, device)
     learning = passes(learner, cycles, args.rate, steady, args.steady_rate)

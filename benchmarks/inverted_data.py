@@ -66,7 +66,7 @@ def resident_bytes(field: str) -> int:
 
 def measure(path: Path, shuffle_seed: int | None) -> dict[str, float]:
     """Measure one pass over the file; runs in a process of its own."""
-    from sigzoo.weights.arrays import SignatureData
+    from sigzoo.data.signature_npz import SignatureData
 
     before = resident_bytes("VmRSS")
     begin = time.perf_counter()

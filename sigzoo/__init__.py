@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigzoo import torch_backends
+from sigzoo.common.lazy import lazy_names
 from sigzoo.hookspecs import hookimpl
-from sigzoo.lazy import lazy_names
 
 if TYPE_CHECKING:
     from sigzoo.evaluation.distances import distances
@@ -29,8 +28,6 @@ __all__ = [
     "loss",
     "preprocessor",
 ]
-
-torch_backends.watch()
 
 __getattr__ = lazy_names(
     __name__,

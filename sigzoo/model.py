@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from sigzoo.common.parallel import ordered_map
+from sigzoo.common.progress import ProgressLike, bar
+from sigzoo.data.feature_files import check_shape
 from sigzoo.errors import ImageError, SigzooError, SigzooWarning, UsageError
-from sigzoo.features import check_shape
 from sigzoo.imaging import ImageSource, read_image
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, collected_warnings
-from sigzoo.parallel import ordered_map
-from sigzoo.progress import ProgressLike, bar
 from sigzoo.registry import Card
 from sigzoo.runtimes import open_runtime
 

@@ -12,8 +12,8 @@ import msgspec
 from sigzoo import zoo
 from sigzoo.artifacts.built import BuiltModel, read_built, verified_weights
 from sigzoo.artifacts.spec import ArtifactSpec
+from sigzoo.common.json_values import plain
 from sigzoo.errors import ArtifactError, UsageError, WeightsError
-from sigzoo.plain import plain
 from sigzoo.registry import Recipe
 
 __all__ = [

@@ -10,8 +10,8 @@ from pathlib import Path
 from sigzoo import plugins
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.errors import ArtifactError, PluginError, RegistryError, UnknownNameError
+from sigzoo.plugins.components import describe
 from sigzoo.plugins.discovery import discover
-from sigzoo.plugins.records import describe
 from sigzoo.registry import Artifact, Card, Catalogue, Registry, read_registry
 from sigzoo.registry.core import component_keys, component_owners, core_registry
 

@@ -53,7 +53,7 @@ def head() -> dict[str, Tensor]:
 @pytest.fixture(scope="module")
 def lasagne(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weight file that Python 2.7's cPickle wrote."""
-    packed = root / "tests" / "data" / "lasagne" / "signet_sparse.pkl.gz"
+    packed = root / "tests" / "weights" / "lasagne" / "signet_sparse.pkl.gz"
     path = tmp_path_factory.mktemp("lasagne") / "signet.pkl"
     with gzip.open(packed) as source, path.open("wb") as target:
         shutil.copyfileobj(source, target)
@@ -97,12 +97,12 @@ def test_a_lasagne_pickle_loads_by_name_alone_and_in_its_archive(
 
 
 def test_the_published_programs_features_come_out(lasagne: Path, shared_data: Path, root: Path) -> None:
-    """Lasagne on Theano computed them from the same file, see tests/data/lasagne/README.txt."""
+    """Lasagne on Theano computed them from the same file, see tests/weights/lasagne/README.txt."""
     model = sigzoo.load("signet", weights=lasagne)
     golden = shared_data / "golden"
     image = model.preprocess(golden / "some_signature.png")
     np.testing.assert_array_equal(image, np.load(golden / "processed_py3.npy", allow_pickle=False))
-    with np.load(root / "tests/data/lasagne/features.npz", allow_pickle=False) as data:
+    with np.load(root / "tests/weights/lasagne/features.npz", allow_pickle=False) as data:
         index, value = data["signet/fc2/index"], data["signet/fc2/value"]
     features = model.embed(golden / "some_signature.png").ravel()[index]
     np.testing.assert_allclose(features, value, rtol=1e-5, atol=1e-5 * np.abs(value).max())

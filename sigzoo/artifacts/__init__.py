@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigzoo.lazy import lazy_names
+from sigzoo.common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from sigzoo.artifacts.download_bar import fetch_with_bar
     from sigzoo.artifacts.fetching import fetch, locate
     from sigzoo.artifacts.home import cache_home
     from sigzoo.artifacts.members import member
-    from sigzoo.artifacts.progress import fetch_with_bar
     from sigzoo.artifacts.retry import Progress, Retry
     from sigzoo.artifacts.spec import ArtifactSpec
 
@@ -24,7 +24,7 @@ __getattr__ = lazy_names(
         "Retry": "retry",
         "cache_home": "home",
         "fetch": "fetching",
-        "fetch_with_bar": "progress",
+        "fetch_with_bar": "download_bar",
         "locate": "fetching",
         "member": "members",
     },

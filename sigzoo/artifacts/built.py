@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sigzoo.artifacts.home import StorageError, cache_home, discard, keeping, make_folder
+from sigzoo.artifacts.json_records import read_json, write_json
 from sigzoo.artifacts.lock import locked
-from sigzoo.artifacts.records import read_json, write_json
 from sigzoo.artifacts.spec import ArtifactSpec, is_plain_name
 from sigzoo.artifacts.verification import has_stamp, stamp, stamp_path, unchanged, verify
 from sigzoo.errors import ArtifactError, UsageError, VerificationError

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sigzoo.artifacts import built, pins
 from sigzoo.artifacts.home import cache_home, discard, keeping
+from sigzoo.artifacts.json_records import read_json
 from sigzoo.artifacts.lock import locked
-from sigzoo.artifacts.records import read_json
-from sigzoo.artifacts.sources import NotInstalledError, package_file
 from sigzoo.artifacts.spec import RESERVED_ENDINGS, ArtifactSpec, is_plain_name
+from sigzoo.artifacts.urls import NotInstalledError, package_file
 from sigzoo.artifacts.verification import digests_of, stamp, stamp_path, unchanged, verify
 from sigzoo.errors import ArtifactError, UsageError
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from sigzoo.artifacts import notices, pins
 from sigzoo.artifacts.home import StorageError, artifact_folder, is_offline, keeping, make_folder, target_path
 from sigzoo.artifacts.http import ResumingDownloader, discard_part, part_path
+from sigzoo.artifacts.json_records import sweep
 from sigzoo.artifacts.lock import locked
-from sigzoo.artifacts.records import sweep
 from sigzoo.artifacts.retry import Progress, Retry
-from sigzoo.artifacts.sources import bring, browsable, is_network, package_file
 from sigzoo.artifacts.spec import ArtifactSpec
+from sigzoo.artifacts.urls import bring, browsable, is_network, package_file
 from sigzoo.artifacts.verification import Digests, has_stamp, stamp, stamp_path, verify
 from sigzoo.errors import ArtifactError, OfflineError, VerificationError
 

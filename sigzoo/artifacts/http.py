@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigzoo.artifacts.home import append, discard, is_offline, keeping, make_folder
+from sigzoo.artifacts.json_records import read_json, write_json
 from sigzoo.artifacts.pages import HEAD, printable, wrong_content
-from sigzoo.artifacts.records import read_json, write_json
 from sigzoo.artifacts.retry import Progress, Retry, retry_after_seconds
 from sigzoo.artifacts.spec import scheme
 from sigzoo.errors import ArtifactError, OfflineError, VerificationError

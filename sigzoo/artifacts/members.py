@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sigzoo.artifacts.home import StorageError, cache_home, discard, keeping, make_folder, write_blocks
+from sigzoo.artifacts.json_records import read_json, write_json
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.pages import printable
-from sigzoo.artifacts.records import read_json, write_json
 from sigzoo.artifacts.verification import digests_of, unchanged
 from sigzoo.errors import ArtifactError
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sigzoo.artifacts.home import StorageError, cache_home
-from sigzoo.artifacts.records import read_record, update_json
+from sigzoo.artifacts.json_records import read_record, update_json
 from sigzoo.artifacts.spec import ArtifactSpec
 
 __all__ = ["notices_path", "show_once"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sigzoo.artifacts.home import cache_home
-from sigzoo.artifacts.records import read_record, update_json
+from sigzoo.artifacts.json_records import read_record, update_json
 from sigzoo.errors import VerificationError
 
 __all__ = ["check", "forget", "pins_path", "record", "recorded"]

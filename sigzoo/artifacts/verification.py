@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sigzoo.artifacts import pins
 from sigzoo.artifacts.home import StorageError
-from sigzoo.artifacts.records import read_json, write_json
+from sigzoo.artifacts.json_records import read_json, write_json
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.errors import VerificationError
 

@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 import click
 
 import sigzoo
+from sigzoo.cli import torch_backends
 from sigzoo.errors import SigzooError, SigzooWarning, UnknownNameError
 
 COMMANDS = {
@@ -139,4 +140,5 @@ def _show_warning(
 def main() -> NoReturn:
     """Entry point of the `sigzoo` program; ended from outside, it still removes its temporary files."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    torch_backends.watch()
     sys.exit(run(sys.argv[1:]))

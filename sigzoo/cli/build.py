@@ -9,11 +9,11 @@ import click
 
 from sigzoo.cli.output import json_option, print_json
 from sigzoo.cli.training_options import add_parameters, tell
-from sigzoo.learning.settings import CHOICES
+from sigzoo.learning.training.settings import CHOICES
 
 if TYPE_CHECKING:
-    from sigzoo.learning.recipes.building import BuildResult
-    from sigzoo.learning.recipes.planning import Plan
+    from sigzoo.learning.building.build import BuildResult
+    from sigzoo.learning.building.build_plan import Plan
 
 __all__ = ["build"]
 

@@ -18,7 +18,7 @@ def check(ctx: click.Context, name: str, weights: str | None, device: str, as_js
 
     The exit status is 1 if a case fails.
     """
-    from sigzoo.checking import check as run
+    from sigzoo.golden import check as run
 
     report = run(name, weights=weights, device=device)
     if as_json:

@@ -20,7 +20,7 @@ from sigzoo.cli.training_options import (
     tell,
     text,
 )
-from sigzoo.learning.distillation.settings import LABELS
+from sigzoo.learning.distillation.distill_settings import LABELS
 
 if TYPE_CHECKING:
     from sigzoo.learning import DistillationSettings
@@ -101,6 +101,6 @@ def _resumed(output: Path, values: dict[str, Any]) -> DistillationSettings:
     from dataclasses import replace
 
     from sigzoo.learning import DistillationSettings
-    from sigzoo.learning.run_folder import read_settings
+    from sigzoo.learning.training.run_folder import read_settings
 
     return replace(read_settings(output, DistillationSettings), **values)

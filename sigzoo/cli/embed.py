@@ -41,10 +41,10 @@ def embed(
 ) -> None:
     """Compute the features of IMAGES: files, folders (with all below) and wildcards."""
     from sigzoo import load
+    from sigzoo.common.progress import bar
+    from sigzoo.data.feature_files import check_output, open_writer
     from sigzoo.errors import ImageError
-    from sigzoo.features import check_output, open_writer
     from sigzoo.imaging import find_images
-    from sigzoo.progress import bar
 
     check_output(output)
     paths = find_images(images)

@@ -11,7 +11,7 @@ import click
 
 from sigzoo.cli.output import json_option, print_json
 from sigzoo.cli.training_options import add_parameters
-from sigzoo.learning.inversion.settings import PRECISIONS, InversionSettings
+from sigzoo.learning.inversion.invert_settings import PRECISIONS, InversionSettings
 
 if TYPE_CHECKING:
     from sigzoo.learning import InversionResult

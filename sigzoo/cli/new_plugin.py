@@ -32,7 +32,7 @@ from sigzoo.cli.output import json_option, print_json
 @json_option
 def new_plugin(name: str, kind: str, output: Path | None, like: str | None, as_json: bool) -> None:
     """Write a plugin, the distribution NAME, that installs and passes its tests as it is."""
-    from sigzoo.scaffolding import write_plugin
+    from sigzoo.scaffold.skeleton import write_plugin
 
     folder = write_plugin(name, kind, output, like)  # type: ignore[arg-type]
     if as_json:

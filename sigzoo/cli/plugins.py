@@ -14,7 +14,7 @@ from sigzoo.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
     from sigzoo.plugins import Plugin
-    from sigzoo.plugins.checking import Attempt, Checked
+    from sigzoo.plugins.health import Attempt, Checked
 
 
 @click.command()
@@ -114,7 +114,7 @@ def _plain(value: Any) -> Any:
 
 def _check(chosen: Sequence[Plugin], as_json: bool, everything: bool) -> None:
     from sigzoo import plugins as manager
-    from sigzoo.plugins.checking import check, check_models
+    from sigzoo.plugins.health import check, check_models
 
     outcomes = [check(manager.manager(), chosen, _models)]
     if everything:

@@ -96,8 +96,8 @@ def synth(
     sigzoo synth --writers 100 --genuine 24 --forgeries 10 -o set.npz --plot sheet.png
     sigzoo synth --writers 100 --rendering scanner --dpi 600 -o scans
     """
+    from sigzoo.common.progress import bar
     from sigzoo.errors import UsageError
-    from sigzoo.progress import bar
     from sigzoo.synthesis import Order, conditions
     from sigzoo.synthesis.export import check_free, png_bytes, sheet_of, write_file, write_folder, write_npz
 
@@ -123,6 +123,6 @@ def synth(
 
 def _fitting(images: int) -> int:
     """Return how many processes pay: one takes as long to start as to draw some fifty images."""
-    from sigzoo.parallel import workers
+    from sigzoo.common.parallel import workers
 
     return max(1, min(workers(), images // 50))

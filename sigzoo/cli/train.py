@@ -21,7 +21,7 @@ from sigzoo.cli.training_options import (
     tell,
     text,
 )
-from sigzoo.learning.presets import PRESETS
+from sigzoo.learning.training.presets import PRESETS
 
 if TYPE_CHECKING:
     from sigzoo.learning import TrainingSettings
@@ -93,6 +93,6 @@ def _resumed(output: Path, values: dict[str, Any]) -> TrainingSettings:
     from dataclasses import replace
 
     from sigzoo.learning import TrainingSettings
-    from sigzoo.learning.run_folder import read_settings
+    from sigzoo.learning.training.run_folder import read_settings
 
     return replace(read_settings(output, TrainingSettings), **values)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sigzoo.cli.output import json_option, print_json
-from sigzoo.learning.settings import AUGMENTATIONS, CHOICES
+from sigzoo.learning.training.settings import AUGMENTATIONS, CHOICES
 
 if TYPE_CHECKING:
     from sigzoo.learning import EpochResult, TrainingResult

@@ -1,5 +1,5 @@
 """Images in, figures out."""
 
-from sigzoo.imaging.reading import ImageSource, find_images, read_image
+from sigzoo.imaging.image_files import ImageSource, find_images, read_image
 
 __all__ = ["ImageSource", "find_images", "read_image"]

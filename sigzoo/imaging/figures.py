@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sigzoo.errors import UsageError
-from sigzoo.imaging.reading import read_image
+from sigzoo.imaging.image_files import read_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

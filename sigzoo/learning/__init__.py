@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigzoo.lazy import lazy_names
+from sigzoo.common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from sigzoo.learning.distillation.distilling import distill
-    from sigzoo.learning.distillation.settings import DistillationSettings
-    from sigzoo.learning.inversion.inverting import invert
-    from sigzoo.learning.inversion.results import InversionResult
-    from sigzoo.learning.inversion.settings import InversionSettings
-    from sigzoo.learning.loop import DivergedError
-    from sigzoo.learning.network import BatchEnricher
-    from sigzoo.learning.presets import PRESETS
-    from sigzoo.learning.recipes.building import BuildError, BuildResult, build
-    from sigzoo.learning.recipes.planning import plan
-    from sigzoo.learning.results import EpochResult, TrainingResult
-    from sigzoo.learning.settings import TrainingSettings
-    from sigzoo.learning.training import train
+    from sigzoo.learning.building.build import BuildError, BuildResult, build
+    from sigzoo.learning.building.build_plan import plan
+    from sigzoo.learning.distillation.distill import distill
+    from sigzoo.learning.distillation.distill_settings import DistillationSettings
+    from sigzoo.learning.inversion.inversion_results import InversionResult
+    from sigzoo.learning.inversion.invert import invert
+    from sigzoo.learning.inversion.invert_settings import InversionSettings
+    from sigzoo.learning.training.loop import DivergedError
+    from sigzoo.learning.training.network import BatchEnricher
+    from sigzoo.learning.training.presets import PRESETS
+    from sigzoo.learning.training.results import EpochResult, TrainingResult
+    from sigzoo.learning.training.settings import TrainingSettings
+    from sigzoo.learning.training.train import train
 
 __all__ = [
     "PRESETS",
@@ -43,21 +43,21 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "BatchEnricher": "network",
-        "BuildError": "recipes.building",
-        "BuildResult": "recipes.building",
-        "DistillationSettings": "distillation.settings",
-        "DivergedError": "loop",
-        "build": "recipes.building",
-        "distill": "distillation.distilling",
-        "EpochResult": "results",
-        "InversionResult": "inversion.results",
-        "InversionSettings": "inversion.settings",
-        "invert": "inversion.inverting",
-        "PRESETS": "presets",
-        "TrainingResult": "results",
-        "TrainingSettings": "settings",
-        "plan": "recipes.planning",
-        "train": "training",
+        "BatchEnricher": "training.network",
+        "BuildError": "building.build",
+        "BuildResult": "building.build",
+        "DistillationSettings": "distillation.distill_settings",
+        "DivergedError": "training.loop",
+        "build": "building.build",
+        "distill": "distillation.distill",
+        "EpochResult": "training.results",
+        "InversionResult": "inversion.inversion_results",
+        "InversionSettings": "inversion.invert_settings",
+        "invert": "inversion.invert",
+        "PRESETS": "training.presets",
+        "TrainingResult": "training.results",
+        "TrainingSettings": "training.settings",
+        "plan": "building.build_plan",
+        "train": "training.train",
     },
 )

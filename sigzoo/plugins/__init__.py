@@ -9,9 +9,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sigzoo.errors import PluginError
+from sigzoo.plugins.components import API_VERSION, KINDS, Kind, LeftOut, Plugin, Provided, normalise
 from sigzoo.plugins.discovery import allowed, discover
 from sigzoo.plugins.manager import PluginManager
-from sigzoo.plugins.records import API_VERSION, KINDS, Kind, LeftOut, Plugin, Provided, normalise
 from sigzoo.plugins.targets import resolve
 from sigzoo.registry.core import component_owners
 

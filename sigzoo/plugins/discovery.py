@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from sigzoo.plugins.records import describe, full_traceback, normalise
+from sigzoo.plugins.components import describe, full_traceback, normalise
 
 GROUP = "sigzoo"
 _SECTION = re.compile(rf"^\s*\[\s*{GROUP}\s*\]", re.MULTILINE)

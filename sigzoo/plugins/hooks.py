@@ -13,7 +13,7 @@ import pluggy
 
 from sigzoo import hookspecs
 from sigzoo.errors import PluginError
-from sigzoo.plugins.records import Kind, Plugin, Provided
+from sigzoo.plugins.components import Kind, Plugin, Provided
 from sigzoo.plugins.targets import TARGET
 from sigzoo.registry.cards import NAME
 

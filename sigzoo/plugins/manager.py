@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sigzoo.errors import PluginError, UnknownNameError
-from sigzoo.plugins import building, hooks
-from sigzoo.plugins.discovery import Found
-from sigzoo.plugins.foreign import foreign_code
-from sigzoo.plugins.records import (
+from sigzoo.plugins import construction, hooks
+from sigzoo.plugins.components import (
     API_VERSION,
     Kind,
     LeftOut,
@@ -19,6 +17,8 @@ from sigzoo.plugins.records import (
     full_traceback,
     normalise,
 )
+from sigzoo.plugins.discovery import Found
+from sigzoo.plugins.plugin_code_guard import foreign_code
 from sigzoo.plugins.targets import missing, resolve
 
 
@@ -145,7 +145,7 @@ class PluginManager:
         """
         target = self.find(kind, name)
         item = self.provided(kind)[name]
-        return building.build(item, target, options)
+        return construction.build(item, target, options)
 
 
 def _load(found: Found) -> Plugin:

@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from sigzoo.errors import PluginError
-from sigzoo.plugins.foreign import foreign_code
-from sigzoo.plugins.records import Provided, describe
+from sigzoo.plugins.components import Provided, describe
+from sigzoo.plugins.plugin_code_guard import foreign_code
 
 TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 

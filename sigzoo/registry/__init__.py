@@ -3,7 +3,7 @@
 from sigzoo.registry.cards import Artifact, Card, Citation, Component, Golden, Licence, Recipe, Result
 from sigzoo.registry.catalogue import Catalogue
 from sigzoo.registry.core import core_registry_path
-from sigzoo.registry.reading import Registry, read_registry
+from sigzoo.registry.registry_files import Registry, read_registry
 
 __all__ = [
     "Artifact",

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError
 from sigzoo.registry.cards import Artifact, Card, Citation
-from sigzoo.registry.reading import Registry
+from sigzoo.registry.registry_files import Registry
 
 
 class Catalogue:

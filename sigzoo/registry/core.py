@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from sigzoo.registry.cards import Card
-from sigzoo.registry.reading import Registry, read_registry
+from sigzoo.registry.registry_files import Registry, read_registry
 
 
 def core_registry_path() -> Path:

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.parallel import process_map
+from sigzoo.common.parallel import process_map
 from sigzoo.synthesis.conditions import Rendering, office
 from sigzoo.synthesis.writer import Writer
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 from sigzoo import plugins, zoo
-from sigzoo.artifacts.sources import package_file, scheme
+from sigzoo.artifacts.urls import package_file, scheme
 from sigzoo.artifacts.verification import verify
 from sigzoo.errors import SigzooError
-from sigzoo.learning.distillation.settings import DistillationSettings
+from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.registry import Artifact, Card, Catalogue, Registry, core_registry_path, read_registry
 from sigzoo.registry.cards import with_tuples
 from sigzoo.testing.suites import ConformanceFailure, Suite, expect

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Generic, TypeVar
 
-from sigzoo.plugins.records import describe
+from sigzoo.plugins.components import describe
 
 _T = TypeVar("_T")
 

@@ -1,29 +1,22 @@
-"""Reading weight and data files safely, every format; nothing in a file is ever run."""
+"""Reading weight files safely, every format; nothing in a file is ever run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigzoo.lazy import lazy_names
+from sigzoo.common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from sigzoo.weights.arrays import DataBatch, SignatureData
-    from sigzoo.weights.loading import load_into
-    from sigzoo.weights.npz import NpzArray, NpzFile, open_npz
-    from sigzoo.weights.reading import FORMATS, FileKind, WeightFile, detect_format, read_weights
     from sigzoo.weights.safetensors_file import save_weights
+    from sigzoo.weights.state_dicts import load_into
+    from sigzoo.weights.weight_files import FORMATS, FileKind, WeightFile, detect_format, read_weights
 
 __all__ = [
     "FORMATS",
-    "DataBatch",
     "FileKind",
-    "NpzArray",
-    "NpzFile",
-    "SignatureData",
     "WeightFile",
     "detect_format",
     "load_into",
-    "open_npz",
     "read_weights",
     "save_weights",
 ]
@@ -31,17 +24,12 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "DataBatch": "arrays",
-        "FORMATS": "reading",
-        "FileKind": "reading",
-        "NpzArray": "npz",
-        "NpzFile": "npz",
-        "SignatureData": "arrays",
-        "WeightFile": "reading",
-        "detect_format": "reading",
-        "load_into": "loading",
-        "open_npz": "npz",
-        "read_weights": "reading",
+        "FORMATS": "weight_files",
+        "FileKind": "weight_files",
+        "WeightFile": "weight_files",
+        "detect_format": "weight_files",
+        "load_into": "state_dicts",
+        "read_weights": "weight_files",
         "save_weights": "safetensors_file",
     },
 )

@@ -10,8 +10,8 @@ from zipfile import ZIP_STORED, ZipFile
 import torch
 from torch import Tensor
 
+from sigzoo.common.zip_archives import find_member, open_zip, read_member
 from sigzoo.errors import WeightsError
-from sigzoo.weights.containers import find_member, open_zip, read_member
 from sigzoo.weights.pickles import PickleReader, Rules
 from sigzoo.weights.torch_pickle import TensorRecord, TorchRules
 

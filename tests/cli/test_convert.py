@@ -25,7 +25,7 @@ pytest.importorskip("sigzoo_signet")
 def published(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of SigNet's size and layout, as Python 2 wrote it."""
     path = tmp_path_factory.mktemp("published") / "signet.pkl"
-    path.write_bytes(gzip.decompress((root / "tests/data/lasagne/signet_sparse.pkl.gz").read_bytes()))
+    path.write_bytes(gzip.decompress((root / "tests/weights/lasagne/signet_sparse.pkl.gz").read_bytes()))
     return path
 
 

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from sigzoo.learning.augment import STEPS, Draws, augment, centre_crop, random_crop
-from sigzoo.learning.settings import AUGMENTATIONS
+from sigzoo.learning.training.settings import AUGMENTATIONS
 
 NUMBERS = np.arange(16)
 

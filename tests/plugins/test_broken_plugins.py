@@ -259,7 +259,10 @@ def test_the_damage_of_a_distribution_that_is_no_plugin_is_not_told_of(
 
 
 def test_device_backends_of_torch_are_switched_off_by_damage_alone(site: Any) -> None:
-    code = "import os, sigzoo, torch; print(os.environ.get('TORCH_DEVICE_BACKEND_AUTOLOAD'))"
+    code = (
+        "import os; from sigzoo.cli import torch_backends; torch_backends.watch(); import torch;"
+        " print(os.environ.get('TORCH_DEVICE_BACKEND_AUTOLOAD'))"
+    )
     assert site.python(code).stdout == "None\n"
     site.add("damaged", "")
     (site.records("damaged") / "entry_points.txt").write_text("[sigzoo]\nno equals sign here\n")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sigzoo.errors import RegistryError
-from sigzoo.learning.distillation.settings import DistillationSettings
+from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.registry import Catalogue, core_registry_path, read_registry
 from sigzoo.registry.cards import RecipeSettings
 from sigzoo.testing import REGISTRY, ConformanceFailure, check_registry

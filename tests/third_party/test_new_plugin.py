@@ -13,7 +13,7 @@ from PIL import Image
 
 import sigzoo
 from sigzoo.errors import UsageError
-from sigzoo.scaffolding import KINDS, write_plugin
+from sigzoo.scaffold.skeleton import KINDS, write_plugin
 from sigzoo.testing import check_registry, images
 
 PLUGINS = {

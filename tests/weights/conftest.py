@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-LASAGNE = Path(__file__).parents[1] / "data" / "lasagne"
+LASAGNE = Path(__file__).parent / "lasagne"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

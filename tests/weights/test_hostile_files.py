@@ -16,15 +16,17 @@ import pytest
 from hostile_weights import Hostile, archives, every_file, npz, pickles, safetensors, torch_files
 from hostile_weights.assembler import harmless
 
+from sigzoo.data import SignatureData
 from sigzoo.errors import DataError, SigzooError, WeightsError
-from sigzoo.weights import SignatureData, read_weights
+from sigzoo.weights import read_weights
 
 READ_ALL = """
 import json, resource, sys
 from pathlib import Path
 import numpy, torch
 from sigzoo.errors import SigzooError
-from sigzoo.weights import SignatureData, read_weights
+from sigzoo.data import SignatureData
+from sigzoo.weights import read_weights
 
 torch.set_num_threads(1)
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

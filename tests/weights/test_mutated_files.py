@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
 
+from sigzoo.data import SignatureData, open_npz
 from sigzoo.errors import DataError, SigzooError
-from sigzoo.weights import SignatureData, open_npz, read_weights, save_weights
+from sigzoo.weights import read_weights, save_weights
 
 # Read at import, before the suite's fixtures clear what starts with SIGZOO_.
 EXAMPLES = int(os.environ.get("SIGZOO_TEST_EXAMPLES", "150"))

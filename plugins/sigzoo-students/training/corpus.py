@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sigzoo_students.preprocessing import SynsigPreprocessor
 
 import sigzoo.synthesis
+from sigzoo.common.parallel import process_map
 from sigzoo.errors import ImageError
 from sigzoo.evaluation.datasets import crossmedia
 from sigzoo.imaging import read_image
-from sigzoo.parallel import process_map
 from sigzoo.synthesis.conditions import Rendering, varied
 from sigzoo.synthesis.writer import Writer
 

@@ -35,7 +35,7 @@ from sigzoo.evaluation.protocols import distance_protocol
 from sigzoo.imaging import read_image
 from sigzoo.interfaces import Backbone
 from sigzoo.learning import DistillationSettings, InversionSettings, TrainingSettings, distill, invert, train
-from sigzoo.learning.settings import AUGMENTATIONS
+from sigzoo.learning.training.settings import AUGMENTATIONS
 from sigzoo.weights import load_into, read_weights
 
 TEACHER, STUDENT = "synsig-base", "student-tiny"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigzoo.lazy import lazy_names
+from sigzoo.common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from sigzoo.learning.distillation.distilling import distill
-    from sigzoo.learning.distillation.settings import DistillationSettings
+    from sigzoo.learning.distillation.distill import distill
+    from sigzoo.learning.distillation.distill_settings import DistillationSettings
 
 __all__ = ["DistillationSettings", "distill"]
 
-__getattr__ = lazy_names(__name__, {"DistillationSettings": "settings", "distill": "distilling"})
+__getattr__ = lazy_names(__name__, {"DistillationSettings": "distill_settings", "distill": "distill"})

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from sigzoo import plugins
+from sigzoo.common.json_values import plain
 from sigzoo.errors import UsageError
-from sigzoo.learning.distillation.settings import DistillationSettings
+from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic
+from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.learning.distillation.teacher import teacher_card
-from sigzoo.learning.settings import NOT_STATED
-from sigzoo.learning.synthetic import is_synthetic, parse_synthetic
+from sigzoo.learning.training.settings import NOT_STATED
 from sigzoo.loading import build_preprocessor
-from sigzoo.plain import plain
 from sigzoo.registry import Card
 from sigzoo.registry.cards import with_tuples
 

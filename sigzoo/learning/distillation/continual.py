@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.interfaces import Size
-from sigzoo.learning.data import ImageSet
-from sigzoo.learning.loop import Batches
-from sigzoo.learning.settings import TrainingSettings
-from sigzoo.learning.splits import epoch_batches
+from sigzoo.learning.data.in_memory import ImageSet
+from sigzoo.learning.data.splits import epoch_batches
+from sigzoo.learning.training.loop import Batches
+from sigzoo.learning.training.settings import TrainingSettings
 
 __all__ = ["JoinedData", "paired"]
 

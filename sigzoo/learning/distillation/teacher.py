@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sigzoo import zoo
+from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import Backbone, TrainingBatch
-from sigzoo.learning.data import ImageSet
-from sigzoo.learning.entering import Input
-from sigzoo.learning.network import autocast, weights_digest
+from sigzoo.learning.data.in_memory import ImageSet
+from sigzoo.learning.data.inputs import Input
+from sigzoo.learning.training.network import autocast, weights_digest
 from sigzoo.loading import find_card, load
-from sigzoo.progress import ProgressLike, bar
 from sigzoo.registry import Card
 
 __all__ = ["Teacher", "TeacherEnricher", "load_teacher", "teacher_card"]

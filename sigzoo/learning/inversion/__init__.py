@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigzoo.lazy import lazy_names
+from sigzoo.common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from sigzoo.learning.inversion.inverting import invert
-    from sigzoo.learning.inversion.results import BatchResult, InversionResult
-    from sigzoo.learning.inversion.settings import InversionSettings
+    from sigzoo.learning.inversion.inversion_results import BatchResult, InversionResult
+    from sigzoo.learning.inversion.invert import invert
+    from sigzoo.learning.inversion.invert_settings import InversionSettings
 
 __all__ = ["BatchResult", "InversionResult", "InversionSettings", "invert"]
 
 __getattr__ = lazy_names(
     __name__,
     {
-        "BatchResult": "results",
-        "InversionResult": "results",
-        "InversionSettings": "settings",
-        "invert": "inverting",
+        "BatchResult": "inversion_results",
+        "InversionResult": "inversion_results",
+        "InversionSettings": "invert_settings",
+        "invert": "invert",
     },
 )

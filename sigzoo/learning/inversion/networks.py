@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import Size
 from sigzoo.learning.distillation.teacher import teacher_card
-from sigzoo.learning.inversion.settings import InversionSettings
-from sigzoo.learning.network import autocast, weights_digest
+from sigzoo.learning.inversion.invert_settings import InversionSettings
+from sigzoo.learning.training.network import autocast, weights_digest
 from sigzoo.loading import find_card, load
 from sigzoo.model import SignatureModel
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo import __version__
+from sigzoo.data import NpzFile, open_npz
 from sigzoo.errors import DataError, SigzooError, UsageError
 from sigzoo.learning.files import write_whole
-from sigzoo.learning.inversion.results import MEASURES, BatchResult, beside
-from sigzoo.learning.inversion.settings import InversionSettings
-from sigzoo.weights import NpzFile, open_npz
+from sigzoo.learning.inversion.inversion_results import MEASURES, BatchResult, beside
+from sigzoo.learning.inversion.invert_settings import InversionSettings
 
 __all__ = ["Parts", "check_places", "read_inversion_settings"]
 

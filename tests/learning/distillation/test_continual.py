@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from sigzoo.learning import EpochResult, distill
-from sigzoo.learning.data import TrainingData
+from sigzoo.learning.data.in_memory import TrainingData
+from sigzoo.learning.data.on_disk import StoredData
 from sigzoo.learning.distillation.continual import JoinedData, paired
-from sigzoo.learning.distillation.stored import StoredData
-from sigzoo.learning.run import _quality
+from sigzoo.learning.training.run import _quality
 from sigzoo.registry import read_registry
 from sigzoo.weights import read_weights
 

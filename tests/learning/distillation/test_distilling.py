@@ -10,11 +10,11 @@ from PIL import Image
 import sigzoo
 from sigzoo.errors import DataError, SigzooWarning, UnknownNameError, UsageError, WeightsError
 from sigzoo.learning import DistillationSettings, distill, train
+from sigzoo.learning.data.on_disk import StoredData
+from sigzoo.learning.data.splits import split_per_writer
 from sigzoo.learning.distillation import teacher as teaching
 from sigzoo.learning.distillation.labels import head_labels
-from sigzoo.learning.distillation.stored import StoredData
-from sigzoo.learning.network import TrainedNetwork
-from sigzoo.learning.splits import split_per_writer
+from sigzoo.learning.training.network import TrainedNetwork
 from sigzoo.registry import read_registry
 from sigzoo.weights import read_weights
 

@@ -18,10 +18,10 @@ import pytest
 from sigzoo import load
 from sigzoo.errors import DataError, SigzooError, UsageError
 from sigzoo.learning import invert
-from sigzoo.learning.inversion.assembling import assemble
+from sigzoo.learning.inversion.assembly import assemble
+from sigzoo.learning.inversion.batch_plan import make_plan
+from sigzoo.learning.inversion.inversion_results import BatchResult
 from sigzoo.learning.inversion.parts import Parts, parts_folder
-from sigzoo.learning.inversion.plan import make_plan
-from sigzoo.learning.inversion.results import BatchResult
 from sigzoo.weights import read_weights, save_weights
 
 CHILD = """

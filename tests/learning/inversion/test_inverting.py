@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 import sigzoo
+from sigzoo.data import SignatureData
 from sigzoo.errors import DataError, SigzooError, UnknownNameError, UsageError
 from sigzoo.learning import DivergedError, InversionSettings, invert
-from sigzoo.learning.inversion.making import Maker, resolutions
+from sigzoo.learning.inversion.batch_plan import make_plan
+from sigzoo.learning.inversion.image_optimiser import Maker, resolutions
 from sigzoo.learning.inversion.networks import load_judge
-from sigzoo.learning.inversion.plan import make_plan
-from sigzoo.weights import SignatureData
 
 
 def choices(name, x):

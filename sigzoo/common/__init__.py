@@ -1,0 +1,1 @@
+"""What every room uses: lazy names, JSON values, progress, parallel work, whole files, zip archives."""

@@ -1,0 +1,395 @@
+"""Arrays of an ``.npz``, read in place where stored and in blocks where deflated."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import tempfile
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Protocol
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigzoo.common.zip_archives import data_offset, open_zip
+from sigzoo.errors import DataError
+
+MAX_HEADER = 10_000
+MAX_AXES = 8
+MAX_ROW_BYTES = 64 << 20
+"""Largest entry along the first axis; a float32 image of 4096 x 4096."""
+
+MAX_READ_BYTES = 256 << 20
+"""Largest array that `NpzArray.read` reads whole."""
+
+DEFLATE_LIMIT = 1032
+"""No deflated byte yields more (RFC 1951: 258 bytes from 2 bits)."""
+
+BLOCK = 1 << 20
+
+_HEADER = re.compile(
+    r"\{'descr': (?P<descr>'[^']{1,24}'|\[.*\]), 'fortran_order': (?P<fortran>True|False), "
+    r"'shape': \((?P<shape>(?:\d{1,19}L?(?:, ?|,? ?(?=\))))*)\),? ?\}\s*"
+)
+_PLAIN = re.compile(r"'[<>|=](b1|[iu][1248]|f[248]|[US](?!0+')\d{1,5})'")
+
+
+class _Source(Protocol):
+    """Bytes of one array, by position."""
+
+    def read_into(self, buffer: memoryview, offset: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class NpzArray:
+    """One array of an `NpzFile`; reading it reads the file, nothing is kept."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    stored: bool
+    """Whether it lies uncompressed in the file."""
+
+    where: str
+    _column_major: bool
+    _offset: int
+    _source: _Source
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes, uncompressed."""
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one entry along the first axis."""
+        return prod(self.shape[1:]) * self.dtype.itemsize
+
+    def read(self) -> NDArray[Any]:
+        """Read the whole array into memory.
+
+        Raises
+        ------
+        DataError
+            If it takes more than `MAX_READ_BYTES`, or the file is damaged.
+        """
+        if self.nbytes > MAX_READ_BYTES:
+            raise DataError(f"{self.where} takes {self.nbytes} bytes; read it by rows.")
+        flat = np.empty(prod(self.shape), self.dtype)
+        if flat.nbytes:
+            self._source.read_into(_bytes_of(flat), self._offset)
+        return flat.reshape(self.shape, order="F" if self._column_major else "C")
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Read the entries ``start <= i < stop`` along the first axis, in one go.
+
+        Raises
+        ------
+        DataError
+            If there are none such, or the file is damaged.
+        """
+        self._check_rows()
+        if not 0 <= start <= stop <= self.shape[0]:
+            raise DataError(f"{self.where} has {self.shape[0]} entries, not {start} to {stop}.")
+        found = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        if found.nbytes:
+            self._source.read_into(_bytes_of(found), self._offset + start * self.row_bytes)
+        return found
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """Read some entries along the first axis, in the order asked for.
+
+        Raises
+        ------
+        DataError
+            If there are none such, or the file is damaged.
+        """
+        self._check_rows()
+        if indices.size and not 0 <= indices.min() <= indices.max() < self.shape[0]:
+            raise DataError(f"{self.where} has {self.shape[0]} entries; an index lies outside.")
+        found = np.empty((len(indices), *self.shape[1:]), self.dtype)
+        if found.nbytes:
+            for place in np.argsort(indices, kind="stable"):
+                row = _bytes_of(found[place : place + 1])
+                self._source.read_into(row, self._offset + int(indices[place]) * self.row_bytes)
+        return found
+
+    def memory_map(self) -> np.memmap[Any, Any]:
+        """Map a stored array read-only; pages that are touched count as resident.
+
+        Raises
+        ------
+        DataError
+            If the array is compressed.
+        """
+        if not self.stored or not isinstance(self._source, _StoredSource):
+            raise DataError(f"{self.where} is compressed and cannot be mapped; read it by rows.")
+        order = "F" if self._column_major else "C"
+        at = self._source.start + self._offset
+        return np.memmap(self._source.file.name, self.dtype, "r", at, self.shape, order)  # type: ignore[call-overload, no-any-return]
+
+    def _check_rows(self) -> None:
+        if not self.shape or self.row_bytes > MAX_ROW_BYTES:
+            raise DataError(
+                f"{self.where} of shape {self.shape} {self.dtype} has no rows of a sensible size."
+            )
+        if self._column_major and len(self.shape) > 1:
+            raise DataError(
+                f"{self.where} is stored column by column (Fortran order); save it again after "
+                "numpy.ascontiguousarray."
+            )
+
+
+class NpzFile:
+    """An ``.npz`` file, opened without reading its arrays and without ever unpickling.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    DataError
+        If it is missing, damaged, or its directory is hostile.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            what = "is a folder or device, not a file" if self.path.exists() else "there is no such file"
+            raise DataError(f"{self.path}: {what}.")
+        try:
+            self._file = self.path.open("rb")
+            self._raw = self.path.open("rb", buffering=0)
+        except OSError as problem:
+            raise DataError(f"{self.path}: cannot be read ({problem.strerror}).") from problem
+        try:
+            self._archive = open_zip(self._file, str(self.path), DataError)
+        except BaseException:
+            self._file.close()
+            self._raw.close()
+            raise
+        self._lock = Lock()
+        self._members = {
+            info.filename.removesuffix(".npy"): info
+            for info in self._archive.infolist()
+            if info.filename.endswith(".npy")
+        }
+        self._spooled: list[_StoredSource] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrays, in the order of the file."""
+        return tuple(self._members)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def __getitem__(self, name: str) -> NpzArray:
+        """Look at one array: its header is read and compared with the size of its data.
+
+        Raises
+        ------
+        DataError
+            If there is none such, its header is not valid, or it holds Python objects.
+        """
+        if name not in self._members:
+            raise DataError(f"{self.path}: no array {name!r}; it holds {', '.join(self._members) or 'none'}.")
+        info = self._members[name]
+        where = f"{self.path}: array {name!r:.60}"
+        if info.file_size > DEFLATE_LIMIT * max(info.compress_size, 1):
+            raise DataError(
+                f"{where} declares {info.file_size} bytes from {info.compress_size}, which no compression "
+                "yields; refused."
+            )
+        source: _Source
+        if info.compress_type == ZIP_STORED:
+            start = data_offset(self._file, info, str(self.path), DataError)
+            source = _StoredSource(self._raw, start, self._lock, where)
+        else:
+            source = _DeflatedSource(self._archive, info, where)
+        shape, dtype, column_major, offset = _read_header(source, info, where)
+        return NpzArray(
+            name, shape, dtype, info.compress_type == ZIP_STORED, where, column_major, offset, source
+        )
+
+    def unpacked(self, name: str) -> NpzArray:
+        """Like indexing, but fit for reading in any order.
+
+        A compressed array is unpacked once to an unnamed temporary file beside this one (or where
+        temporary files go), which vanishes with this object.
+
+        Raises
+        ------
+        DataError
+            As for indexing, or if there is no space.
+        """
+        array = self[name]
+        if array.stored:
+            return array
+        spooled = _spool(array._source, self._members[name].file_size, self.path.parent, array.where)
+        self._spooled.append(spooled)
+        return NpzArray(
+            name, array.shape, array.dtype, False, array.where, array._column_major, array._offset, spooled
+        )
+
+    def close(self) -> None:
+        """Close the file; its arrays cannot be read any more."""
+        for source in self._spooled:
+            source.file.close()
+        self._archive.close()
+        self._file.close()
+        self._raw.close()
+
+    def __enter__(self) -> NpzFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_npz(path: str | os.PathLike[str]) -> NpzFile:
+    """Open an ``.npz`` file in place; see `NpzFile`.
+
+    Raises
+    ------
+    DataError
+        If it is missing, damaged, or its directory is hostile.
+    """
+    return NpzFile(path)
+
+
+class _StoredSource:
+    """Bytes that lie in a file from `start` on."""
+
+    def __init__(self, file: Any, start: int, lock: Lock, where: str) -> None:
+        self.file, self.start, self._lock, self._where = file, start, lock, where
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        done = 0
+        try:
+            while done < len(buffer):
+                count = self._some(buffer[done:], self.start + offset + done)
+                if not count:
+                    break
+                done += count
+        except (OSError, ValueError) as problem:
+            raise DataError(f"{self._where} cannot be read ({problem}).") from problem
+        if done < len(buffer):
+            raise DataError(f"{self._where} ends early; the file is damaged, fetch it again.")
+
+    def _some(self, buffer: memoryview, at: int) -> int:
+        # Without a position of its own, so that forked workers do not disturb each other.
+        if hasattr(os, "preadv"):
+            return os.preadv(self.file.fileno(), [buffer], at)
+        with self._lock:
+            self.file.seek(at)
+            return self.file.readinto(buffer) or 0
+
+
+class _DeflatedSource:
+    """Bytes that come out of a deflated member in order; going back starts it anew."""
+
+    def __init__(self, archive: ZipFile, info: ZipInfo, where: str) -> None:
+        self._archive, self._info, self._where = archive, info, where
+        self._stream: Any = None
+        self._at = 0
+        self._lock = Lock()
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        with self._lock:
+            try:
+                if self._stream is None or offset < self._at:
+                    self._stream, self._at = self._archive.open(self._info), 0
+                while self._at < offset:
+                    self._at += len(self._some(min(BLOCK, offset - self._at)))
+                done = 0
+                while done < len(buffer):
+                    block = self._some(min(BLOCK, len(buffer) - done))
+                    buffer[done : done + len(block)] = block
+                    done += len(block)
+                    self._at += len(block)
+            except DataError:
+                raise
+            except Exception as problem:
+                reason = f"{type(problem).__name__}: {problem!s:.100}"
+                raise DataError(f"{self._where} is damaged ({reason}); fetch it again.") from problem
+
+    def _some(self, count: int) -> bytes:
+        block: bytes = self._stream.read(count)
+        if not block:
+            raise DataError(f"{self._where} ends early; the file is damaged, fetch it again.")
+        return block
+
+
+def _spool(source: _Source, size: int, folder: Path, where: str) -> _StoredSource:
+    try:
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+    except OSError:
+        file = tempfile.TemporaryFile()  # noqa: SIM115
+    try:
+        block = memoryview(bytearray(BLOCK))
+        for start in range(0, size, BLOCK):
+            part = block[: min(BLOCK, size - start)]
+            source.read_into(part, start)
+            file.write(part)
+        file.flush()
+    except BaseException as problem:
+        file.close()
+        if isinstance(problem, OSError):
+            raise DataError(f"{where} cannot be unpacked ({problem.strerror}).") from problem
+        raise
+    return _StoredSource(file, 0, Lock(), where)
+
+
+def _read_header(
+    source: _Source, info: ZipInfo, where: str
+) -> tuple[tuple[int, ...], np.dtype[Any], bool, int]:
+    """Shape, dtype, column-major or not, and where the data begin."""
+    start = bytearray(min(info.file_size, 12))
+    source.read_into(memoryview(start), 0)
+    if len(start) < 12 or start[:6] != b"\x93NUMPY" or bytes(start[6:8]) not in (b"\1\0", b"\2\0", b"\3\0"):
+        raise DataError(f"{where} is no numpy array; the file is damaged or of another kind.")
+    short = start[6] == 1
+    begin = 10 if short else 12
+    length = struct.unpack_from("<H" if short else "<L", start, 8)[0]
+    if length > MAX_HEADER or begin + length > info.file_size:
+        raise DataError(f"{where} declares a header of {length} bytes; refused.")
+    text = bytearray(length)
+    source.read_into(memoryview(text), begin)
+    # A pattern in place of numpy's literal_eval: a header is data, whatever it contains.
+    found = _HEADER.fullmatch(text.decode("latin-1"))
+    if found is None:
+        raise DataError(f"{where} has a header that numpy does not write ({bytes(text[:60])!r}); refused.")
+    return *_layout(found, info.file_size - begin - length, where), begin + length
+
+
+def _layout(found: re.Match[str], size: int, where: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    descr = found["descr"]
+    if "O" in descr and not descr.startswith("["):
+        raise DataError(
+            f"{where} holds Python objects (pickled), which could run code; refused. "
+            "Save it again as numbers or text."
+        )
+    if _PLAIN.fullmatch(descr) is None:
+        raise DataError(f"{where} has the dtype {descr:.60}; only plain numbers and texts are read.")
+    dtype = np.dtype(descr.strip("'"))
+    shape = tuple(int(number.rstrip("L")) for number in re.split(r", ?", found["shape"]) if number)
+    if len(shape) > MAX_AXES:
+        raise DataError(f"{where} has {len(shape)} axes; refused.")
+    if prod(shape) * dtype.itemsize != size:
+        raise DataError(f"{where} declares shape {shape} {dtype} but has {size} bytes; it is damaged.")
+    return shape, dtype, found["fortran"] == "True"
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]

@@ -1,0 +1,103 @@
+"""The result's file, written from the finished batches in constant memory."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigzoo.data import SignatureData
+from sigzoo.errors import SigzooError
+from sigzoo.learning.files import whole_file
+from sigzoo.learning.inversion.batch_plan import Plan
+from sigzoo.learning.inversion.parts import Parts
+
+__all__ = ["assemble", "sheet_rows"]
+
+_ROWS, _COLUMNS = 12, 8
+_CHUNK = 16
+"""Images in memory at a time."""
+
+
+def assemble(parts: Parts, plan: Plan, shape: tuple[int, ...]) -> None:
+    """Write the ``.npz`` from the batches, in the published layout; it appears when it is whole.
+
+    Parameters
+    ----------
+    parts, plan
+        The batches, all finished.
+    shape
+        Of one image: ``(1, h, w)``.
+
+    Raises
+    ------
+    DataError
+        If a batch's file is damaged.
+    SigzooError
+        If the file cannot be written; the batches stay.
+    """
+    settings = parts.settings
+    labels = np.concatenate(plan.batches) + settings.first_label
+    output = settings.output
+    try:
+        with whole_file(output) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            _add(archive, "x", (len(plan), *shape), parts.dtype, _images(parts, plan))
+            _add(archive, "y", labels.shape, labels.dtype, [labels])
+            _add(archive, "yforg", labels.shape, labels.dtype, [np.zeros_like(labels)])
+    except OSError as error:
+        raise SigzooError(
+            f"{output}: cannot be written: {error.strerror or error}. All images are kept in {parts.folder};"
+            " make room and go on with --resume."
+        ) from error
+
+
+def sheet_rows(data: Path, plan: Plan) -> list[list[NDArray[np.uint8]]]:
+    """Images for a contact sheet, uint8 ``(h, w)``: the first ones of the first writers.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+    """
+    wanted = np.concatenate(plan.batches)
+    rows = []
+    with SignatureData(data) as found:
+        for writer in plan.writers[:_ROWS]:
+            images = found.images(np.flatnonzero(wanted == writer)[:_COLUMNS])[:, 0]
+            scaled = images.astype(np.float64) * (255.0 * found.unit_scale)
+            rows.append(list(np.rint(scaled).clip(0, 255).astype(np.uint8)))
+    return rows
+
+
+def _images(parts: Parts, plan: Plan) -> Iterator[NDArray[np.generic]]:
+    for number, labels in enumerate(plan.batches):
+        with parts.reading(number) as part:
+            images = part["x"]
+            for start in range(0, len(labels), _CHUNK):
+                yield images.rows(start, min(start + _CHUNK, len(labels)))
+
+
+def _add(
+    archive: zipfile.ZipFile,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[np.generic],
+    blocks: Iterable[NDArray[np.generic]],
+) -> None:
+    """Write an array block by block, as `numpy.savez` would, but without the time of day."""
+    header = io.BytesIO()
+    description = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    np.lib.format.write_array_header_1_0(header, description)
+    info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+    with archive.open(info, "w", force_zip64=True) as member:
+        member.write(header.getvalue())
+        for block in blocks:
+            member.write(np.ascontiguousarray(block, dtype).data)

@@ -1,0 +1,1 @@
+"""Training: one loop for every backbone, loss and sampler, and what a run leaves behind."""

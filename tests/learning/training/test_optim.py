@@ -1,0 +1,158 @@
+"""The optimiser's step and the learning rate, against plain loops and torch's own schedules."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sigzoo import plugins
+from sigzoo.learning import train
+from sigzoo.learning.data.in_memory import Item, collect
+from sigzoo.learning.data.inputs import Input
+from sigzoo.learning.data.splits import epoch_batches
+from sigzoo.learning.training.distributed import Group
+from sigzoo.learning.training.loop import Trainer, shuffled
+from sigzoo.learning.training.network import TrainedNetwork
+from sigzoo.learning.training.optim import build_optimiser, rate_factor
+
+
+@pytest.fixture
+def trainer(toy_settings, patterns):
+    """A trainer of the toy network on 40 patterns."""
+
+    def made(loss="signet", dropout=0.0, **otherwise):
+        settings = toy_settings(loss=loss, **otherwise)
+        x, y, yforg = patterns()
+        data = collect([Item(a[0], int(w), bool(f)) for a, w, f in zip(x, y, yforg, strict=True)], "here")
+        torch.manual_seed(0)
+        network = TrainedNetwork(
+            plugins.backbone("toy", dropout=dropout), plugins.loss(loss), writers=4, input_scale=1 / 255
+        )
+        group = Group(0, 1, torch.device("cpu"))
+        entering = Input(None, (12, 16))
+        batches = shuffled(np.arange(40), data.writers, settings, 1)
+        return Trainer(network, data, batches, entering, settings, group), data, settings
+
+    return made
+
+
+def forward(parameters, pixels):
+    """The toy network and its writer head, by hand."""
+    hidden = torch.tanh((pixels / 255).flatten(1) @ parameters[0].T + parameters[1])
+    features = hidden @ parameters[2].T + parameters[3]
+    return features @ parameters[4].T + parameters[5]
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"clip_value": 1e-3}, {"clip_norm": 1e-2}, {"weight_decay": 0.1, "momentum": 0.5}], ids=str
+)
+def test_an_epoch_of_sgd_is_that_of_a_plain_loop(trainer, said):
+    """Nesterov momentum as Sutskever et al. 2013 rewrite it: v = mu v + g; p -= rate (g + mu v)."""
+    run, data, settings = trainer(optimiser="sgd", schedule="constant", rate=0.05, **said)
+    parameters = [each.detach().clone().requires_grad_() for each in run.network.parameters()]
+    velocity = [torch.zeros_like(each) for each in parameters]
+    losses = []
+    for batch in epoch_batches(np.arange(40), data.writers, size=12, per_writer=1, seed=0, epoch=1):
+        logits = forward(parameters, torch.from_numpy(data.batch(batch)).float())
+        writers = torch.from_numpy(data.writers[batch])
+        loss = (logits.logsumexp(1) - logits[torch.arange(12), writers]).mean()
+        losses.append(float(loss.detach()))
+        gradients = list(torch.autograd.grad(loss, parameters))
+        if settings.clip_value:
+            gradients = [g.clamp(-settings.clip_value, settings.clip_value) for g in gradients]
+        if settings.clip_norm:
+            norm = math.sqrt(sum(float((g**2).sum()) for g in gradients))
+            gradients = [g * min(1.0, settings.clip_norm / norm) for g in gradients]
+        with torch.no_grad():
+            for p, v, g in zip(parameters, velocity, gradients, strict=True):
+                g = g + settings.weight_decay * p
+                v.mul_(settings.momentum).add_(g)
+                p -= settings.rate * (g + settings.momentum * v)
+    loss, rate = run.epoch(1, lambda done: None)
+    assert loss == pytest.approx(np.mean(losses), rel=1e-5)
+    assert rate == 0.05
+    for ours, theirs in zip(run.network.parameters(), parameters, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_adamw_decays_weights_apart_from_their_gradient(trainer):
+    """Loshchilov and Hutter 2019: a step shrinks by rate * decay, then moves by about the rate."""
+    run, _, settings = trainer(optimiser="adamw", schedule="constant", rate=1e-3, weight_decay=0.5)
+    before = [each.detach().clone() for each in run.network.parameters()]
+    run._step(np.arange(12), 1)
+    for old, new in zip(before, run.network.parameters(), strict=True):
+        moved = new - old * (1 - settings.rate * settings.weight_decay)
+        moved = moved.detach()
+        assert float(moved.abs().max()) <= 1.01e-3
+        assert float(moved.abs().max()) > 0.9e-3
+
+
+def test_decay_may_spare_biases(toy_settings):
+    network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    groups = build_optimiser(network, toy_settings(decay="weights", weight_decay=0.1)).param_groups
+    assert [[each.ndim for each in group["params"]] for group in groups] == [[2], [1, 1, 1]]
+    assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
+
+
+def test_the_losss_own_parameters_are_trained(trainer):
+    run, _, _ = trainer(loss="toy-writer")
+    assert run.network.loss.told == (8, 4)
+    assert not run.network.heads
+    run.epoch(1, lambda done: None)
+    assert float(run.network.loss.centres.detach().abs().min()) > 0
+
+
+def test_steps_are_those_of_torchs_step_schedule(toy_settings):
+    settings = toy_settings(epochs=60, schedule="steps", drops=3)
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = torch.optim.lr_scheduler.StepLR(optimiser, 60 // 3, 0.1)
+    for epoch in range(60):
+        wanted = optimiser.param_groups[0]["lr"]
+        assert rate_factor(settings, 7 * epoch, 7) == pytest.approx(wanted)
+        assert rate_factor(settings, 7 * epoch + 6, 7) == pytest.approx(wanted)
+        optimiser.step()
+        schedule.step()
+
+
+def test_cosine_is_torchs_cosine(toy_settings):
+    settings = toy_settings(epochs=5, schedule="cosine")
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 20)
+    for step in range(20):
+        assert rate_factor(settings, step, 4) == pytest.approx(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "steps", "constant"])
+def test_warm_up_rises_evenly_to_the_full_rate(toy_settings, schedule):
+    settings = toy_settings(epochs=9, schedule=schedule, warmup=2.0)
+    factors = [rate_factor(settings, step, 5) for step in range(11)]
+    assert factors == pytest.approx([(step + 1) / 11 for step in range(11)])
+    assert rate_factor(settings, 10, 5) == 1.0
+    plain = toy_settings(epochs=9, schedule="constant")
+    assert rate_factor(plain, 40, 5) == 1.0
+
+
+def test_an_epoch_does_not_depend_on_what_was_drawn_before(trainer):
+    first, _, _ = trainer(augment=("affine", "noise"), dropout=0.5)
+    second, _, _ = trainer(augment=("affine", "noise"), dropout=0.5)
+    torch.manual_seed(99)
+    torch.rand(17)
+    assert first.epoch(1, lambda done: None) == second.epoch(1, lambda done: None)
+
+
+def test_bfloat16_learns_about_the_same(toy_settings):
+    exact = train(toy_settings(epochs=6))
+    rough = train(toy_settings(epochs=6, precision="bfloat16", output=exact.log.parent.parent / "rough"))
+    assert rough.epochs[-1].loss == pytest.approx(exact.epochs[-1].loss, abs=0.15)
+    assert rough.epochs[-1].loss != exact.epochs[-1].loss
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="float16 needs a GPU")
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_half_precision_learns_on_a_gpu(toy_settings, precision):
+    result = train(toy_settings(epochs=6, precision=precision, device="cuda", augment=("affine", "noise")))
+    assert result.epochs[-1].loss < result.epochs[0].loss

@@ -1,0 +1,97 @@
+"""Settings are checked when they are made, and survive JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sigzoo.errors import DataError, UnknownNameError, UsageError
+from sigzoo.learning import PRESETS, TrainingSettings
+from sigzoo.learning.training.presets import preset
+
+PARTS = {"backbone": "b", "loss": "l", "preprocessor": "p", "data": "d.npz", "output": Path("run")}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"per_writer": 65},
+        {"rate": 0.0},
+        {"rate": float("nan")},
+        {"momentum": 1.0},
+        {"weight_decay": -1e-4},
+        {"warmup": -1},
+        {"clip_value": 0.0},
+        {"clip_norm": -1.0},
+        {"validation": 0.0},
+        {"validation": 0.6},
+        {"strength": float("inf")},
+        {"seed": -1},
+        {"input_scale": 0.0},
+        {"workers": 0},
+    ],
+    ids=str,
+)
+def test_a_value_out_of_range_is_named(wrong):
+    (name,) = wrong
+    with pytest.raises(UsageError, match=name):
+        TrainingSettings(**{**PARTS, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("optimiser", "adam", "adamw"),
+        ("schedule", "cosin", "cosine"),
+        ("precision", "bfloat", "bfloat16"),
+        ("augment", ("afine",), "affine"),
+    ],
+)
+def test_a_word_that_is_unknown_brings_the_nearest(key, value, meant):
+    with pytest.raises(UnknownNameError, match=f"Did you mean {meant}"):
+        TrainingSettings(**{**PARTS, key: value})
+
+
+def test_settings_are_the_same_after_json():
+    made = TrainingSettings(
+        **PARTS, backbone_options={"input_size": [12, 16]}, augment=("ink", "noise"), clip_norm=1.0
+    )
+    read = TrainingSettings.from_json(json.loads(json.dumps(made.to_json())), "settings.json")
+    assert read == made
+    assert read.differences(made) == []
+
+
+def test_differences_name_what_changes_the_numbers_and_nothing_else():
+    made = TrainingSettings(**PARTS, backbone_options={"size": (1, 2)})
+    same = TrainingSettings(
+        **{**PARTS, "output": Path("elsewhere")}, device="cpu", workers=2, backbone_options={"size": [1, 2]}
+    )
+    assert made.differences(same) == []
+    other = TrainingSettings(**PARTS, backbone_options={"size": (1, 2)}, rate=0.5, seed=3)
+    assert made.differences(other) == ["rate", "seed"]
+
+
+@pytest.mark.parametrize(
+    "values", [{"colour": "red"}, {"backbone": "b"}, {**PARTS, "epochs": "ten"}], ids=str
+)
+def test_json_of_something_else_is_refused(values):
+    with pytest.raises(DataError, match=r"settings\.json"):
+        TrainingSettings.from_json(values, "settings.json")
+
+
+def test_the_preset_is_the_published_recipe():
+    """SGD, 1e-3, Nesterov 0.9, decay 1e-4, batch 32, 60 epochs, a tenth in three parts, values cut at 10."""
+    made = TrainingSettings(**PARTS, **preset("signet-2017"))
+    assert (made.optimiser, made.rate, made.momentum, made.weight_decay) == ("sgd", 1e-3, 0.9, 1e-4)
+    assert (made.batch_size, made.epochs, made.schedule, made.drops) == (32, 60, "steps", 3)
+    assert (made.clip_value, made.clip_norm, made.validation) == (10.0, None, 0.1)
+    assert made.augment == ()
+    assert made.training_options == {"size": [170, 242]}
+
+
+def test_an_unknown_preset_brings_the_nearest():
+    assert list(PRESETS) == ["signet-2017"]
+    with pytest.raises(UnknownNameError, match="Did you mean signet-2017"):
+        preset("signet-2071")

@@ -21,7 +21,7 @@ from PIL import Image
 from sigzoo_signet.preprocessing import SigNet2017, Sigver
 from skimage import filters, transform
 
-from sigzoo.synthesis import generate
+from sigzoo.synthesis import DatasetSpec, generate
 
 Grey = NDArray[np.uint8]
 CANVAS = (952, 1360)
@@ -55,7 +55,7 @@ def examples(paths: list[Path]) -> Iterator[tuple[str, Grey]]:
         yield path.name, np.asarray(Image.open(path).convert("L"))
     if paths:
         return
-    for number, drawn in enumerate(generate(3, 1, seed=1)):
+    for number, drawn in enumerate(generate(DatasetSpec(3, 1, seed=1))):
         width = (800, 1000, 1250)[number]
         height = round(drawn.image.shape[0] * width / drawn.image.shape[1])
         scan = np.asarray(Image.fromarray(drawn.image).resize((width, height), Image.Resampling.BICUBIC))

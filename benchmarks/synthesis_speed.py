@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sigzoo.synthesis import conditions, generate
+from sigzoo.synthesis import DatasetSpec, conditions, generate
 
 GENUINE, FORGERIES = 3, 2
 
@@ -25,7 +25,8 @@ GENUINE, FORGERIES = 3, 2
 def draw(writers: int, dpi: int, workers: int) -> None:
     """Draw all images and keep none."""
     rendering = conditions("office", dpi=dpi)
-    for _ in generate(writers, GENUINE, FORGERIES, seed=1, rendering=rendering, workers=workers):
+    spec = DatasetSpec(writers, GENUINE, FORGERIES, seed=1, rendering=rendering)
+    for _ in generate(spec, workers=workers):
         pass
 
 

@@ -12,7 +12,7 @@ import msgspec
 from sigzoo import zoo
 from sigzoo.artifacts.built import BuiltModel, read_built, verified_weights
 from sigzoo.artifacts.spec import ArtifactSpec
-from sigzoo.common.json_values import plain
+from sigzoo.common.json_values import to_json_values
 from sigzoo.errors import ArtifactError, UsageError, WeightsError
 from sigzoo.registry import Recipe
 
@@ -77,7 +77,7 @@ def recipe_facts(name: str) -> dict[str, Any]:
         "input_scale": card.input_scale,
         "heads": msgspec.to_builtins(card.heads),
     }
-    found: dict[str, Any] = plain(facts)
+    found: dict[str, Any] = to_json_values(facts)
     return found
 
 

@@ -98,19 +98,19 @@ def synth(
     """
     from sigzoo.common.progress import bar
     from sigzoo.errors import UsageError
-    from sigzoo.synthesis import Order, conditions
+    from sigzoo.synthesis import DatasetSpec, conditions
     from sigzoo.synthesis.export import check_free, png_bytes, sheet_of, write_file, write_folder, write_npz
 
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot writes a PNG picture; {plot} does not end in .png.")
-    order = Order(writers, genuine, forgeries, seed, conditions(rendering, dpi=dpi, pen=pen))
-    workers = workers or _fitting(len(order))
-    sheet = None if plot is None else png_bytes(sheet_of(order))
+    spec = DatasetSpec(writers, genuine, forgeries, seed, conditions(rendering, dpi=dpi, pen=pen))
+    workers = workers or _fitting(len(spec))
+    sheet = None if plot is None else png_bytes(sheet_of(spec))
     if plot is not None and sheet is not None and not force:
         check_free(plot, sheet)
-    with bar(True, len(order), "writing") as step:
+    with bar(True, len(spec), "writing") as step:
         write = write_npz if output.suffix.lower() == ".npz" else write_folder
-        count = write(order, output, force=force, workers=workers, tell=step)
+        count = write(spec, output, force=force, workers=workers, progress=step)
     if plot is not None and sheet is not None:
         write_file(plot, sheet, force=force)
     if as_json:

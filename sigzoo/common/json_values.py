@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["plain"]
+__all__ = ["to_json_values"]
 
 
-def plain(value: Any) -> Any:
-    """Return a value as plain data: tuples as lists, keys as text.
+def to_json_values(value: Any) -> Any:
+    """Return a value as plain JSON data: tuples as lists, keys as text.
 
     Raises
     ------

@@ -65,13 +65,13 @@ def process_map(
     if workers <= 1:
         yield from map(work, items)
         return
-    _must_travel(work)
+    _check_picklable(work)
     pool = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(work,)
     )
 
     def submit(item: _In) -> Future[_Out]:
-        with _deaf_to_interrupts():
+        with _ignore_sigint():
             return pool.submit(_apply, item)
 
     try:
@@ -100,7 +100,7 @@ def _in_order(submit: Callable[[_In], Future[_Out]], items: Iterable[_In], ahead
             future.cancel()
 
 
-def _must_travel(work: Callable[[Any], Any]) -> None:
+def _check_picklable(work: Callable[[Any], Any]) -> None:
     try:
         ForkingPickler.dumps(work)
     except Exception as error:
@@ -111,7 +111,7 @@ def _must_travel(work: Callable[[Any], Any]) -> None:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _ignore_sigint() -> Iterator[None]:
     """Let processes that start meanwhile never hear Ctrl-C: the one that started them ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

@@ -7,7 +7,7 @@ from dataclasses import fields
 from types import NoneType
 from typing import Any, ClassVar, Self
 
-from sigzoo.common.json_values import plain
+from sigzoo.common.json_values import to_json_values
 from sigzoo.errors import DataError, SigzooError, UsageError
 
 __all__ = ["KeptSettings", "require"]
@@ -64,7 +64,7 @@ class KeptSettings:
 
     def differences(self, other: Self) -> list[str]:
         """Name the settings in which another run would give other numbers."""
-        mine, theirs = (plain(each.to_json()) for each in (self, other))
+        mine, theirs = (to_json_values(each.to_json()) for each in (self, other))
         return sorted(key for key in mine if key not in self.elsewhere and mine[key] != theirs[key])
 
 

@@ -1,17 +1,16 @@
 """Synthetic signatures: kinematic writers, forgers, pens and scanners."""
 
 from sigzoo.synthesis.conditions import RENDERINGS, conditions, office, varied
-from sigzoo.synthesis.generation import Order, SyntheticImage, generate, produce
+from sigzoo.synthesis.generation import DatasetSpec, SyntheticImage, generate
 from sigzoo.synthesis.writer import Writer
 
 __all__ = [
     "RENDERINGS",
-    "Order",
+    "DatasetSpec",
     "SyntheticImage",
     "Writer",
     "conditions",
     "generate",
     "office",
-    "produce",
     "varied",
 ]

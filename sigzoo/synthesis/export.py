@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from filecmp import cmp
 from pathlib import Path
 from typing import IO
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.errors import DataError
-from sigzoo.synthesis.generation import Order, Sample, SyntheticImage, generate, produce
+from sigzoo.synthesis.generation import DatasetSpec, Sample, SyntheticImage, generate
 from sigzoo.synthesis.sheet import contact_sheet
 
 __all__ = ["check_free", "file_name", "png_bytes", "sheet_of", "write_file", "write_folder", "write_npz"]
@@ -83,12 +84,12 @@ def write_file(path: Path, content: bytes, *, force: bool = False) -> None:
 
 
 def write_folder(
-    order: Order,
+    spec: DatasetSpec,
     folder: Path,
     *,
     force: bool = False,
     workers: int = 1,
-    tell: Callable[[int], object] = lambda done: None,
+    progress: Callable[[int], object] = lambda done: None,
 ) -> int:
     """Write each image as a PNG file; returns how many images there are.
 
@@ -97,7 +98,7 @@ def write_folder(
 
     Parameters
     ----------
-    order
+    spec
         What to draw.
     folder
         Where to; made if need be.
@@ -105,8 +106,8 @@ def write_folder(
         Replace files that hold something else.
     workers
         Processes that draw and encode.
-    tell
-        Told of how many more images are done.
+    progress
+        Called with how many more images are done.
 
     Raises
     ------
@@ -117,23 +118,23 @@ def write_folder(
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; images need a folder (or a name that ends in .npz).")
-    there = set() if force else {s for s in order.samples() if (folder / file_name(s)).exists()}
+    there = set() if force else {s for s in spec.samples() if (folder / file_name(s)).exists()}
     for present in (True, False):
-        samples = (sample for sample in order.samples() if (sample in there) is present)
-        with closing(produce(order, _encoded, samples=samples, workers=workers)) as files:
+        samples = (sample for sample in spec.samples() if (sample in there) is present)
+        with closing(generate(spec, _encoded, samples=samples, workers=workers)) as files:
             for name, content in files:
                 write_file(folder / name, content, force=force)
-                tell(1)
-    return len(order)
+                progress(1)
+    return len(spec)
 
 
 def write_npz(
-    order: Order,
+    spec: DatasetSpec,
     path: Path,
     *,
     force: bool = False,
     workers: int = 1,
-    tell: Callable[[int], object] = lambda done: None,
+    progress: Callable[[int], object] = lambda done: None,
 ) -> int:
     """Write one file in the layout of sigver's data sets; returns the number of images.
 
@@ -153,32 +154,31 @@ def write_npz(
         raise DataError(f"{path} is a folder; an .npz is one file. Choose another name.")
     with _beside(path) as part, tempfile.TemporaryFile(dir=part.parent) as store:
         sizes = []
-        with closing(produce(order, _raw, workers=workers)) as items:
+        with closing(generate(spec, _raw, workers=workers)) as items:
             for height, width, pixels in items:
                 store.write(pixels)
                 sizes.append((height, width))
-                tell(1)
+                progress(1)
         store.seek(0)
-        _write_arrays(part, list(order.samples()), sizes, store)
+        _write_arrays(part, list(spec.samples()), sizes, store)
         if force or not path.exists():
             part.replace(path)
         elif not cmp(part, path, shallow=False):
             raise _taken(path)
-    return len(order)
+    return len(spec)
 
 
-def sheet_of(order: Order, rows: int = 12, columns: int = 8) -> NDArray[np.uint8]:
+def sheet_of(spec: DatasetSpec, rows: int = 12, columns: int = 8) -> NDArray[np.uint8]:
     """Return a contact sheet: a row for each writer, the first of them."""
-    genuine = min(order.genuine, columns)
-    first = generate(
-        min(order.writers, rows),
-        genuine,
-        min(order.forgeries, columns - genuine),
-        seed=order.seed,
-        rendering=order.rendering,
+    genuine = min(spec.genuine, columns)
+    shown = replace(
+        spec,
+        writers=min(spec.writers, rows),
+        genuine=genuine,
+        forgeries=min(spec.forgeries, columns - genuine),
     )
     table: dict[int, list[NDArray[np.uint8]]] = {}
-    with closing(first) as items:
+    with closing(generate(shown)) as items:
         for item in items:
             table.setdefault(item.writer, []).append(item.image)
     return contact_sheet(list(table.values()))

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from sigzoo.common.parallel import process_map
 from sigzoo.synthesis.conditions import Rendering, office
 from sigzoo.synthesis.writer import Writer
 
-__all__ = ["Order", "Sample", "SyntheticImage", "generate", "produce"]
+__all__ = ["DatasetSpec", "Sample", "SyntheticImage", "generate"]
 
 _T = TypeVar("_T")
 
@@ -50,14 +50,19 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Order:
-    """A data set that can be drawn; the arguments are those of `generate`."""
+class DatasetSpec:
+    """A data set that `generate` draws."""
 
     writers: int
     genuine: int
+    """Genuine signatures of each writer."""
     forgeries: int = 0
+    """Skilled forgeries of each writer."""
     seed: int = 0
+    """Decides everything; writer and sample numbers are independent of the counts, so that a larger
+    data set contains the smaller one."""
     rendering: Rendering = office
+    """Draws pen and scan of an image."""
 
     def __len__(self) -> int:
         return self.writers * (self.genuine + self.forgeries)
@@ -70,49 +75,39 @@ class Order:
                     yield Sample(number, kind, index)
 
 
+@overload
 def generate(
-    writers: int,
-    genuine: int,
-    forgeries: int = 0,
-    *,
-    seed: int = 0,
-    rendering: Rendering = office,
-    workers: int = 1,
-) -> Generator[SyntheticImage, None, None]:
-    """Generate a data set, writer by writer, each writer's genuine signatures first.
-
-    Parameters
-    ----------
-    writers, genuine, forgeries
-        How many writers, and how many signatures of each kind for each of them.
-    seed
-        Decides everything; writer and sample numbers are independent of the counts, so a larger
-        set contains the smaller one.
-    rendering
-        Draws pen and scan of an image.
-    workers
-        Processes that draw; the images are the same for any number. See `produce`.
-    """
-    order = Order(writers, genuine, forgeries, seed, rendering)
-    return produce(order, _unchanged, workers=workers)
+    spec: DatasetSpec, *, samples: Iterable[Sample] | None = None, workers: int = 1
+) -> Generator[SyntheticImage, None, None]: ...
 
 
-def produce(
-    order: Order,
+@overload
+def generate(
+    spec: DatasetSpec,
     finish: Callable[[SyntheticImage], _T],
     *,
     samples: Iterable[Sample] | None = None,
     workers: int = 1,
-) -> Generator[_T, None, None]:
-    """Draw a data set and finish each image where it was drawn, in one of several processes.
+) -> Generator[_T, None, None]: ...
+
+
+def generate(
+    spec: DatasetSpec,
+    finish: Callable[[SyntheticImage], Any] | None = None,
+    *,
+    samples: Iterable[Sample] | None = None,
+    workers: int = 1,
+) -> Generator[Any, None, None]:
+    """Draw a data set, writer by writer, each writer's genuine signatures first.
 
     Parameters
     ----------
-    order
+    spec
         The data set.
     finish
-        What to make of an image (encode it, preprocess it); with several processes a function at the top
-        level of a module, as the rendering of the order must be.
+        What to make of an image where it was drawn (encode it, preprocess it); with several processes a
+        function at the top level of a module, as the rendering of the data set must be. By default an
+        image is given as it is.
     samples
         Which images, those of a writer together; by default all of them in order.
     workers
@@ -126,8 +121,8 @@ def produce(
     SigzooError
         If a process dies; and whatever `finish` raises.
     """
-    batches = _batches(order.samples() if samples is None else samples)
-    draw = partial(_drawn, order.seed, order.rendering, finish)
+    batches = _batches(spec.samples() if samples is None else samples)
+    draw = partial(_drawn, spec.seed, spec.rendering, _unchanged if finish is None else finish)
     if workers <= 1:
         for batch in batches:
             yield from draw(batch)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from sigzoo.learning.augment import STEPS, Draws, augment, centre_crop, random_crop
+from sigzoo.learning.augment import STEPS, ImageRandom, augment, centre_crop, random_crop
 from sigzoo.learning.training.settings import AUGMENTATIONS
 
 NUMBERS = np.arange(16)
@@ -23,12 +23,12 @@ def images() -> torch.Tensor:
     return soft.expand(16, -1, -1, -1).contiguous()
 
 
-def draws(seed=0, epoch=1, numbers=NUMBERS):
-    return Draws.of(seed, epoch, np.asarray(numbers))
+def rng(seed=0, epoch=1, numbers=NUMBERS):
+    return ImageRandom.for_images(seed, epoch, np.asarray(numbers))
 
 
 def once(name, images, strength=1.0, **which):
-    return augment(images, draws(**which), [name], strength)
+    return augment(images, rng(**which), [name], strength)
 
 
 def test_the_settings_name_the_steps_that_there_are():
@@ -49,7 +49,7 @@ def test_a_step_keeps_shape_kind_and_range_and_its_input(name, images):
 @pytest.mark.parametrize("name", STEPS)
 def test_a_step_changes_images_each_in_its_own_way(name, images):
     many = images[:1].expand(64, -1, -1, -1)
-    out = augment(many, draws(numbers=np.arange(64)), [name])
+    out = augment(many, rng(numbers=np.arange(64)), [name])
     different = {tuple(each.flatten().tolist()) for each in out}
     assert len(different) > 4
     assert not torch.equal(out, many)
@@ -67,21 +67,21 @@ def test_the_same_seed_epoch_and_image_give_the_same_in_any_batch(name, images):
 
 @pytest.mark.parametrize("name", STEPS)
 def test_strength_scales_a_step_down_to_nothing(name, images):
-    many, own = images[:1].expand(200, -1, -1, -1), draws(numbers=np.arange(200)).child(name)
+    many, own = images[:1].expand(200, -1, -1, -1), rng(numbers=np.arange(200)).spawn(name)
     change = [
         float((STEPS[name](many, copy.copy(own), strength) - many).abs().mean())
         for strength in (1e-6, 0.3, 1.0)
     ]
     assert change[0] < 1e-4
     assert change[0] <= change[1] < change[2]
-    assert augment(images, draws(), STEPS, 0.0) is images
+    assert augment(images, rng(), STEPS, 0.0) is images
 
 
 def test_no_step_moves_the_draws_of_another(images):
     alone = once("ink", images)
     nothing = torch.zeros_like(images)
-    assert torch.equal(augment(nothing, draws(), ["affine", "ink"]), nothing)
-    after = STEPS["ink"](images, draws().child("ink"), 1.0).clamp(0, 1)
+    assert torch.equal(augment(nothing, rng(), ["affine", "ink"]), nothing)
+    after = STEPS["ink"](images, rng().spawn("ink"), 1.0).clamp(0, 1)
     assert torch.equal(after, alone)
 
 
@@ -115,7 +115,7 @@ def test_ink_puts_none_where_there_was_none(images):
 
 def test_binarise_gives_two_levels_to_some(images):
     many = images[:1].expand(400, -1, -1, -1)
-    out = augment(many, draws(numbers=np.arange(400)), ["binarise"])
+    out = augment(many, rng(numbers=np.arange(400)), ["binarise"])
     two = [len(each.unique()) == 2 and float(each.max()) == 1.0 for each in out]
     assert 0.09 < np.mean(two) < 0.21
     assert all(binary or torch.equal(each, images[0]) for binary, each in zip(two, out, strict=True))
@@ -124,7 +124,7 @@ def test_binarise_gives_two_levels_to_some(images):
 def test_noise_and_residue_reach_the_background(images):
     many = images[:1].expand(200, -1, -1, -1)
     for name in ("noise", "residue"):
-        out = augment(many, draws(numbers=np.arange(200)), [name])
+        out = augment(many, rng(numbers=np.arange(200)), [name])
         reached = ((out > 0) & (many == 0)).any(dim=3).any(dim=2).any(dim=1).float().mean()
         assert 0.2 < float(reached) < 0.8, name
 
@@ -140,7 +140,7 @@ def test_the_centre_crop_is_that_of_the_published_preprocessing():
 
 def test_a_random_crop_is_a_part_of_its_image_and_reaches_every_edge():
     image = torch.arange(20 * 30.0).reshape(1, 1, 20, 30).expand(600, -1, -1, -1)
-    out = random_crop(image, (17, 26), draws(numbers=np.arange(600)))
+    out = random_crop(image, (17, 26), rng(numbers=np.arange(600)))
     assert out.shape == (600, 1, 17, 26)
     corners = out[:, 0, 0, 0]
     tops, lefts = (corners // 30).long(), (corners % 30).long()
@@ -151,15 +151,15 @@ def test_a_random_crop_is_a_part_of_its_image_and_reaches_every_edge():
 
 
 def test_draws_are_uniform_and_normal_and_independent():
-    many = draws(numbers=np.arange(4000))
+    many = rng(numbers=np.arange(4000))
     uniform, normal = many.uniform(0, 1, 2).numpy(), many.normal(2).numpy()
     for column in range(2):
         assert stats.kstest(uniform[:, column], "uniform").pvalue > 1e-3
         assert stats.kstest(normal[:, column], "norm").pvalue > 1e-3
     together = np.concatenate(
-        [uniform, normal, draws(epoch=2, numbers=np.arange(4000)).uniform(0, 1, 2)], axis=1
+        [uniform, normal, rng(epoch=2, numbers=np.arange(4000)).uniform(0, 1, 2)], axis=1
     )
     correlation = np.corrcoef(together.T) - np.eye(6)
     assert np.abs(correlation).max() < 0.06
-    assert set(many.whole(3).tolist()) == {0, 1, 2}
-    assert 0.25 < float(many.chance(0.3).float().mean()) < 0.35
+    assert set(many.integers(3).tolist()) == {0, 1, 2}
+    assert 0.25 < float(many.bernoulli(0.3).float().mean()) < 0.35

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sigzoo.synthesis import Writer, generate, varied
+from sigzoo.synthesis import DatasetSpec, Writer, generate, varied
 from sigzoo.synthesis.text import SCRIPTS
 
 
@@ -26,15 +26,15 @@ def likeness(a: np.ndarray, b: np.ndarray) -> float:
 
 def digest() -> str:
     sha = hashlib.sha256()
-    for item in generate(2, 2, 2, seed=11, rendering=varied):
+    for item in generate(DatasetSpec(2, 2, 2, seed=11, rendering=varied)):
         sha.update(item.image.tobytes())
     return sha.hexdigest()
 
 
 def test_the_same_seed_gives_the_same_images_in_another_process():
     code = (
-        "import hashlib; from sigzoo.synthesis import generate, varied; s = hashlib.sha256();"
-        "[s.update(i.image.tobytes()) for i in generate(2, 2, 2, seed=11, rendering=varied)];"
+        "import hashlib; from sigzoo.synthesis import DatasetSpec, generate, varied; s = hashlib.sha256();"
+        "[s.update(i.image.tobytes()) for i in generate(DatasetSpec(2, 2, 2, seed=11, rendering=varied))];"
         "print(s.hexdigest())"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -42,8 +42,8 @@ def test_the_same_seed_gives_the_same_images_in_another_process():
 
 
 def test_a_larger_set_contains_the_smaller_one():
-    small = {(i.writer, i.kind, i.index): i.image for i in generate(1, 2, 1, seed=3)}
-    large = {(i.writer, i.kind, i.index): i.image for i in generate(2, 3, 2, seed=3)}
+    small = {(i.writer, i.kind, i.index): i.image for i in generate(DatasetSpec(1, 2, 1, seed=3))}
+    large = {(i.writer, i.kind, i.index): i.image for i in generate(DatasetSpec(2, 3, 2, seed=3))}
     assert len(large) == 10
     for key, image in small.items():
         np.testing.assert_array_equal(image, large[key])

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 from sigzoo.interfaces import Size
-from sigzoo.learning.augment.draws import Draws
+from sigzoo.learning.augment.image_random import ImageRandom
 
 __all__ = ["centre_crop", "random_crop"]
 
 
-def random_crop(images: Tensor, size: Size, draws: Draws) -> Tensor:
+def random_crop(images: Tensor, size: Size, rng: ImageRandom) -> Tensor:
     """Cut a part of `size` out of each image, at a place of its own: ``(N, 1, H, W)`` to ``(N, 1, h, w)``."""
     height, width = size
-    top = draws.whole(images.shape[2] - height + 1).to(images.device)
-    left = draws.whole(images.shape[3] - width + 1).to(images.device)
+    top = rng.integers(images.shape[2] - height + 1).to(images.device)
+    left = rng.integers(images.shape[3] - width + 1).to(images.device)
     rows = top[:, None] + torch.arange(height, device=images.device)
     columns = left[:, None] + torch.arange(width, device=images.device)
     number = torch.arange(len(images), device=images.device)

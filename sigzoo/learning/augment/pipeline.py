@@ -8,15 +8,15 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from sigzoo.learning.augment.draws import Draws
 from sigzoo.learning.augment.geometry import affine, elastic
+from sigzoo.learning.augment.image_random import ImageRandom
 from sigzoo.learning.augment.strokes import binarise, ink, width
 from sigzoo.learning.augment.surface import noise, residue
 
 __all__ = ["STEPS", "Step", "augment"]
 
-Step = Callable[[Tensor, Draws, float], Tensor]
-"""Takes images float32 ``(N, 1, h, w)``, 0 to 1, ink bright on 0; the N images' draws; a strength."""
+Step = Callable[[Tensor, ImageRandom, float], Tensor]
+"""Takes images float32 ``(N, 1, h, w)``, 0 to 1, ink bright on 0; their random numbers; a strength."""
 
 STEPS: Mapping[str, Step] = MappingProxyType(
     {
@@ -33,15 +33,15 @@ STEPS: Mapping[str, Step] = MappingProxyType(
 
 
 @torch.no_grad()
-def augment(images: Tensor, draws: Draws, steps: Collection[str], strength: float = 1.0) -> Tensor:
+def augment(images: Tensor, rng: ImageRandom, steps: Collection[str], strength: float = 1.0) -> Tensor:
     """Apply some steps, in the order of `STEPS`.
 
     Parameters
     ----------
     images
         float32 ``(N, 1, h, w)``, 0 to 1, ink bright on 0; not written into.
-    draws
-        Of the same N images.
+    rng
+        Random numbers of the same N images.
     steps
         Names out of `STEPS`.
     strength
@@ -56,5 +56,5 @@ def augment(images: Tensor, draws: Draws, steps: Collection[str], strength: floa
         return images
     for name, step in STEPS.items():
         if name in steps:
-            images = step(images, draws.child(name), strength).clamp(0.0, 1.0)
+            images = step(images, rng.spawn(name), strength).clamp(0.0, 1.0)
     return images

@@ -24,7 +24,7 @@ from sigzoo.artifacts.home import keeping, make_folder
 from sigzoo.artifacts.json_records import read_json, write_json
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.verification import digests_of
-from sigzoo.common.json_values import plain
+from sigzoo.common.json_values import to_json_values
 from sigzoo.common.progress import ProgressLike
 from sigzoo.errors import ArtifactError, OfflineError, SigzooError, UsageError
 from sigzoo.learning.building.agreement import Agreement, answers, compare_answers
@@ -32,10 +32,10 @@ from sigzoo.learning.building.build_plan import changed_settings, recipe_setting
 from sigzoo.learning.building.provenance import is_whole, metadata, provenance
 from sigzoo.learning.data.on_disk import StoredData
 from sigzoo.learning.data.splits import split_per_writer
-from sigzoo.learning.distillation.completion import completed
 from sigzoo.learning.distillation.distill import distill
 from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.learning.distillation.labels import head_labels
+from sigzoo.learning.distillation.teacher_defaults import resolve_settings
 from sigzoo.learning.training.distributed import session
 from sigzoo.learning.training.loop import DivergedError
 from sigzoo.learning.training.results import EpochResult, TrainingResult
@@ -116,7 +116,7 @@ def build(
     _require_no_namesake(recipe.data)
     zoo.require_components(name, zoo.info(name))
     zoo.require_components(recipe.teacher, zoo.info(recipe.teacher))
-    settings = completed(recipe_settings(name, changed, device=device))
+    settings = resolve_settings(recipe_settings(name, changed, device=device))
     _check_early(settings)
     own = changed_settings(name, changed)
     here = None if force else _here(name, own, settings)
@@ -168,7 +168,7 @@ def _here(name: str, own: Mapping[str, Any], settings: DistillationSettings) -> 
         weights = verified_weights(model)
     except ArtifactError:
         return None
-    different = _different(model.provenance["overrides"], plain(dict(own)))
+    different = _different(model.provenance["overrides"], to_json_values(dict(own)))
     if different and read_json(run_folder(name) / _RECIPE) == _asked(name, settings):
         return None
     if different:
@@ -201,7 +201,7 @@ def _fetch_all(name: str, recipe: Recipe) -> None:
 def _asked(name: str, settings: DistillationSettings) -> dict[str, Any]:
     """What decides a run, as the file in its folder holds it."""
     said = {"recipe": recipes.recipe_facts(name), "settings": settings.for_publication()}
-    asked: dict[str, Any] = plain(said)
+    asked: dict[str, Any] = to_json_values(said)
     return asked
 
 

@@ -14,11 +14,11 @@ from sigzoo.interfaces import Backbone, Size
 from sigzoo.learning.augment import centre_crop
 from sigzoo.learning.data.in_memory import ImageSet
 
-__all__ = ["Input", "fit_input"]
+__all__ = ["InputTransform", "fit_input"]
 
 
 @dataclass(frozen=True)
-class Input:
+class InputTransform:
     """How a batch of images becomes the network's input."""
 
     crop: Size | None
@@ -41,7 +41,7 @@ class Input:
 
 def fit_input(
     data: ImageSet, backbone: Backbone, *, where: str, name: str, one_size: bool, white: float = 255.0
-) -> Input:
+) -> InputTransform:
     """Crop images where they are larger than the network takes, refuse them where they are smaller.
 
     Parameters
@@ -62,7 +62,7 @@ def fit_input(
     """
     size = backbone.input_size
     if size is None:
-        return Input(None, backbone.minimum_size, white)
+        return InputTransform(None, backbone.minimum_size, white)
     smallest = data.smallest()
     if smallest[0] < size[0] or smallest[1] < size[1]:
         raise DataError(
@@ -71,7 +71,7 @@ def fit_input(
         )
     largest = data.largest()
     if largest == size:
-        return Input(None, size, white)
+        return InputTransform(None, size, white)
     if one_size and largest != smallest:
         raise DataError(f"{where}: preprocessed images must be of one size, got {smallest} to {largest}.")
-    return Input(size, size, white)
+    return InputTransform(size, size, white)

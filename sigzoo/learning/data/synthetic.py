@@ -11,7 +11,7 @@ from typing import Any
 from sigzoo.errors import DataError, ImageError, UnknownNameError, UsageError
 from sigzoo.learning.data.in_memory import Item
 from sigzoo.learning.data.preparation import Preparation
-from sigzoo.synthesis import RENDERINGS, Order, SyntheticImage, conditions, produce
+from sigzoo.synthesis import RENDERINGS, DatasetSpec, SyntheticImage, conditions, generate
 
 __all__ = ["SyntheticSource", "is_synthetic", "parse_synthetic", "synthetic_items"]
 
@@ -81,9 +81,11 @@ def synthetic_items(source: SyntheticSource, preparation: Preparation, workers: 
     DataError
         If the preprocessor finds no ink on any.
     """
-    order = Order(source.writers, source.genuine, source.forgeries, source.seed, conditions(source.rendering))
+    spec = DatasetSpec(
+        source.writers, source.genuine, source.forgeries, source.seed, conditions(source.rendering)
+    )
     made = 0
-    with closing(produce(order, partial(_item, preparation), workers=workers)) as items:
+    with closing(generate(spec, partial(_item, preparation), workers=workers)) as items:
         for item in items:
             if item is not None:
                 made += 1

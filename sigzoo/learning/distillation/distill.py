@@ -18,16 +18,16 @@ from sigzoo.common.progress import ProgressLike
 from sigzoo.errors import DataError, SigzooWarning, UsageError
 from sigzoo.interfaces import Backbone, Loss
 from sigzoo.learning.data.in_memory import ImageSet
-from sigzoo.learning.data.inputs import Input, fit_input
+from sigzoo.learning.data.inputs import InputTransform, fit_input
 from sigzoo.learning.data.on_disk import StoredData
 from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.splits import Split, split_per_writer
-from sigzoo.learning.distillation.completion import completed
 from sigzoo.learning.distillation.continual import JoinedData, paired
 from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.learning.distillation.distillation_data import Source, open_source
 from sigzoo.learning.distillation.labels import head_labels
 from sigzoo.learning.distillation.teacher import Teacher, TeacherEnricher, load_teacher
+from sigzoo.learning.distillation.teacher_defaults import resolve_settings
 from sigzoo.learning.training.distributed import Group
 from sigzoo.learning.training.loop import Batches, Trainer, shuffled
 from sigzoo.learning.training.network import TrainedNetwork, check_needs
@@ -72,7 +72,7 @@ def distill(
     DivergedError, SigzooError
         As for `train`.
     """
-    settings = completed(settings)
+    settings = resolve_settings(settings)
     with ExitStack() as files:
         return run_task(
             settings,
@@ -101,7 +101,7 @@ class _Distillation:
         self, settings: DistillationSettings, group: Group, files: ExitStack, progress: ProgressLike
     ) -> None:
         self._settings, self._group, self._files = settings, group, files
-        self._progress = progress if group.is_first else False
+        self._progress = progress if group.is_rank_zero else False
 
     def task(self) -> Task:
         """Build parts that fit each other, and say how an epoch is measured."""
@@ -113,7 +113,7 @@ class _Distillation:
         where = settings.data if new is None else f"{settings.data} and {settings.continual}"
         torch.manual_seed(settings.seed)
         backbone = self._student()
-        entering = fit_input(
+        transform = fit_input(
             data,
             backbone,
             where=where,
@@ -121,7 +121,7 @@ class _Distillation:
             one_size=new is not None or settings.preprocessed,
             white=data.white,
         )
-        enricher = TeacherEnricher(teacher, entering, loss.needs, None if new is None else len(old.data))
+        enricher = TeacherEnricher(teacher, transform, loss.needs, None if new is None else len(old.data))
         check_needs(settings.loss, loss, enricher)
         loss.prepare_for_teacher(feature_dim=teacher.feature_dim, writers=teacher.writers)
         network = TrainedNetwork(
@@ -131,19 +131,19 @@ class _Distillation:
             input_scale=scale,
             precision=settings.precision,
             enricher=enricher,
-            white=entering.white,
+            white=transform.white,
         ).to(group.device)
         if settings.copy_head:
             _copy_head(teacher, network)
-        if not settings.augment and entering.crop is None:
+        if not settings.augment and transform.crop is None:
             enricher.remember(
                 data, batch_size=settings.batch_size, device=group.device, progress=self._progress
             )
         return Task(
-            Trainer(network, data, self._batches(old, new, data), entering, settings, group),
+            Trainer(network, data, self._batches(old, new, data), transform, settings, group),
             f"{data.digest()} {teacher.digest()}",
             f"{where} holds, or by another teacher than {settings.teacher} is",
-            self._measuring(network, enricher, entering, old, new),
+            self._measuring(network, enricher, transform, old, new),
         )
 
     def _loss(self) -> Loss:
@@ -163,7 +163,7 @@ class _Distillation:
         def read() -> Teacher:
             return load_teacher(settings.teacher, settings.teacher_weights, settings.precision, group.device)
 
-        return group.on_first(read) or read()
+        return group.on_rank_zero(read) or read()
 
     def _source(self, name: str, *, preprocessed: bool) -> ImageSet:
         settings = self._settings
@@ -211,31 +211,33 @@ class _Distillation:
         self,
         network: TrainedNetwork,
         enricher: TeacherEnricher,
-        entering: Input,
+        transform: InputTransform,
         old: _Part,
         new: _Part | None,
     ) -> Callable[[], Measures | None]:
         """How an epoch is measured: on what is held out of the old data, and of the new."""
         settings, device = self._settings, self._group.device
 
-        def validator(part: _Part, taught: NDArray[np.int64] | None) -> Validator:
+        def validator(part: _Part, teacher_choices: NDArray[np.int64] | None) -> Validator:
             return Validator(
                 part.data,
                 part.split,
-                entering=entering,
+                transform=transform,
                 batch_size=settings.batch_size,
                 seed=settings.seed,
                 first_writer=part.first_writer,
-                taught=taught,
+                teacher_choices=teacher_choices,
             )
 
         @cache
         def validators() -> list[Validator]:
             held_out = old.split.validation
-            taught = enricher.choices(old.data, held_out, batch_size=settings.batch_size, device=device)
+            teacher_choices = enricher.choices(
+                old.data, held_out, batch_size=settings.batch_size, device=device
+            )
             if old.first_writer is not None:
-                _warn_of_labels(old, taught)
-            return [validator(old, taught)] + ([] if new is None else [validator(new, None)])
+                _warn_of_labels(old, teacher_choices)
+            return [validator(old, teacher_choices)] + ([] if new is None else [validator(new, None)])
 
         def measure() -> Measures | None:
             found = [each.measure(network, device) for each in validators()]
@@ -297,9 +299,9 @@ def _copy_head(teacher: Teacher, network: TrainedNetwork) -> None:
         head.bias[: teacher.writers].copy_(teacher.head.bias)
 
 
-def _warn_of_labels(part: _Part, taught: NDArray[np.int64]) -> None:
+def _warn_of_labels(part: _Part, teacher_choices: NDArray[np.int64]) -> None:
     """Say so where the teacher itself finds most labels wrong: they may count from elsewhere."""
-    right = 100.0 * float((taught == part.data.writers[part.split.validation]).mean())
+    right = 100.0 * float((teacher_choices == part.data.writers[part.split.validation]).mean())
     if right < 50:
         warnings.warn(
             f"{part.where}: the teacher gives {right:.0f} % of the images held out to the writers of their"

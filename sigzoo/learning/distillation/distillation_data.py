@@ -67,15 +67,15 @@ def open_source(source: Source, group: Group, files: ExitStack, *, workers: int 
         stored = _stored(source, files)
         return _in_memory(source, workers) if stored is None else stored
 
-    found = group.on_first(read)
+    found = group.on_rank_zero(read)
     if group.size == 1:
         assert found is not None
         return found
-    own = found if group.is_first else _stored(source, files)
+    own = found if group.is_rank_zero else _stored(source, files)
     if isinstance(own, StoredData):
         return own
     assert own is None or isinstance(own, TrainingData)
-    return group.share_data(own)
+    return group.broadcast_data(own)
 
 
 def _in_memory(source: Source, workers: int) -> TrainingData:

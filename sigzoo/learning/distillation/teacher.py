@@ -16,7 +16,7 @@ from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import Backbone, TrainingBatch
 from sigzoo.learning.data.in_memory import ImageSet
-from sigzoo.learning.data.inputs import Input
+from sigzoo.learning.data.inputs import InputTransform
 from sigzoo.learning.training.network import autocast, weights_digest
 from sigzoo.loading import find_card, load
 from sigzoo.registry import Card
@@ -114,7 +114,7 @@ class TeacherEnricher:
     ----------
     teacher
         The teacher.
-    entering
+    transform
         How images become input.
     wanted
         Fields of a batch that the loss needs.
@@ -123,11 +123,15 @@ class TeacherEnricher:
     """
 
     def __init__(
-        self, teacher: Teacher, entering: Input, wanted: frozenset[str], first_new: int | None = None
+        self,
+        teacher: Teacher,
+        transform: InputTransform,
+        wanted: frozenset[str],
+        first_new: int | None = None,
     ) -> None:
         offered = {"teacher_features", "teacher_logits"} | ({"new"} if first_new is not None else set())
         self.provides = wanted & offered
-        self._teacher, self._input, self._first_new = teacher, entering, first_new
+        self._teacher, self._input, self._first_new = teacher, transform, first_new
         self._kept: dict[str, Tensor] = {}
 
     def __call__(self, batch: TrainingBatch, pixels: Tensor) -> TrainingBatch:

@@ -14,11 +14,11 @@ from torch.nn import functional as F  # noqa: N812  (the usual name)
 from sigzoo.interfaces import Size
 from sigzoo.learning.inversion import objective
 from sigzoo.learning.inversion.invert_settings import WEIGHTS, InversionSettings
-from sigzoo.learning.inversion.networks import Judge
+from sigzoo.learning.inversion.networks import WriterClassifier
 from sigzoo.learning.inversion.statistics import StatisticsProbe
 from sigzoo.learning.training.loop import DivergedError
 
-__all__ = ["Maker", "resolutions"]
+__all__ = ["ImageOptimiser", "resolutions"]
 
 _BETAS = (0.5, 0.9)
 """Adam's, as the published code has them."""
@@ -28,7 +28,7 @@ _BATCH = 2
 """Separates these random numbers from those of the plan."""
 
 
-class Maker:
+class ImageOptimiser:
     """Makes batches of images, each of which depends on the settings and its own number alone.
 
     Parameters
@@ -42,7 +42,11 @@ class Maker:
     """
 
     def __init__(
-        self, teacher: Judge, student: Judge | None, settings: InversionSettings, size: Size
+        self,
+        teacher: WriterClassifier,
+        student: WriterClassifier | None,
+        settings: InversionSettings,
+        size: Size,
     ) -> None:
         self._teacher, self._student, self._settings, self._size = teacher, student, settings, size
         self._probe = StatisticsProbe(teacher.backbone, repr(teacher.name), settings.first_statistics)
@@ -75,7 +79,7 @@ class Maker:
         assert images is not None
         return images
 
-    def judge(self, images: Tensor, labels: NDArray[np.int64]) -> tuple[dict[str, float], int, int | None]:
+    def measure(self, images: Tensor, labels: NDArray[np.int64]) -> tuple[dict[str, float], int, int | None]:
         """Measure images as they are kept: all terms, and who decides how.
 
         Returns

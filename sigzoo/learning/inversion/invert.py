@@ -15,7 +15,7 @@ from sigzoo import __version__
 from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.learning.inversion.assembly import assemble, sheet_rows
 from sigzoo.learning.inversion.batch_plan import make_plan
-from sigzoo.learning.inversion.image_optimiser import Maker
+from sigzoo.learning.inversion.image_optimiser import ImageOptimiser
 from sigzoo.learning.inversion.inversion_results import (
     BatchResult,
     InversionResult,
@@ -25,7 +25,7 @@ from sigzoo.learning.inversion.inversion_results import (
     write_sheet,
 )
 from sigzoo.learning.inversion.invert_settings import InversionSettings
-from sigzoo.learning.inversion.networks import Judge, check_student, image_size, load_judge
+from sigzoo.learning.inversion.networks import WriterClassifier, check_student, image_size, load_classifier
 from sigzoo.learning.inversion.parts import Parts, check_places
 
 __all__ = ["invert"]
@@ -73,7 +73,7 @@ def invert(
         If a file cannot be written; finished batches stay.
     """
     run = _Run(settings, resume)
-    return run.go(progress, on_batch)
+    return run.run(progress, on_batch)
 
 
 class _Run:
@@ -82,20 +82,22 @@ class _Run:
     def __init__(self, settings: InversionSettings, resume: bool) -> None:
         self._settings = settings
         check_places(settings, resume=resume)
-        teacher = load_judge("teacher", settings)
+        teacher = load_classifier("teacher", settings)
         student = None
         size = image_size(settings, teacher)
         if settings.compete is not None:
-            student = load_judge("student", settings)
+            student = load_classifier("student", settings)
             check_student(student, teacher, size)
         self._teacher, self._plan, self._shape = teacher, make_plan(settings, teacher.writers), (1, *size)
-        self._maker = Maker(teacher, student, settings, size)
-        judges: dict[str, Judge] = {"teacher": teacher} | ({} if student is None else {"student": student})
-        self._digests = {role: judge.digest() for role, judge in judges.items()}
+        self._optimiser = ImageOptimiser(teacher, student, settings, size)
+        classifiers: dict[str, WriterClassifier] = {"teacher": teacher} | (
+            {} if student is None else {"student": student}
+        )
+        self._digests = {role: classifier.digest() for role, classifier in classifiers.items()}
         self._parts = Parts.open(settings, self._digests, resume=resume)
         self._done = self._parts.finished(self._plan.batches, self._shape)
 
-    def go(
+    def run(
         self, progress: ProgressLike, on_batch: Callable[[BatchResult, int], object] | None
     ) -> InversionResult:
         """Make what is left of the batches, then the file."""
@@ -111,8 +113,8 @@ class _Run:
     def _batch(self, number: int, step: Callable[[int], object]) -> BatchResult:
         """Make, measure and keep one batch."""
         began, labels = time.perf_counter(), self._plan.batches[number]
-        images = _stored(self._maker.make(number, labels, step), self._settings)
-        terms, as_wanted, differs = self._maker.judge(_unit(images), labels)
+        images = _stored(self._optimiser.make(number, labels, step), self._settings)
+        terms, as_wanted, differs = self._optimiser.measure(_unit(images), labels)
         result = BatchResult(
             batch=number,
             images=len(labels),

@@ -17,10 +17,10 @@ from sigzoo.model import SignatureModel
 
 Role = Literal["teacher", "student"]
 
-__all__ = ["Judge", "check_student", "image_size", "load_judge"]
+__all__ = ["WriterClassifier", "check_student", "image_size", "load_classifier"]
 
 
-class Judge(nn.Module):
+class WriterClassifier(nn.Module):
     """A model of the registry as a function of images on the scale 0 to 1; nothing in it is trained.
 
     Parameters
@@ -52,8 +52,8 @@ class Judge(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Writer logits float32 ``(N, W)`` of images float32 ``(N, 1, h, w)``, 0 to 1, ink bright on 0."""
         with autocast(self.device.type, self._precision):
-            entering = (images * self._scale).contiguous(memory_format=torch.channels_last)
-            logits: Tensor = self.head(self.backbone(entering))
+            inputs = (images * self._scale).contiguous(memory_format=torch.channels_last)
+            logits: Tensor = self.head(self.backbone(inputs))
         return logits.float()
 
     def takes(self, size: Size) -> bool:
@@ -66,7 +66,7 @@ class Judge(nn.Module):
         return weights_digest(self.backbone, self.head)
 
 
-def load_judge(role: Role, settings: InversionSettings) -> Judge:
+def load_classifier(role: Role, settings: InversionSettings) -> WriterClassifier:
     """Load the teacher or the student of an inversion.
 
     Raises
@@ -87,10 +87,10 @@ def load_judge(role: Role, settings: InversionSettings) -> Judge:
                 f"{name} keeps no writer head, so it cannot compete with {settings.teacher}. `sigzoo"
                 " train` and `sigzoo distill` make students that do."
             )
-    return Judge(load(name, device=settings.device, weights=weights), settings.precision)
+    return WriterClassifier(load(name, device=settings.device, weights=weights), settings.precision)
 
 
-def image_size(settings: InversionSettings, teacher: Judge) -> Size:
+def image_size(settings: InversionSettings, teacher: WriterClassifier) -> Size:
     """Height and width of the images.
 
     Raises
@@ -108,7 +108,7 @@ def image_size(settings: InversionSettings, teacher: Judge) -> Size:
     return size
 
 
-def check_student(student: Judge, teacher: Judge, size: Size) -> None:
+def check_student(student: WriterClassifier, teacher: WriterClassifier, size: Size) -> None:
     """Refuse a student that cannot be compared with the teacher.
 
     Raises

@@ -90,7 +90,7 @@ def image_norm(images: Tensor) -> Tensor:
     return norm
 
 
-def statistics_distance(entering: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+def statistics_distance(inputs: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     """One layer's part of R_feature: distance of a batch's statistics from the running ones.
 
     ``||mean(x) - mean||_2 + ||var(x) - variance||_2``, the variance without Bessel's correction,
@@ -98,7 +98,7 @@ def statistics_distance(entering: Tensor, mean: Tensor, variance: Tensor) -> Ten
 
     Parameters
     ----------
-    entering
+    inputs
         float ``(N, C, h, w)``: what enters a batch normalisation.
     mean, variance
         float ``(C,)``: its running statistics, whose precision the computation takes.
@@ -107,7 +107,7 @@ def statistics_distance(entering: Tensor, mean: Tensor, variance: Tensor) -> Ten
     -------
     scalar.
     """
-    shift, own_variance = _Moments.apply(entering, mean)  # type: ignore[no-untyped-call]
+    shift, own_variance = _Moments.apply(inputs, mean)  # type: ignore[no-untyped-call]
     distance: Tensor = torch.linalg.vector_norm(shift) + torch.linalg.vector_norm(own_variance - variance)
     return distance
 

@@ -45,7 +45,7 @@ class Group:
     device: torch.device
 
     @property
-    def is_first(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """Whether this one reads the data and writes the results."""
         return self.rank == 0
 
@@ -54,7 +54,7 @@ class Group:
         if self.size > 1:
             dist.barrier()
 
-    def on_first(self, do: Callable[[], _Result]) -> _Result | None:
+    def on_rank_zero(self, do: Callable[[], _Result]) -> _Result | None:
         """Let the first process do something, while the others wait; they get `None`.
 
         Raises
@@ -65,32 +65,32 @@ class Group:
         if self.size == 1:
             return do()
         result, failure = None, None
-        if self.is_first:
+        if self.is_rank_zero:
             try:
                 result = do()
             except SigzooError as error:
                 failure = error
-        failed = self.share(np.array([float(failure is not None)]) if self.is_first else None)
+        failed = self.broadcast(np.array([float(failure is not None)]) if self.is_rank_zero else None)
         if failure is not None:
             raise failure
         if failed[0]:
             raise SigzooError("The first process of this training has stopped; its message says why.")
         return result
 
-    def share(self, values: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    def broadcast(self, values: NDArray[np.float64] | None) -> NDArray[np.float64]:
         """Give every process the first one's vector; the others pass `None`."""
         own = np.empty(0) if values is None else values
-        return self._broadcast(own).astype(np.float64)
+        return self._broadcast_array(own).astype(np.float64)
 
-    def share_data(self, data: TrainingData | None) -> TrainingData:
+    def broadcast_data(self, data: TrainingData | None) -> TrainingData:
         """Give every process the data that the first one has read; the others pass `None`."""
         if self.size == 1:
             assert data is not None
             return data
         empty = np.empty(0, np.int64)
         own = TrainingData(np.empty(0, np.uint8), empty, empty, empty) if data is None else data
-        pixels, sizes = self._broadcast(own.pixels), self._broadcast(own.sizes.reshape(-1))
-        writers, forged = self._broadcast(own.writers), self._broadcast(own.forged)
+        pixels, sizes = self._broadcast_array(own.pixels), self._broadcast_array(own.sizes.reshape(-1))
+        writers, forged = self._broadcast_array(own.writers), self._broadcast_array(own.forged)
         return TrainingData(pixels, sizes.reshape(-1, 2), writers, forged)
 
     def mean(self, value: torch.Tensor) -> float:
@@ -123,14 +123,14 @@ class Group:
                 " all plugins?"
             )
 
-    def _broadcast(self, array: NDArray[_Kind]) -> NDArray[_Kind]:
+    def _broadcast_array(self, array: NDArray[_Kind]) -> NDArray[_Kind]:
         if self.size == 1:
             return array
         length = torch.tensor([array.size], device=self.device)
         _recent.append(length)
         dist.broadcast(length, 0)
         tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-        if not self.is_first:
+        if not self.is_rank_zero:
             tensor = torch.empty(int(length), dtype=tensor.dtype, device=self.device)
         _recent.append(tensor)
         dist.broadcast(tensor, 0)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sigzoo.errors import SigzooError
-from sigzoo.learning.augment import Draws, augment, random_crop
+from sigzoo.learning.augment import ImageRandom, augment, random_crop
 from sigzoo.learning.data.in_memory import ImageSet
-from sigzoo.learning.data.inputs import Input
+from sigzoo.learning.data.inputs import InputTransform
 from sigzoo.learning.data.splits import epoch_batches
 from sigzoo.learning.training.distributed import Group
 from sigzoo.learning.training.network import TrainedNetwork
@@ -45,7 +45,7 @@ class Trainer:
     batches
         Which of them an epoch takes, in what order. Each process takes an equal part of a batch: the
         first one its first part, and so on.
-    entering
+    transform
         How images become input.
     settings, group
         What to do, and with whom.
@@ -56,12 +56,12 @@ class Trainer:
         network: TrainedNetwork,
         data: ImageSet,
         batches: Batches,
-        entering: Input,
+        transform: InputTransform,
         settings: TrainingSettings,
         group: Group,
     ) -> None:
         self.network, self.group = network, group
-        self._data, self._batches, self._input, self._settings = data, batches, entering, settings
+        self._data, self._batches, self._input, self._settings = data, batches, transform, settings
         self.optimiser = build_optimiser(network, settings)
         self.scaler = torch.amp.GradScaler(group.device.type, enabled=settings.precision == "float16")
         self._module: nn.Module = network
@@ -119,11 +119,11 @@ class Trainer:
         """Training images, augmented and cropped: float32 ``(N, 1, h, w)``, 0 to the input's `white`."""
         settings, device, white = self._settings, self.group.device, self._input.white
         pixels = self._input.pixels(self._data, batch, device)
-        draws = Draws.of(settings.seed, epoch, batch, device)
+        rng = ImageRandom.for_images(settings.seed, epoch, batch, device)
         if settings.augment:
-            pixels = white * augment(pixels / white, draws, settings.augment, settings.strength)
+            pixels = white * augment(pixels / white, rng, settings.augment, settings.strength)
         if self._input.crop is not None:
-            pixels = random_crop(pixels, self._input.crop, draws.child("crop"))
+            pixels = random_crop(pixels, self._input.crop, rng.spawn("crop"))
         return pixels
 
     def _share(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:

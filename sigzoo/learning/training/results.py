@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from sigzoo import __version__, plugins
-from sigzoo.common.json_values import plain
+from sigzoo.common.json_values import to_json_values
 from sigzoo.errors import SigzooError
 from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic
 from sigzoo.learning.files import write_whole
@@ -147,7 +147,7 @@ def _registry(
 
 
 def _component(name: str, options: Mapping[str, Any]) -> str | dict[str, Any]:
-    return {"name": name, **plain(dict(options))} if options else name
+    return {"name": name, **to_json_values(dict(options))} if options else name
 
 
 def _code_licence(settings: TrainingSettings, distribution: str) -> str:

@@ -38,7 +38,7 @@ class Task:
     trainer: Trainer
     digest: str
     """Of what it learns from."""
-    learnt_from: str
+    data_description: str
     """What that is, in words."""
     measure: Callable[[], Measures | None]
     """Called in the first process; `None` if the features are not finite."""
@@ -66,17 +66,17 @@ class Run:
         if settings.plot:
             _require_plotting()
         self.name = model_name(settings, resume=resume)
-        group.on_first(lambda: check_folder(settings, resume=resume))
+        group.on_rank_zero(lambda: check_folder(settings, resume=resume))
         task = build()
         self._trainer, self._digest, self._measure_held_out = task.trainer, task.digest, task.measure
-        self._learnt_from = task.learnt_from
+        self._data_description = task.data_description
         self._history: tuple[EpochResult, ...] = ()
         if resume:
             self._restore()
         else:
-            group.on_first(lambda: make_folder(settings))
+            group.on_rank_zero(lambda: make_folder(settings))
 
-    def go(self, progress: ProgressLike, on_epoch: Callable[[EpochResult], object] | None) -> TrainingResult:
+    def run(self, progress: ProgressLike, on_epoch: Callable[[EpochResult], object] | None) -> TrainingResult:
         """Train what is left of the epochs."""
         settings, folder = self._settings, self._settings.output
         first = len(self._history) + 1
@@ -84,10 +84,10 @@ class Run:
         with bar(progress, steps, "training") as done:
             for number in range(first, settings.epochs + 1):
                 result = self._epoch(number, done)
-                if on_epoch is not None and self._group.is_first:
+                if on_epoch is not None and self._group.is_rank_zero:
                     on_epoch(result)
         best = [each for each in self._history if each.best][-1]
-        self._group.on_first(self._finish)
+        self._group.on_rank_zero(self._finish)
         return TrainingResult(
             self.name, folder / WEIGHTS, folder / REGISTRY, folder / LOG, self._history, best
         )
@@ -111,7 +111,7 @@ class Run:
         )
         result = replace(result, best=self._is_best(result))
         self._history += (result,)
-        self._group.on_first(lambda: self._keep(result))
+        self._group.on_rank_zero(lambda: self._keep(result))
         return result
 
     def close(self) -> None:
@@ -130,11 +130,11 @@ class Run:
     def _measure(self, number: int) -> Measures:
         """Measure in the first process, and tell the others."""
         vector = None
-        if self._group.is_first:
+        if self._group.is_rank_zero:
             found = self._measure_held_out()
             values = astuple(found) if found else [np.inf] * len(fields(Measures))
             vector = np.array([np.nan if each is None else each for each in values])
-        shared = [float(each) for each in self._group.share(vector)]
+        shared = [float(each) for each in self._group.broadcast(vector)]
         if np.isinf(shared).any():
             raise DivergedError(f"The features became NaN or infinite in epoch {number}.")
         return Measures(*(None if np.isnan(each) else each for each in shared))  # type: ignore[arg-type]
@@ -167,7 +167,7 @@ class Run:
             return
         found = load_checkpoint(path)
         if found.data != self._digest:
-            raise DataError(f"{path}: the run was trained on other data than {self._learnt_from} now.")
+            raise DataError(f"{path}: the run was trained on other data than {self._data_description} now.")
         try:
             self._trainer.network.load_state_dict(found.network)
             self._trainer.optimiser.load_state_dict(found.optimiser)

@@ -89,7 +89,7 @@ def run_task(
         with torch.random.fork_rng(devices=devices):
             run = Run(settings, group, lambda: build(group), resume)
             try:
-                return run.go(progress if group.is_first else False, on_epoch)
+                return run.run(progress if group.is_rank_zero else False, on_epoch)
             finally:
                 run.close()
 
@@ -102,8 +102,8 @@ def _task(settings: TrainingSettings, group: Group, enricher: BatchEnricher | No
     torch.manual_seed(settings.seed)
     backbone = plugins.backbone(settings.backbone, **with_tuples(settings.backbone_options))
     scale = check_fit(settings, backbone)
-    data = group.share_data(group.on_first(lambda: _read(settings)))
-    entering = fit_input(
+    data = group.broadcast_data(group.on_rank_zero(lambda: _read(settings)))
+    transform = fit_input(
         data, backbone, where=settings.data, name=settings.backbone, one_size=settings.preprocessed
     )
     split = split_per_writer(data, settings.validation, settings.seed)
@@ -120,9 +120,11 @@ def _task(settings: TrainingSettings, group: Group, enricher: BatchEnricher | No
         precision=settings.precision,
         enricher=enricher,
     ).to(group.device)
-    validator = Validator(data, split, entering=entering, batch_size=settings.batch_size, seed=settings.seed)
+    validator = Validator(
+        data, split, transform=transform, batch_size=settings.batch_size, seed=settings.seed
+    )
     batches = shuffled(indices, data.writers, settings, group.size)
-    trainer = Trainer(network, data, batches, entering, settings, group)
+    trainer = Trainer(network, data, batches, transform, settings, group)
     return Task(
         trainer, data.digest(), f"{settings.data} holds", lambda: validator.measure(network, group.device)
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sigzoo.evaluation.distances import cosine_similarity
 from sigzoo.evaluation.metrics import equal_error
 from sigzoo.learning.data.in_memory import ImageSet
-from sigzoo.learning.data.inputs import Input
+from sigzoo.learning.data.inputs import InputTransform
 from sigzoo.learning.data.splits import Split
 from sigzoo.learning.training.network import TrainedNetwork
 
@@ -47,7 +47,7 @@ class Validator:
     ----------
     data, split
         The signatures.
-    entering
+    transform
         How images become input.
     batch_size
         Images at once.
@@ -56,7 +56,7 @@ class Validator:
     first_writer
         Output of the writer head that stands for the first writer of `data`; `None` where the writers
         are not those of the head.
-    taught
+    teacher_choices
         ``(n,)``: the output that a teacher chooses for each signature held out. Where the writers are
         not those of the head, it stands for the right one.
     """
@@ -66,14 +66,14 @@ class Validator:
         data: ImageSet,
         split: Split,
         *,
-        entering: Input,
+        transform: InputTransform,
         batch_size: int,
         seed: int,
         first_writer: int | None = 0,
-        taught: NDArray[np.int64] | None = None,
+        teacher_choices: NDArray[np.int64] | None = None,
     ) -> None:
-        self._data, self._input, self._size = data, entering, batch_size
-        self._first, self._taught = first_writer, taught
+        self._data, self._input, self._size = data, transform, batch_size
+        self._first, self._teacher_choices = first_writer, teacher_choices
         self._held_out = split.validation
         writers, forged = data.writers, data.forged
         people = np.unique(writers[split.validation])
@@ -119,7 +119,9 @@ class Validator:
         if logits is None:
             return None, None
         chosen = logits.argmax(axis=1)
-        agreement = None if self._taught is None else 100.0 * float((chosen == self._taught).mean())
+        agreement = (
+            None if self._teacher_choices is None else 100.0 * float((chosen == self._teacher_choices).mean())
+        )
         if self._first is None:
             return agreement, agreement
         right = chosen == writers + self._first

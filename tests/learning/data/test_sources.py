@@ -10,7 +10,7 @@ from sigzoo.learning.data.in_memory import Item, collect
 from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.sources import read_training_data
 from sigzoo.learning.data.synthetic import parse_synthetic
-from sigzoo.synthesis import generate, varied
+from sigzoo.synthesis import DatasetSpec, generate, varied
 
 AS_IT_IS = Preparation(None)
 
@@ -108,7 +108,7 @@ def test_synthetic_data_are_those_of_the_generator_whatever_the_processes():
     data = read_training_data(source, preparation)
     shared = read_training_data(source, preparation, workers=2)
     prepare = plugins.preprocessor("synsig", canvas=(32, 64))
-    expected = list(generate(2, 3, 1, seed=5, rendering=varied))
+    expected = list(generate(DatasetSpec(2, 3, 1, seed=5, rendering=varied)))
     assert np.array_equal(
         np.stack([data.image(i) for i in range(8)]), np.stack([prepare(each.image) for each in expected])
     )

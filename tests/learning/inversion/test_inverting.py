@@ -14,8 +14,8 @@ from sigzoo.data import SignatureData
 from sigzoo.errors import DataError, SigzooError, UnknownNameError, UsageError
 from sigzoo.learning import DivergedError, InversionSettings, invert
 from sigzoo.learning.inversion.batch_plan import make_plan
-from sigzoo.learning.inversion.image_optimiser import Maker, resolutions
-from sigzoo.learning.inversion.networks import load_judge
+from sigzoo.learning.inversion.image_optimiser import ImageOptimiser, resolutions
+from sigzoo.learning.inversion.networks import load_classifier
 
 
 def choices(name, x):
@@ -117,17 +117,17 @@ def test_a_student_is_given_what_it_does_not_know(small, tmp_path):
 
 def test_a_network_of_any_size_computes_small_images_as_they_are(small):
     settings = small(teacher="any-size", size=(20, 30), iterations=10, half_resolution=0.4)
-    teacher = load_judge("teacher", settings)
+    teacher = load_classifier("teacher", settings)
     assert resolutions(settings, (20, 30)) == [((10, 15), 4), ((20, 30), 6)]
-    images = Maker(teacher, None, settings, (20, 30)).make(0, np.array([0, 1]), lambda steps: None)
+    images = ImageOptimiser(teacher, None, settings, (20, 30)).make(0, np.array([0, 1]), lambda steps: None)
     assert tuple(images.shape) == (2, 1, 20, 30)
     assert teacher.backbone.seen == [(10, 15)] * 4 + [(20, 30)] * 6
 
 
 def test_a_network_that_needs_larger_images_than_half_gets_them_enlarged(small):
     settings = small(teacher="any-size", size=(12, 30), iterations=4)
-    teacher = load_judge("teacher", settings)
-    Maker(teacher, None, settings, (12, 30)).make(0, np.array([0, 1]), lambda steps: None)
+    teacher = load_classifier("teacher", settings)
+    ImageOptimiser(teacher, None, settings, (12, 30)).make(0, np.array([0, 1]), lambda steps: None)
     assert teacher.backbone.seen == [(12, 30)] * 4
 
 

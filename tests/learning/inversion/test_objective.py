@@ -107,14 +107,14 @@ def moments(x):
 
 
 def expected_distance(network, x, first):
-    entering, total, factor = x, 0.0, first
+    inputs, total, factor = x, 0.0, first
     for layer in network:
         if isinstance(layer, nn.BatchNorm2d):
-            mean, variance = moments(entering)
+            mean, variance = moments(inputs)
             total += factor * np.linalg.norm(mean - layer.running_mean.double().numpy())
             total += factor * np.linalg.norm(variance - layer.running_var.double().numpy())
             factor = 1.0
-        entering = layer(entering)
+        inputs = layer(inputs)
     return total
 
 

@@ -24,7 +24,7 @@ from sigzoo.learning import DistillationSettings, TrainingSettings, distill, tra
 torch.set_num_threads(1)
 for number in range(15):
     with session("cpu") as group:
-        told = group.share(np.array([number + 0.5, 7.0]) if group.is_first else None)
+        told = group.broadcast(np.array([number + 0.5, 7.0]) if group.is_rank_zero else None)
         assert told.tolist() == [number + 0.5, 7.0]
         group.wait()
 place = pathlib.Path(sys.argv[1])

@@ -10,7 +10,7 @@ from torch import nn
 from sigzoo import plugins
 from sigzoo.learning import train
 from sigzoo.learning.data.in_memory import Item, collect
-from sigzoo.learning.data.inputs import Input
+from sigzoo.learning.data.inputs import InputTransform
 from sigzoo.learning.data.splits import epoch_batches
 from sigzoo.learning.training.distributed import Group
 from sigzoo.learning.training.loop import Trainer, shuffled
@@ -31,9 +31,9 @@ def trainer(toy_settings, patterns):
             plugins.backbone("toy", dropout=dropout), plugins.loss(loss), writers=4, input_scale=1 / 255
         )
         group = Group(0, 1, torch.device("cpu"))
-        entering = Input(None, (12, 16))
+        transform = InputTransform(None, (12, 16))
         batches = shuffled(np.arange(40), data.writers, settings, 1)
-        return Trainer(network, data, batches, entering, settings, group), data, settings
+        return Trainer(network, data, batches, transform, settings, group), data, settings
 
     return made
 

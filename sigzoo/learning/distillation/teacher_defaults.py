@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sigzoo import plugins
-from sigzoo.common.json_values import plain
+from sigzoo.common.json_values import to_json_values
 from sigzoo.errors import UsageError
 from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic
 from sigzoo.learning.distillation.distill_settings import DistillationSettings
@@ -18,10 +18,10 @@ from sigzoo.loading import build_preprocessor
 from sigzoo.registry import Card
 from sigzoo.registry.cards import with_tuples
 
-__all__ = ["completed"]
+__all__ = ["resolve_settings"]
 
 
-def completed(settings: DistillationSettings) -> DistillationSettings:
+def resolve_settings(settings: DistillationSettings) -> DistillationSettings:
     """Fill in what follows from the teacher: preprocessing, the student's input size, licence, provenance.
 
     Raises
@@ -34,8 +34,8 @@ def completed(settings: DistillationSettings) -> DistillationSettings:
     """
     name, card = teacher_card(settings.teacher)
     preprocessor = card.preprocessor
-    given = (settings.preprocessor, plain(dict(settings.preprocessor_options)))
-    theirs = (preprocessor.name, plain(dict(preprocessor.options)))
+    given = (settings.preprocessor, to_json_values(dict(settings.preprocessor_options)))
+    theirs = (preprocessor.name, to_json_values(dict(preprocessor.options)))
     if settings.preprocessor and given != theirs:
         raise UsageError(
             f"A student sees what its teacher sees: {name} has the preprocessor {preprocessor.name!r} with"

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Draws"]
+__all__ = ["ImageRandom"]
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
-class Draws:
+class ImageRandom:
     """Random numbers of a batch, a stream an image.
 
     What an image draws depends on the seed, the epoch and the image alone: not on the batch, the
@@ -31,9 +31,9 @@ class Draws:
         self._drawn = 0
 
     @classmethod
-    def of(
+    def for_images(
         cls, seed: int, epoch: int, images: NDArray[np.int64], device: torch.device | str = "cpu"
-    ) -> Draws:
+    ) -> ImageRandom:
         """The streams of images, by their numbers, in an epoch; tensors come on `device`."""
         start = np.random.default_rng([seed, epoch]).integers(0, 2**64, dtype=np.uint64)
         return cls(_mix(images.astype(np.uint64) * _STEP + start), device)
@@ -41,9 +41,9 @@ class Draws:
     def __len__(self) -> int:
         return len(self._streams)
 
-    def child(self, name: str) -> Draws:
+    def spawn(self, name: str) -> ImageRandom:
         """Streams of their own for one step, so that no step's draws move another's."""
-        return Draws(_mix(self._streams ^ np.uint64(crc32(name.encode()))), self._device)
+        return ImageRandom(_mix(self._streams ^ np.uint64(crc32(name.encode()))), self._device)
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Draw float32 ``(N, *shape)`` from `low` to `high`."""
@@ -56,13 +56,13 @@ class Draws:
         values = radius * np.cos(2.0 * np.pi * self._unit(*shape))
         return torch.from_numpy(values.astype(np.float32)).to(self._device)
 
-    def whole(self, below: int) -> Tensor:
+    def integers(self, below: int) -> Tensor:
         """Draw int64 ``(N,)`` from 0 to `below` - 1."""
         return torch.from_numpy((self._unit() * below).astype(np.int64)).to(self._device)
 
-    def chance(self, share: float) -> Tensor:
-        """Draw bool ``(N, 1, 1, 1)``, true with probability `share`."""
-        return self.uniform(0.0, 1.0, 1, 1, 1) < share
+    def bernoulli(self, probability: float) -> Tensor:
+        """Draw bool ``(N, 1, 1, 1)``, true with the given probability."""
+        return self.uniform(0.0, 1.0, 1, 1, 1) < probability
 
     def _unit(self, *shape: int) -> NDArray[np.float64]:
         """Float64 ``(N, *shape)`` in [0, 1)."""

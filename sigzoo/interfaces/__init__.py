@@ -20,6 +20,7 @@ from sigzoo.errors import (
 )
 from sigzoo.interfaces.images import GreyImage, Size, check_grey, collected_warnings, warn
 from sigzoo.interfaces.preprocessors import Preprocessor
+from sigzoo.interfaces.samplers import Batch, SampledData, Sampler
 
 if TYPE_CHECKING:
     from sigzoo.interfaces.backbones import Backbone
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backbone",
+    "Batch",
     "DataError",
     "GreyImage",
     "ImageError",
     "Loss",
     "Preprocessor",
+    "SampledData",
+    "Sampler",
     "SigzooError",
     "SigzooWarning",
     "Size",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -93,6 +93,26 @@ class Backbone(nn.Module, ABC):
             If the arrays cannot belong to this network; names the tensor and both shapes.
         """
         return tensors
+
+    def layer_from_features(self, name: str) -> Tensor | None:
+        """The linear map ``(size of the layer, feature_dim)`` that gives a layer from the features.
+
+        With it a head that was trained on the layer can be kept as one over the features. `None`, the
+        default, where there is no such map.
+        """
+        return None
+
+    def calibrate(self, batches: Iterable[Tensor]) -> None:
+        """Take what does not learn from the data, a mean that features are centred by, say.
+
+        Called once before a run's first step, outside of autograd.
+
+        Parameters
+        ----------
+        batches
+            Some of the training images, as the network takes them: float32 ``(n, 1, h, w)`` each.
+        """
+        return None
 
     def check_layers(self, names: Sequence[str]) -> None:
         """Raise `UnknownNameError` for a name that is not one of `layers`."""

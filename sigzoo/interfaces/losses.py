@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -45,6 +46,12 @@ class TrainingBatch:
     signatures: Tensor | None = None
     """int64 ``(N,)``: which signatures of the training data these are."""
 
+    layers: Mapping[str, Tensor] = field(default_factory=dict)
+    """float, first axis N: outputs of the backbone's layers that the loss taps (see `Loss.layers`)."""
+
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
+    """int64 ``(N,)``: labels of the data source that the loss reads (see `Loss.labels`)."""
+
 
 class Loss(nn.Module, ABC):
     """One number to minimise, from a batch of training quantities.
@@ -54,7 +61,27 @@ class Loss(nn.Module, ABC):
     """
 
     needs: ClassVar[frozenset[str]]
-    """Fields of `TrainingBatch` that must be present; also decides which heads are built."""
+    """Fields of `TrainingBatch` that must be present, other than `layers` and `labels`; also decides
+    which heads are built."""
+
+    layers: tuple[str, ...] = ()
+    """The backbone's layers whose outputs it reads in `TrainingBatch.layers`. A loss that reads nothing
+    but `features` names none: the settings of a run say from which layer it takes them."""
+
+    labels: tuple[str, ...] = ()
+    """The data source's labels that it reads in `TrainingBatch.labels`."""
+
+    def prepare_for_data(self, *, layers: Mapping[str, tuple[int, ...]], labels: Mapping[str, int]) -> None:
+        """Learn the shapes of what it taps; called once before `prepare`, where it taps or reads any.
+
+        Parameters
+        ----------
+        layers
+            Of each of `layers` the shape of its output for one image, without the axis N.
+        labels
+            Of each of `labels` how many values it has: they are numbered from 0.
+        """
+        return None
 
     def prepare(self, *, feature_dim: int, writers: int) -> None:
         """Build parameters whose shape depends on the task; called once, before training."""
@@ -70,3 +97,23 @@ class Loss(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: TrainingBatch) -> Tensor:
         """Return the loss, a scalar of the features' dtype, finite for finite input."""
+
+    def place_classes(self, features: Tensor, writers: Tensor) -> None:
+        """Begin where the classes are; called before the first step where a run goes on from weights.
+
+        Parameters
+        ----------
+        features
+            float32 ``(N, D)`` of all signatures that are trained on, by the network as it begins.
+        writers
+            int64 ``(N,)``: their classes, as batches will have them.
+        """
+        return None
+
+    def export_heads(self) -> Mapping[str, Mapping[str, Tensor]]:
+        """Linear layers to keep with the weights, by name: ``{"writer": {"weight": ..., "bias": ...}}``.
+
+        A loss that has classes of its own, such as centres, may offer them as a writer head:
+        float32 ``weight`` ``(W, D)`` over the features that it is given, and ``bias`` ``(W,)``.
+        """
+        return {}

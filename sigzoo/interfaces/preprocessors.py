@@ -23,6 +23,10 @@ class Preprocessor(ABC):
     """What the published networks of this preprocessing multiply its result with; a card that
     says otherwise is refused. `None` where any scale may go with it."""
 
+    rows_beside: int = 0
+    """Rows at the bottom of every result that are no picture but measurements: no augmentation
+    changes them."""
+
     @abstractmethod
     def stages(self, image: GreyImage) -> dict[str, GreyImage]:
         """Run the steps one by one, for figures.

@@ -22,6 +22,7 @@ from sigzoo.testing.losses import LOSS, check_loss
 from sigzoo.testing.models import MODEL, ModelCase, check_model
 from sigzoo.testing.preprocessors import PREPROCESSOR, check_preprocessor
 from sigzoo.testing.registries import REGISTRY, RegistryCase, check_registry
+from sigzoo.testing.samplers import SAMPLER, check_sampler
 from sigzoo.testing.suites import ConformanceFailure, Suite
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "MODEL",
     "PREPROCESSOR",
     "REGISTRY",
+    "SAMPLER",
     "BackboneCase",
     "ConformanceFailure",
     "DistributionCase",
@@ -44,5 +46,6 @@ __all__ = [
     "check_model",
     "check_preprocessor",
     "check_registry",
+    "check_sampler",
     "images",
 ]

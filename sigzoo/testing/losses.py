@@ -17,7 +17,7 @@ __all__ = ["LOSS", "check_loss"]
 
 LOSS: Suite[Loss] = Suite()
 
-FIELDS = tuple(field.name for field in fields(TrainingBatch))
+FIELDS = tuple(field.name for field in fields(TrainingBatch) if field.name not in ("layers", "labels"))
 _TRAINED = ("features", "writer_logits", "forgery_logits")
 _FEATURES, _WRITERS, _COUNT = 12, 4, 16
 
@@ -45,6 +45,10 @@ def check_loss(loss: Loss, *, skip: tuple[str, ...] = ()) -> None:
 def _prepared(loss: Loss) -> Loss:
     torch.manual_seed(0)
     prepared = copy.deepcopy(loss).train()
+    if loss.layers or loss.labels:
+        prepared.prepare_for_data(
+            layers=dict.fromkeys(loss.layers, (_FEATURES,)), labels=dict.fromkeys(loss.labels, _WRITERS)
+        )
     prepared.prepare(feature_dim=_FEATURES, writers=_WRITERS)
     return prepared
 
@@ -67,6 +71,8 @@ def _values(loss: Loss) -> Values:
         "teacher_logits": torch.randn(_COUNT, known, generator=random),
         "new": index % _WRITERS >= known,
         "signatures": index,
+        **{f"layers.{name}": torch.randn(_COUNT, _FEATURES, generator=random) for name in loss.layers},
+        **{f"labels.{name}": index % _WRITERS for name in loss.labels},
     }
 
 
@@ -75,6 +81,8 @@ def _batch(
 ) -> TrainingBatch:
     """Only what the loss declares; the two fields that always are there hold nonsense otherwise."""
     given: dict[str, Any] = {name: values[name] for name in FIELDS if name in loss.needs}
+    given["layers"] = {name: values[f"layers.{name}"] for name in loss.layers}
+    given["labels"] = {name: values[f"labels.{name}"] for name in loss.labels}
     given.setdefault("features", torch.full_like(values["features"], float("nan")))
     given.setdefault("writers", torch.full_like(values["writers"], -1))
     return kind(**given)
@@ -94,7 +102,8 @@ def declarations(loss: Loss) -> None:
     """`needs` is a frozenset of fields of `TrainingBatch`."""
     needs = getattr(loss, "needs", None)
     expect(
-        isinstance(needs, frozenset) and needs, f"`needs` must be a frozenset of field names, got {needs!r}"
+        isinstance(needs, frozenset) and (needs or loss.layers),
+        f"`needs` must be a frozenset of field names, got {needs!r}",
     )
     unknown = sorted(set(loss.needs) - set(FIELDS))
     expect(not unknown, f"`needs` names {', '.join(unknown)}; a TrainingBatch has {', '.join(FIELDS)}")
@@ -141,8 +150,9 @@ def gradients(loss: Loss) -> None:
 
 def _gradients(loss: Loss, values: Mapping[str, Tensor], what: str) -> Values:
     """Gradients of what the loss reads and is trained, checked to be finite."""
-    leaves = {name: values[name].clone().requires_grad_() for name in _TRAINED if name in loss.needs}
-    expect(leaves, f"reads none of {', '.join(_TRAINED)}, so that nothing could be trained with it")
+    trained = [name for name in _TRAINED if name in loss.needs] + [f"layers.{name}" for name in loss.layers]
+    leaves = {name: values[name].clone().requires_grad_() for name in trained}
+    expect(leaves, f"reads none of {', '.join(_TRAINED)}, nor a layer: nothing could be trained by it")
     loss.zero_grad(set_to_none=True)
     value = loss(_batch(loss, {**values, **leaves}))
     expect(torch.isfinite(value).all(), f"is {value.detach()} for {what}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -138,7 +139,7 @@ class TeacherEnricher:
         """Return the batch with the teacher's features and logits, and which signatures are new."""
         assert batch.signatures is not None
         if self._kept:
-            found = {field: kept[batch.signatures] for field, kept in self._kept.items()}
+            found: dict[str, Any] = {field: kept[batch.signatures] for field, kept in self._kept.items()}
         else:
             found = dict(zip(_ANSWERS, self._teacher(pixels, self._input.white), strict=True))
         if self._first_new is not None:

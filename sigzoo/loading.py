@@ -12,7 +12,7 @@ from zipfile import is_zipfile
 from torch import Tensor, nn
 
 from sigzoo import plugins, recipes, zoo
-from sigzoo.artifacts import fetch_with_bar, member
+from sigzoo.artifacts import extract_member, fetch_with_bar
 from sigzoo.errors import RegistryError, UnknownNameError, UsageError, WeightsError
 from sigzoo.imaging import ImageSource
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
@@ -187,7 +187,7 @@ def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None
             return _own(read_weights(here, "safetensors"), name)
         found = fetch_with_bar(zoo.artifact_spec(published.artifact))
         inside = published.member
-        return read_weights(member(found, inside) if inside else found, published.format)
+        return read_weights(extract_member(found, inside) if inside else found, published.format)
     local = Path(path)
     kind = detect_format(local)
     if kind.format == "safetensors":

@@ -10,22 +10,33 @@ if TYPE_CHECKING:
     from sigzoo.artifacts.download_bar import fetch_with_bar
     from sigzoo.artifacts.fetching import fetch, locate
     from sigzoo.artifacts.home import cache_home
-    from sigzoo.artifacts.members import member
+    from sigzoo.artifacts.members import extract_member
     from sigzoo.artifacts.retry import Progress, Retry
-    from sigzoo.artifacts.spec import ArtifactSpec
+    from sigzoo.artifacts.spec import ArtifactSpec, Member
 
-__all__ = ["ArtifactSpec", "Progress", "Retry", "cache_home", "fetch", "fetch_with_bar", "locate", "member"]
+__all__ = [
+    "ArtifactSpec",
+    "Member",
+    "Progress",
+    "Retry",
+    "cache_home",
+    "extract_member",
+    "fetch",
+    "fetch_with_bar",
+    "locate",
+]
 
 __getattr__ = lazy_names(
     __name__,
     {
         "ArtifactSpec": "spec",
+        "Member": "spec",
         "Progress": "retry",
         "Retry": "retry",
         "cache_home": "home",
+        "extract_member": "members",
         "fetch": "fetching",
         "fetch_with_bar": "download_bar",
         "locate": "fetching",
-        "member": "members",
     },
 )

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sigzoo.artifacts.home import StorageError, cache_home, discard, keeping, make_folder
+from sigzoo.artifacts.home import StorageError, cache_home, make_folder, storage_errors, unlink_if_exists
 from sigzoo.artifacts.json_records import read_json, write_json
 from sigzoo.artifacts.lock import locked
-from sigzoo.artifacts.spec import ArtifactSpec, is_plain_name
+from sigzoo.artifacts.spec import ArtifactSpec, is_safe_filename
 from sigzoo.artifacts.verification import has_stamp, stamp, stamp_path, unchanged, verify
 from sigzoo.errors import ArtifactError, UsageError, VerificationError
 
@@ -89,7 +89,7 @@ def run_folder(name: str) -> Path:
 
 
 def _folder(kind: str, name: str) -> Path:
-    if not is_plain_name(name):
+    if not is_safe_filename(name):
         raise UsageError(f"{name!r} cannot be the name of a model.")
     return cache_home() / kind / name
 
@@ -108,7 +108,9 @@ def _names(kind: str) -> list[str]:
     top = cache_home() / kind
     if not top.is_dir():
         return []
-    return sorted(folder.name for folder in top.iterdir() if folder.is_dir() and is_plain_name(folder.name))
+    return sorted(
+        folder.name for folder in top.iterdir() if folder.is_dir() and is_safe_filename(folder.name)
+    )
 
 
 def read_built(name: str) -> BuiltModel | None:
@@ -160,7 +162,7 @@ def verified_weights(model: BuiltModel, *, again: bool = False) -> Path:
         found = verify(model.weights, model.spec)
     except VerificationError as error:
         with suppress(StorageError):
-            discard(mark)
+            unlink_if_exists(mark)
         raise VerificationError(
             f"{model.weights} is not the file that was built: {str(error).rstrip('.')}. It is not used;"
             f" `sigzoo build {model.name}` builds it again."
@@ -187,7 +189,7 @@ def replacing(name: str) -> Iterator[Path]:
         make_folder(fresh)
         try:
             yield fresh
-            with keeping(target):
+            with storage_errors(target):
                 if os.path.lexists(target):
                     target.replace(old)
                 fresh.replace(target)
@@ -216,7 +218,7 @@ def _beside(target: Path, what: str) -> Path:
 def _tidy(target: Path) -> None:
     """Put right what a process that was killed while storing has left."""
     fresh, old = _beside(target, "new"), _beside(target, "old")
-    with keeping(target):
+    with storage_errors(target):
         if os.path.lexists(old) and not os.path.lexists(target):
             old.replace(target)
         for stray in (fresh, old):
@@ -264,7 +266,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> int:
-    with keeping(folder):
+    with storage_errors(folder):
         freed = 0 if folder.is_symlink() else size_of(folder)
         remove_folder(folder)
     return freed

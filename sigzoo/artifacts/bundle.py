@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import io
 import secrets
-import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn, Self
 
 import msgspec
 
 from sigzoo.artifacts import pins
+from sigzoo.artifacts.arrival import arrivals, install, remove_strays
 from sigzoo.artifacts.cache import Lookup
-from sigzoo.artifacts.fetching import install, locate
+from sigzoo.artifacts.fetching import locate
 from sigzoo.artifacts.home import (
     StorageError,
     artifact_folder,
     cache_home,
-    keeping,
+    is_file,
     make_folder,
     target_path,
     write_blocks,
 )
+from sigzoo.artifacts.inspection import inspect
 from sigzoo.artifacts.lock import locked
-from sigzoo.artifacts.spec import ArtifactSpec, is_plain_name
+from sigzoo.artifacts.spec import ArtifactSpec, is_safe_filename
 from sigzoo.artifacts.verification import Digests, check, digests_of, verify
+from sigzoo.common.safe_text import printable, shortened
 from sigzoo.errors import ArtifactError, VerificationError
 
 __all__ = ["Imported", "export_cache", "import_cache"]
@@ -36,8 +38,37 @@ __all__ = ["Imported", "export_cache", "import_cache"]
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST = 1 << 20
 _BLOCK = 1 << 20
+_MAX_EXTENSION = 1 << 12
+"""Bytes of a long name or a pax header; older releases of Python take quadratic time to parse one."""
+
+_EXTENSIONS = {
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+}
 _DAMAGE = (tarfile.TarError, EOFError, OSError, OverflowError, RecursionError, ValueError, MemoryError)
 """What `tarfile` raises on archives that are not what they say."""
+
+
+class _PlainInfo(tarfile.TarInfo):
+    """A header that makes `tarfile` neither read nor parse more than a long name takes."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in _EXTENSIONS and info.size > _MAX_EXTENSION:
+            raise tarfile.HeaderError(f"an extended header of {info.size} bytes")
+        if info.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.HeaderError("a sparse file")
+        return info
+
+    def _refuse_sparse(self, *arguments: object) -> NoReturn:
+        raise tarfile.HeaderError("a sparse file")
+
+    # What tarfile calls for the three ways of writing a sparse file's map into a pax header.
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +124,9 @@ def export_cache(specs: list[ArtifactSpec], out: Path) -> list[Path]:
         If `out` cannot be written.
     """
     located = [(spec, locate(spec)) for spec in specs]
+    for spec, path in located:
+        if path is None and is_file(target_path(spec)):
+            verify(target_path(spec), spec)
     missing = dict.fromkeys(spec.name for spec, path in located if path is None)
     if missing or not specs:
         raise ArtifactError(
@@ -138,7 +172,7 @@ def _add(archive: tarfile.TarFile, name: str, size: int, stream: IO[bytes]) -> N
     archive.addfile(info, stream)
 
 
-def import_cache(source: Path, lookup: Lookup) -> list[Imported]:
+def import_cache(source: Path, lookup: Lookup, *, require_hash: bool = False) -> list[Imported]:
     """Take the artifacts of an exported tar into the cache: all of them, or none.
 
     Nothing is extracted by the archive's own names. Each file must be in the manifest with its
@@ -150,6 +184,8 @@ def import_cache(source: Path, lookup: Lookup) -> list[Imported]:
         What `export_cache` wrote.
     lookup
         The registry.
+    require_hash
+        Refuse what nobody published a digest of: of such a file the tar alone says what it is.
 
     Raises
     ------
@@ -162,20 +198,20 @@ def import_cache(source: Path, lookup: Lookup) -> list[Imported]:
         If the cache cannot be written.
     """
     with locked("import", "importing into the cache"), _staging() as folder:
-        arrivals = [_judged(entry, path, source, lookup) for entry, path in _unpack(source, folder)]
+        arrivals = [
+            _judged(entry, path, source, lookup, require_hash=require_hash)
+            for entry, path in _unpack(source, folder)
+        ]
         return [_take(arrival, source) for arrival in arrivals]
 
 
 @contextmanager
 def _staging() -> Iterator[Path]:
     """Give an empty folder inside the cache; what a killed import left there goes."""
-    folder = cache_home() / "incoming"
-    with keeping(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-    try:
-        yield make_folder(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    home = make_folder(cache_home())
+    remove_strays(home)
+    with arrivals(home) as folder:
+        yield folder
 
 
 @dataclass(frozen=True)
@@ -185,9 +221,13 @@ class _Arrival:
     found: Digests
 
 
-def _judged(entry: _File, staged: Path, source: Path, lookup: Lookup) -> _Arrival:
+def _judged(entry: _File, staged: Path, source: Path, lookup: Lookup, *, require_hash: bool) -> _Arrival:
     """Hold a file to the manifest, and to the registry where that knows it."""
     known = lookup(entry.artifact, entry.filename)
+    if require_hash and (known is None or not known.pinned):
+        raise VerificationError(
+            f"{source}: nobody published a digest of {entry.path}, and one is required. Nothing was imported."
+        )
     by_manifest = ArtifactSpec(
         entry.artifact, (source.absolute().as_uri(),), entry.sha256, size=entry.size, filename=entry.filename
     )
@@ -196,6 +236,8 @@ def _judged(entry: _File, staged: Path, source: Path, lookup: Lookup) -> _Arriva
         check(found, by_manifest)
         if known is not None:
             check(found, known)
+            if not known.pinned and pins.recorded(known.name) is None:
+                inspect(staged, known)
     except VerificationError as error:
         raise VerificationError(f"{source}: {entry.path}: {error}. Nothing was imported.") from error
     spec = known or by_manifest
@@ -227,7 +269,7 @@ def _unpack(source: Path, folder: Path) -> list[tuple[_File, Path]]:
         for info in _members(archive, source):
             entry = _admitted(info, expected, source)
             if info.name in staged:
-                raise ArtifactError(f"{source}: {info.name!r} is in it twice; refused.")
+                raise ArtifactError(f"{source}: {_named(info)} is in it twice; refused.")
             target = folder / str(len(staged))
             write_blocks(target, _content(archive, info, source))
             staged[info.name] = (entry, target)
@@ -241,9 +283,11 @@ def _opened(source: Path) -> tarfile.TarFile:
     if not source.is_file():
         raise ArtifactError(f"{source}: there is no such file.")
     try:
-        return tarfile.open(source, "r:")
+        return tarfile.open(source, "r:", tarinfo=_PlainInfo)
     except _DAMAGE as error:
-        raise ArtifactError(f"{source} is not a tar that `sigzoo cache export` wrote ({error}).") from error
+        raise ArtifactError(
+            f"{source} is not a tar that `sigzoo cache export` wrote ({_reason(error)})."
+        ) from error
 
 
 def _members(archive: tarfile.TarFile, source: Path) -> Iterator[tarfile.TarInfo]:
@@ -251,7 +295,7 @@ def _members(archive: tarfile.TarFile, source: Path) -> Iterator[tarfile.TarInfo
         try:
             info = archive.next()
         except _DAMAGE as error:
-            raise ArtifactError(f"{source} is damaged ({error}).") from error
+            raise ArtifactError(f"{source} is damaged ({_reason(error)}).") from error
         if info is None:
             return
         yield info
@@ -266,16 +310,16 @@ def _read_manifest(archive: tarfile.TarFile, source: Path) -> _Manifest:
     try:
         manifest = msgspec.json.decode(b"".join(_content(archive, info, source)), type=_Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ArtifactError(f"{source}: the manifest is not valid ({error}).") from error
+        raise ArtifactError(f"{source}: the manifest is not valid ({_reason(error)}).") from error
     if manifest.format != "sigzoo cache" or manifest.version != 1:
         raise ArtifactError(
             f"{source}: the manifest is of format {manifest.format!r}, version {manifest.version}; "
             "this sigzoo reads 'sigzoo cache', version 1."
         )
     for entry in manifest.files:
-        if not (is_plain_name(entry.artifact) and is_plain_name(entry.filename)):
+        if not (is_safe_filename(entry.artifact) and is_safe_filename(entry.filename)):
             raise ArtifactError(
-                f"{source}: the manifest names {entry.path!r}, which leads elsewhere; refused."
+                f"{source}: the manifest names {shortened(repr(entry.path))}, which leads elsewhere; refused."
             )
     if len({entry.path for entry in manifest.files}) != len(manifest.files):
         raise ArtifactError(f"{source}: the manifest names a file twice; refused.")
@@ -285,14 +329,14 @@ def _read_manifest(archive: tarfile.TarFile, source: Path) -> _Manifest:
 def _admitted(info: tarfile.TarInfo, expected: dict[str, _File], source: Path) -> _File:
     if not info.isreg() or info.issparse():
         raise ArtifactError(
-            f"{source}: {info.name!r} is no regular file but a link, device or folder; refused."
+            f"{source}: {_named(info)} is no regular file but a link, device or folder; refused."
         )
     entry = expected.get(info.name)
     if entry is None:
-        raise ArtifactError(f"{source}: {info.name!r} is not in the manifest; refused.")
+        raise ArtifactError(f"{source}: {_named(info)} is not in the manifest; refused.")
     if info.size != entry.size:
         raise ArtifactError(
-            f"{source}: {info.name!r} has {info.size} bytes instead of {entry.size}; refused."
+            f"{source}: {_named(info)} has {info.size} bytes instead of {entry.size}; refused."
         )
     return entry
 
@@ -305,4 +349,14 @@ def _content(archive: tarfile.TarFile, info: tarfile.TarInfo, source: Path) -> I
             while block := stream.read(_BLOCK):
                 yield block
     except _DAMAGE as error:
-        raise ArtifactError(f"{source}: {info.name!r} is damaged or cut short ({error}).") from error
+        raise ArtifactError(
+            f"{source}: {_named(info)} is damaged or cut short ({_reason(error)})."
+        ) from error
+
+
+def _named(info: tarfile.TarInfo) -> str:
+    return shortened(repr(info.name))
+
+
+def _reason(error: BaseException) -> str:
+    return shortened(printable(str(error)), 200)

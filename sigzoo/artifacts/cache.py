@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sigzoo.artifacts import built, pins
-from sigzoo.artifacts.home import cache_home, discard, keeping
+from sigzoo.artifacts.home import cache_home, storage_errors, unlink_if_exists
 from sigzoo.artifacts.json_records import read_json
 from sigzoo.artifacts.lock import locked
-from sigzoo.artifacts.spec import RESERVED_ENDINGS, ArtifactSpec, is_plain_name
+from sigzoo.artifacts.spec import RESERVED_ENDINGS, ArtifactSpec, is_safe_filename
 from sigzoo.artifacts.urls import NotInstalledError, package_file
 from sigzoo.artifacts.verification import digests_of, stamp, stamp_path, unchanged, verify
 from sigzoo.errors import ArtifactError, UsageError
@@ -53,7 +53,9 @@ def artifact_names_in_cache() -> list[str]:
     top = cache_home() / "artifacts"
     if not top.is_dir():
         return []
-    return sorted(folder.name for folder in top.iterdir() if folder.is_dir() and is_plain_name(folder.name))
+    return sorted(
+        folder.name for folder in top.iterdir() if folder.is_dir() and is_safe_filename(folder.name)
+    )
 
 
 def entries() -> list[Entry]:
@@ -147,7 +149,7 @@ def _judge(name: str, path: Path, spec: ArtifactSpec | None) -> Verdict:
     except ArtifactError as error:
         problem = str(error)
     if problem is not None:
-        discard(mark)
+        unlink_if_exists(mark)
     return Verdict(name, path, problem, against)
 
 
@@ -160,8 +162,8 @@ def _judge_members(name: str) -> Iterator[Verdict]:
         problem = None
         if found.sha256 != record.get("sha256"):
             problem = f"sha256 is {found.sha256} instead of {record.get('sha256')}"
-            discard(stamp_path(path.parent, path.name))
-            discard(path)
+            unlink_if_exists(stamp_path(path.parent, path.name))
+            unlink_if_exists(path)
         yield Verdict(name, path, problem, "stamp")
 
 
@@ -219,7 +221,7 @@ def clear(names: list[str] | None = None, *, partial_only: bool = False, forget_
     freed = 0
     everything = [*artifact_names_in_cache(), *built.built_names(), *built.run_names()]
     for name in dict.fromkeys(everything) if names is None else names:
-        if not is_plain_name(name):
+        if not is_safe_filename(name):
             raise UsageError(f"{name!r} cannot be the name of an artifact.")
         folder = cache_home() / "artifacts" / name
         with locked(f"artifact-{name}", f"fetching {name}"):
@@ -236,7 +238,7 @@ def _remove_parts(folder: Path) -> int:
     freed = 0
     for path in [*folder.glob("*.part"), *folder.glob("*.part.json")]:
         freed += path.stat().st_size
-        discard(path)
+        unlink_if_exists(path)
     return freed
 
 
@@ -244,6 +246,6 @@ def _remove_tree(folder: Path) -> int:
     if folder.is_symlink() or not folder.is_dir():
         return 0
     freed = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
-    with keeping(folder):
+    with storage_errors(folder):
         shutil.rmtree(folder)
     return freed

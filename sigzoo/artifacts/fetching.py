@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sigzoo.artifacts import notices, pins
-from sigzoo.artifacts.home import StorageError, artifact_folder, is_offline, keeping, make_folder, target_path
-from sigzoo.artifacts.http import ResumingDownloader, discard_part, part_path
+from sigzoo.artifacts.home import StorageError, artifact_folder, is_file, is_offline, make_folder, target_path
 from sigzoo.artifacts.json_records import sweep
 from sigzoo.artifacts.lock import locked
+from sigzoo.artifacts.part_files import part_path, part_size
 from sigzoo.artifacts.retry import Progress, Retry
 from sigzoo.artifacts.spec import ArtifactSpec
-from sigzoo.artifacts.urls import bring, browsable, is_network, package_file
-from sigzoo.artifacts.verification import Digests, has_stamp, stamp, stamp_path, verify
+from sigzoo.artifacts.urls import browsable, installation_hint, is_network, package_file, scheme
+from sigzoo.artifacts.verification import has_stamp, stamp, stamp_path, verify
+from sigzoo.common.safe_text import printable, redacted
 from sigzoo.errors import ArtifactError, OfflineError, VerificationError
 
-__all__ = ["fetch", "install", "locate"]
+if TYPE_CHECKING:
+    from sigzoo.artifacts.http import ResumingDownloader
+
+__all__ = ["fetch", "locate"]
 
 _log = logging.getLogger("sigzoo.artifacts")
 
@@ -63,11 +67,25 @@ def fetch(
     found = locate(spec)
     if found is not None:
         return found
-    if is_offline() and all(map(is_network, spec.urls)):
+    if all(scheme(url) == "package" for url in spec.urls) and spec.archive is None:
+        _require_package(spec)
+    here = locate(spec.archive) if spec.archive is not None else None
+    if here is None and is_offline() and all(map(is_network, spec.urls)):
         raise _offline(spec)
-    with locked(f"artifact-{spec.name}", f"fetching {spec.name}"):
-        found = locate(spec)
-        return found if found is not None else _from_mirrors(spec, progress, retry or Retry())
+    try:
+        with locked(f"artifact-{spec.name}", f"fetching {spec.name}"):
+            found = locate(spec)
+            if found is not None:
+                return found
+            if here is not None:
+                return _from_archive(spec, here)
+            return _from_mirrors(spec, progress, retry or Retry())
+    except StorageError:
+        raise
+    except ArtifactError as error:
+        if spec.archive is None or is_offline():
+            raise
+        return _by_archive(spec, error, progress, retry)
 
 
 def locate(spec: ArtifactSpec) -> Path | None:
@@ -89,27 +107,29 @@ def locate(spec: ArtifactSpec) -> Path | None:
     ArtifactError
         If the record of unpinned artifacts is damaged or cannot be written.
     """
+    if all(scheme(url) == "package" for url in spec.urls) and spec.archive is None:
+        # What lies in an installed package asks for no cache, which may not be there.
+        return _in_package(spec)
     target = target_path(spec)
-    if _is_good(target, spec):
-        return target
+    return target if _is_good(target, spec) else _in_package(spec)
+
+
+def _in_package(spec: ArtifactSpec) -> Path | None:
     for url in spec.urls:
         try:
             inside = package_file(url)
+            if inside is not None and _is_good(inside, spec):
+                return inside
         except ArtifactError:
             continue
-        if inside is not None and _is_good(inside, spec):
-            return inside
     return None
 
 
-def _stamp_path(spec: ArtifactSpec) -> Path:
-    return stamp_path(artifact_folder(spec.name), spec.stored_name)
-
-
 def _is_good(path: Path, spec: ArtifactSpec) -> bool:
-    if not path.is_file():
+    if not is_file(path):
         return False
-    if has_stamp(_stamp_path(spec), path, spec):
+    mark = _stamp_path(spec)
+    if mark is not None and has_stamp(mark, path, spec):
         return True
     try:
         found = verify(path, spec)
@@ -117,12 +137,43 @@ def _is_good(path: Path, spec: ArtifactSpec) -> bool:
             pins.record(spec.name, found.sha256, found.size, str(path))
     except VerificationError:
         return False
-    stamp(_stamp_path(spec), path, found)
+    if mark is not None:
+        stamp(mark, path, found)
     return True
 
 
+def _stamp_path(spec: ArtifactSpec) -> Path | None:
+    try:
+        return stamp_path(artifact_folder(spec.name), spec.stored_name)
+    except StorageError:
+        return None
+
+
+def _require_package(spec: ArtifactSpec) -> None:
+    """Say what to install where a bundled file is not to be had; of a zipped package it is copied later."""
+    reasons = []
+    for url in spec.urls:
+        try:
+            inside = package_file(url)
+            if inside is None:
+                return
+            verify(inside, spec)
+        except VerificationError as error:
+            reasons.append(f"{inside} is not the file that the registry names ({error})")
+        except ArtifactError as error:
+            reasons.append(str(error))
+    hints = " or ".join(dict.fromkeys(map(installation_hint, spec.urls)))
+    what = f"{spec.name} ({spec.identity()}) comes with an installed package, and is not there"
+    raise VerificationError(f"{what}: {'; '.join(reasons)}. {hints}.")
+
+
 def _from_mirrors(spec: ArtifactSpec, progress: Progress | None, retry: Retry) -> Path:
-    sweep(artifact_folder(spec.name))
+    from sigzoo.artifacts.arrival import remove_strays
+    from sigzoo.artifacts.http import ResumingDownloader
+
+    folder = make_folder(artifact_folder(spec.name))
+    sweep(folder)
+    remove_strays(folder)
     downloader = ResumingDownloader(spec.size, spec.pinned, retry, progress)
     offline = is_offline()
     failures: list[tuple[str, ArtifactError]] = []
@@ -134,63 +185,65 @@ def _from_mirrors(spec: ArtifactSpec, progress: Progress | None, retry: Retry) -
         except StorageError:
             raise
         except ArtifactError as error:
-            _log.info("sigzoo: %s from %s: %s", spec.name, url, error)
-            failures.append((url, error))
-    told = "".join(f"\n  {url}: {error}" for url, error in failures)
+            shown = printable(redacted(url))
+            _log.info("sigzoo: %s from %s: %s", spec.name, shown, error)
+            failures.append((shown, error))
+    reasons = "".join(f"\n  {url}: {error}" for url, error in failures)
     if offline:
-        raise _offline(spec, told)
+        raise _offline(spec, reasons)
     had_one = any(isinstance(error, VerificationError) for _, error in failures)
     kind = VerificationError if had_one else ArtifactError
-    raise kind(f"could not fetch {spec.name} ({spec.identity()}):{told}\n{_by_hand(spec)}")
+    raise kind(f"could not fetch {spec.name} ({spec.identity()}):{reasons}\n{_by_hand(spec)}")
 
 
 def _from_mirror(spec: ArtifactSpec, url: str, downloader: ResumingDownloader) -> Path:
+    from sigzoo.artifacts.arrival import retrieve
+
     inside = package_file(url)
     if inside is not None:
         verify(inside, spec)
         return inside
-    part = part_path(make_folder(artifact_folder(spec.name)) / spec.stored_name)
-    inherited = part.exists()
-    bring(url, part, spec.stored_name, downloader)
+    inherited = part_size(part_path(target_path(spec))) > 0
     try:
-        found = _judged(part, spec, url)
+        return retrieve(spec, url, downloader)
     except VerificationError:
         if not inherited:
             raise
-        # The first bytes were another session's or another mirror's: this mirror may be right.
-        bring(url, part, spec.stored_name, downloader)
-        found = _judged(part, spec, url)
-    return install(part, spec, found, url)
+    # The first bytes were another session's or another mirror's: this mirror may be right.
+    return retrieve(spec, url, downloader)
 
 
-def _judged(part: Path, spec: ArtifactSpec, url: str) -> Digests:
-    """Verify a gathered file; a wrong one is thrown away, so that it spoils no later try."""
+def _by_archive(
+    spec: ArtifactSpec, failed: ArtifactError, progress: Progress | None, retry: Retry | None
+) -> Path:
+    """Fetch the archive that holds a file too, as none of the file's own addresses gave it."""
+    assert spec.archive is not None
     try:
-        found = verify(part, spec)
-        if not spec.pinned:
-            pins.record(spec.name, found.sha256, found.size, url)
-    except VerificationError:
-        discard_part(part)
+        here = fetch(spec.archive, progress=progress, retry=retry)
+        with locked(f"artifact-{spec.name}", f"fetching {spec.name}"):
+            return _from_archive(spec, here)
+    except StorageError:
         raise
-    return found
+    except ArtifactError as error:
+        raise type(error)(
+            f"{failed}\nNor from {spec.archive.stored_name}, which holds it: {error}"
+        ) from error
 
 
-def install(part: Path, spec: ArtifactSpec, found: Digests, source: str) -> Path:
-    """Give a verified file its name in the cache, in one step, and stamp it.
+def _from_archive(spec: ArtifactSpec, archive: Path) -> Path:
+    from sigzoo.artifacts.arrival import Admission, arrivals
+    from sigzoo.artifacts.members import MAX_MEMBER_SIZE, copy_member
 
-    Raises
-    ------
-    StorageError
-        If it cannot be written.
-    """
-    target = target_path(spec)
-    with keeping(target):
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-    discard_part(part)
-    stamp(_stamp_path(spec), target, found, source)
-    return target
+    name = spec.archive_member or spec.stored_name
+    with arrivals(make_folder(artifact_folder(spec.name))) as arriving:
+        target = arriving / spec.stored_name
+        copy_member(archive, name, target, limit=MAX_MEMBER_SIZE)
+        try:
+            return Path(Admission(spec, f"{archive}#{name}")(str(target), "fetch", None))
+        except VerificationError as error:
+            raise VerificationError(
+                f"{archive}: member {name!r} is not the file that the registry names: {error}"
+            ) from error
 
 
 def _by_hand(spec: ArtifactSpec) -> str:
@@ -200,10 +253,13 @@ def _by_hand(spec: ArtifactSpec) -> str:
     )
 
 
-def _offline(spec: ArtifactSpec, told: str = "") -> OfflineError:
+def _offline(spec: ArtifactSpec, reasons: str = "") -> OfflineError:
     target = target_path(spec)
-    state = "is here but is not the published file" if target.exists() else "is not in the cache"
+    state = "is here but is not the published file" if is_file(target) else "is not in the cache"
+    urls = [browsable(url) for url in spec.urls]
+    if spec.archive is not None:
+        urls += [f"{browsable(url)} (inside)" for url in spec.archive.urls]
     return OfflineError(
         f"{spec.name}: {spec.stored_name} {state}, and SIGZOO_OFFLINE is set. "
-        f"The file: {spec.identity()}, from {' or '.join(map(browsable, spec.urls))}.{told}\n{_by_hand(spec)}"
+        f"The file: {spec.identity()}, from {' or '.join(urls)}.{reasons}\n{_by_hand(spec)}"
     )

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
+from sigzoo.artifacts.ownership import is_foreign_link
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.errors import ArtifactError, UsageError
 
@@ -17,11 +18,13 @@ __all__ = [
     "append",
     "artifact_folder",
     "cache_home",
-    "discard",
+    "is_file",
+    "is_folder",
     "is_offline",
-    "keeping",
     "make_folder",
+    "storage_errors",
     "target_path",
+    "unlink_if_exists",
     "write_blocks",
 ]
 
@@ -41,6 +44,8 @@ def cache_home() -> Path:
     ------
     UsageError
         If `SIGZOO_HOME` begins with the home of a user who is not known.
+    StorageError
+        If it is not set and the user has no home folder.
     """
     chosen = os.environ.get("SIGZOO_HOME")
     if chosen:
@@ -53,7 +58,11 @@ def cache_home() -> Path:
             ) from error
     import pooch  # type: ignore[import-untyped]
 
-    return Path(pooch.os_cache("sigzoo")).absolute()
+    found = Path(pooch.os_cache("sigzoo"))
+    if found.parts[:1] == ("~",):
+        # So it is left where there is neither HOME nor an entry for the user.
+        raise StorageError("there is no home folder to keep files in; set SIGZOO_HOME to a folder.")
+    return found.absolute()
 
 
 def is_offline() -> bool:
@@ -82,7 +91,7 @@ def target_path(spec: ArtifactSpec) -> Path:
     return artifact_folder(spec.name) / spec.stored_name
 
 
-def storage_error(path: Path, error: OSError, *, resumes: bool = False) -> StorageError:
+def storage_error(path: Path, error: OSError, *, resumes: bool = False, doing: str = "write") -> StorageError:
     """Say why `path` could not be written, and the remedy; with `resumes` what is there will be of use."""
     why = error.strerror or str(error)
     if error.errno in _NO_ROOM:
@@ -91,18 +100,18 @@ def storage_error(path: Path, error: OSError, *, resumes: bool = False) -> Stora
             + ("; what has arrived is kept, and the next fetch goes on from there." if resumes else ".")
         )
     return StorageError(
-        f"cannot write {path} ({why}). Set SIGZOO_HOME to a folder that you may write in, "
+        f"cannot {doing} {path} ({why}). Set SIGZOO_HOME to a folder that you may write in, "
         "or make this one writable."
     )
 
 
 @contextmanager
-def keeping(path: Path, *, resumes: bool = False) -> Iterator[None]:
-    """Turn an `OSError` of the block, which writes `path`, into a `StorageError`."""
+def storage_errors(path: Path, *, resumes: bool = False, doing: str = "write") -> Iterator[None]:
+    """Turn an `OSError` of the block, which writes `path`, or reads it by `doing`, into a `StorageError`."""
     try:
         yield
     except OSError as error:
-        raise storage_error(path, error, resumes=resumes) from error
+        raise storage_error(path, error, resumes=resumes, doing=doing) from error
 
 
 def make_folder(path: Path) -> Path:
@@ -111,37 +120,97 @@ def make_folder(path: Path) -> Path:
     Raises
     ------
     StorageError
-        If that is not possible.
+        If that is not possible, or a folder on the way is a link that another user has made.
     """
-    with keeping(path):
+    with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)
+    refuse_foreign_links(path)
     return path
 
 
-def discard(path: Path) -> None:
-    """Remove a file if it is there.
+def refuse_foreign_links(path: Path) -> None:
+    """Refuse to write where another user leads: below the cache, no folder may be a link of theirs.
+
+    Raises
+    ------
+    StorageError
+        If one is.
+    """
+    home = cache_home()
+    for folder in (path, *path.parents):
+        if not folder.is_relative_to(home):
+            return
+        if is_foreign_link(folder):
+            raise StorageError(
+                f"{folder} is a link that another user has made, and is not followed. Remove it, or set"
+                " SIGZOO_HOME to a folder of your own."
+            )
+
+
+def unlink_if_exists(path: Path) -> None:
+    """Remove a file, or a link and not what it leads to, if it is there.
 
     Raises
     ------
     StorageError
         If it is there and cannot be removed.
     """
-    with keeping(path):
+    with storage_errors(path):
         path.unlink(missing_ok=True)
 
 
-def write_blocks(path: Path, blocks: Iterable[bytes]) -> int:
-    """Write a file anew, unbuffered, and return its size; what is written before a failure stays.
+def is_file(path: Path) -> bool:
+    """Whether there is a file that may be looked at; a folder that may not be entered holds none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder that may be looked at."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def write_blocks(path: Path, blocks: Iterable[bytes], *, mode: int = 0o666) -> int:
+    """Write a new file, unbuffered, and return its size; what is written before a failure stays.
+
+    What was there goes first, a link itself and not what it leads to.
+
+    Parameters
+    ----------
+    path
+        The file.
+    blocks
+        Its content.
+    mode
+        Permissions, from which the process's mask is taken off.
 
     Raises
     ------
     StorageError
         If it cannot be written.
     """
-    with keeping(path):
-        file = FileIO(path, "wb")
+    unlink_if_exists(path)
+    with storage_errors(path):
+        file = new_file(path, mode)
     with file:
         return sum(append(file, path, block) for block in blocks)
+
+
+def new_file(path: Path, mode: int = 0o666) -> FileIO:
+    """Create a file that must not be there yet, nor be a link, and open it for writing.
+
+    Raises
+    ------
+    OSError
+        If that is not possible.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return FileIO(os.open(path, flags, mode), "wb")
 
 
 def append(file: FileIO, path: Path, block: bytes, *, resumes: bool = False) -> int:
@@ -155,7 +224,7 @@ def append(file: FileIO, path: Path, block: bytes, *, resumes: bool = False) -> 
         If it cannot be written; what fitted is in the file.
     """
     view = memoryview(block)
-    with keeping(path, resumes=resumes):
+    with storage_errors(path, resumes=resumes):
         while view:
             view = view[file.write(view) :]
     return len(block)

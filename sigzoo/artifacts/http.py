@@ -1,32 +1,42 @@
-"""A downloader for pooch that resumes, retries and recognises what is not a file."""
+"""A downloader for pooch that resumes, retries, gives up what never ends, and knows pages from files."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import FileIO
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sigzoo.artifacts.home import append, discard, is_offline, keeping, make_folder
-from sigzoo.artifacts.json_records import read_json, write_json
-from sigzoo.artifacts.pages import HEAD, printable, wrong_content
+from sigzoo.artifacts.home import append, is_offline, make_folder, storage_errors
+from sigzoo.artifacts.pages import HEAD, wrong_content
+from sigzoo.artifacts.part_files import (
+    PartRecord,
+    discard_part,
+    opened_part,
+    part_path,
+    part_size,
+    read_record,
+)
 from sigzoo.artifacts.retry import Progress, Retry, retry_after_seconds
 from sigzoo.artifacts.spec import scheme
+from sigzoo.common.safe_text import printable, redacted
 from sigzoo.errors import ArtifactError, OfflineError, VerificationError
 
 if TYPE_CHECKING:
     from requests import Response, Session
 
-__all__ = ["BLOCK", "ResumingDownloader", "discard_part", "part_path"]
+    from sigzoo.artifacts.connections import Watchdog
+
+__all__ = ["BLOCK", "MAX_UNSTATED_SIZE", "ResumingDownloader"]
 
 BLOCK = 1 << 20
 MAX_UNSTATED_SIZE = 1 << 34
 """Bytes at which a file of unknown size is given up: an endless answer must not fill the disk."""
 
 _TRANSIENT = frozenset({408, 425, 429})
+_CERTIFICATES_HINT = "behind a company's proxy, name its certificates in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
 
 
 class _TryAgainError(Exception):
@@ -37,27 +47,6 @@ class _TryAgainError(Exception):
     ) -> None:
         super().__init__(reason)
         self.wait, self.at_once, self.attempts = wait, at_once, attempts
-
-
-def part_path(target: Path) -> Path:
-    """Return where the bytes of `target` gather until they are whole."""
-    return target.with_name(f"{target.name}.part")
-
-
-def _record_path(part: Path) -> Path:
-    return part.with_name(f"{part.name}.json")
-
-
-def discard_part(part: Path) -> None:
-    """Remove a partial file and what is known about it.
-
-    Raises
-    ------
-    StorageError
-        If it is there and cannot be removed.
-    """
-    discard(_record_path(part))
-    discard(part)
 
 
 @dataclass
@@ -74,7 +63,8 @@ class ResumingDownloader:
         Bytes of the whole file, where known.
     same_bytes
         Whether a digest will decide over the result. Then bytes of another mirror or of a server
-        that gives no validator may be continued; else only those of the same unchanged URL are.
+        that gives no validator may be continued; else only those that the same URL's strong ETag
+        says are the same.
     retry
         Patience.
     progress
@@ -104,7 +94,7 @@ class ResumingDownloader:
         target = Path(output_file)
         part = self.part or part_path(target)
         self.gather(url, part, target.name)
-        with keeping(target):
+        with storage_errors(target):
             part.replace(target)
         discard_part(part)
 
@@ -117,15 +107,16 @@ class ResumingDownloader:
             As when called.
         """
         if is_offline():
-            raise OfflineError(f"SIGZOO_OFFLINE is set: {url} is not asked for.")
-        from requests import Session
+            raise OfflineError(f"SIGZOO_OFFLINE is set: {redacted(url)} is not asked for.")
+        from sigzoo.artifacts.connections import Watchdog, ca_file, opened_session
 
-        from sigzoo import __version__
-
+        trusted = ca_file() if scheme(url) == "https" else None
         make_folder(part.parent)
-        with Session() as session:
-            session.headers.update({"User-Agent": f"sigzoo/{__version__}", "Accept-Encoding": "identity"})
-            _Transfer(self, session, url, part, filename).run()
+        watchdog = Watchdog()
+        with opened_session(watchdog) as session:
+            if trusted is not None:
+                session.verify = trusted[1]
+            _Transfer(self, session, watchdog, url, part, filename).run()
 
 
 @dataclass
@@ -134,20 +125,25 @@ class _Transfer:
 
     wanted: ResumingDownloader
     session: Session
+    watchdog: Watchdog
     url: str
     part: Path
     filename: str
+    deadline: float = 0.0
+    """Of the clock ``time.monotonic``."""
 
     def run(self) -> None:
         retry = self.wanted.retry
-        failures, furthest = 0, self.have()
+        self.deadline = time.monotonic() + retry.longest
+        failures, furthest = 0, part_size(self.part)
         while not self.is_whole():
             try:
                 return self.request()
             except _TryAgainError as again:
-                if self.have() >= furthest + retry.progress_bytes:
+                have = part_size(self.part)
+                if have >= furthest + retry.progress_bytes:
                     failures = 0
-                furthest = max(furthest, self.have())
+                furthest = max(furthest, have)
                 failures += 1
                 if failures >= min(retry.attempts, again.attempts):
                     times = f" (tried {failures} times)" if failures > 1 else ""
@@ -157,32 +153,28 @@ class _Transfer:
                 if not again.at_once:
                     retry.sleep(max(retry.wait_before(failures), again.wait or 0))
 
-    def have(self) -> int:
-        try:
-            return self.part.stat().st_size
-        except OSError:
-            return 0
-
     def is_whole(self) -> bool:
         """Whether an earlier process stopped between the last byte and the verification."""
-        return self.wanted.same_bytes and self.have() == self.wanted.size and self.known() is not None
-
-    def known(self) -> dict[str, Any] | None:
-        return read_json(_record_path(self.part))
+        whole = self.wanted.same_bytes and part_size(self.part) == self.wanted.size
+        return whole and read_record(self.part) is not None
 
     def plan(self) -> dict[str, str]:
         """Return the headers that ask for the rest; none of them where it must start from the beginning."""
-        have, known = self.have(), self.known()
-        if have == 0 or known is None or (self.wanted.size is not None and have > self.wanted.size):
+        have, known = part_size(self.part), read_record(self.part)
+        if have == 0 or known is None or self.is_too_long(have, known):
             return {}
         headers = {"Range": f"bytes={have}-"}
-        if known.get("url") == self.url:
-            etag, modified = known.get("etag"), known.get("last_modified")
-            # A weak validator does not promise the same bytes, and If-Range must not hold one.
-            validator = etag if etag and not etag.startswith("W/") else modified
+        if known.url == redacted(self.url):
+            # A weak validator does not promise the same bytes, and If-Range must not hold one. A date
+            # has whole seconds: only where a digest will tell may two versions share one.
+            validator = known.strong_etag or (known.last_modified if self.wanted.same_bytes else None)
             if validator:
                 return headers | {"If-Range": validator}
         return headers if self.wanted.same_bytes else {}
+
+    def is_too_long(self, have: int, known: PartRecord) -> bool:
+        """Whether more has gathered than the file has, of which nothing can be used."""
+        return any(size is not None and have > size for size in (self.wanted.size, known.total))
 
     def request(self) -> None:
         asked = self.plan()
@@ -214,27 +206,52 @@ class _Transfer:
         from urllib3.exceptions import HTTPError
 
         retry = self.wanted.retry
+        silent = retry.silent_attempts
         timeouts = (retry.connect_timeout, retry.read_timeout)
+        self.watchdog.begin(retry.answer_timeout)
         try:
             response = self.session.get(self.url, headers=asked, stream=True, timeout=timeouts)
         except exceptions.TooManyRedirects as error:
             raise ArtifactError("redirects in a loop") from error
-        except exceptions.SSLError as error:
-            raise ArtifactError(f"no trusted connection ({_cause(error)})") from error
         except exceptions.ReadTimeout as error:
-            raise _TryAgainError(f"no answer within {retry.read_timeout:g} s") from error
+            raise _TryAgainError(f"no answer within {retry.read_timeout:g} s", attempts=silent) from error
         except exceptions.ConnectTimeout as error:
-            raise _TryAgainError(f"no connection within {retry.connect_timeout:g} s", attempts=2) from error
-        except exceptions.ConnectionError as error:
-            unreachable = "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
-            raise _TryAgainError(_cause(error), attempts=2 if unreachable else 1 << 30) from error
-        except (exceptions.RequestException, HTTPError, ValueError) as error:
-            raise ArtifactError(f"not a usable URL or answer ({_cause(error)})") from error
+            raise _TryAgainError(
+                f"no connection within {retry.connect_timeout:g} s", attempts=silent
+            ) from error
+        except (exceptions.RequestException, HTTPError, ValueError, OSError) as error:
+            raise self.failure(error) from error
+        if self.watchdog.expired:
+            response.close()
+            raise self.unanswered()
         insecure = [hop.url for hop in (*response.history, response) if scheme(hop.url) != "https"]
         if insecure and scheme(self.url) == "https":
             response.close()
-            raise ArtifactError(f"redirected from https to {printable(insecure[0])}")
+            raise ArtifactError(f"redirected from https to {redacted(printable(insecure[0]))}")
         return response
+
+    def unanswered(self) -> _TryAgainError:
+        retry = self.wanted.retry
+        return _TryAgainError(
+            f"no whole answer within {retry.answer_timeout:g} s", attempts=retry.silent_attempts
+        )
+
+    def failure(self, error: Exception) -> Exception:
+        """Say what an error of requests, or one that came through it, means for this mirror."""
+        from requests import exceptions
+
+        if self.watchdog.expired:
+            return self.unanswered()
+        if isinstance(error, exceptions.SSLError):
+            return ArtifactError(f"no trusted connection ({_cause(error)}; {_CERTIFICATES_HINT})")
+        if isinstance(error, exceptions.ConnectionError):
+            unreachable = "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
+            limit = self.wanted.retry.silent_attempts if unreachable else 1 << 30
+            return _TryAgainError(_cause(error), attempts=limit)
+        if not isinstance(error, exceptions.RequestException) and isinstance(error, OSError):
+            # What requests says where the file of certificates is not there.
+            return ArtifactError(f"no trusted connection ({_cause(error)}; {_CERTIFICATES_HINT})")
+        return ArtifactError(f"not a usable URL or answer ({_cause(error)})")
 
     def refuse_status(self, response: Response) -> None:
         status = response.status_code
@@ -247,8 +264,12 @@ class _Transfer:
 
     def end_of_range(self, response: Response) -> None:
         """Judge a 416: the partial file is the whole one already, or none of it."""
-        total = response.headers.get("Content-Range", "").removeprefix("bytes */")
-        if self.have() and _number(total) == self.have():
+        have, known = part_size(self.part), read_record(self.part)
+        stated = _number(response.headers.get("Content-Range", "").removeprefix("bytes */"))
+        # Without a digest only the length that the first answer stated tells that nothing is missing.
+        begun = known.total if known is not None else None
+        whole = stated == have and (begun == have or (begun is None and self.wanted.same_bytes))
+        if have and whole:
             return
         discard_part(self.part)
         raise _TryAgainError("416: the server's file is not the one that was begun", at_once=True)
@@ -257,11 +278,10 @@ class _Transfer:
         """Return where a 206 goes on and how long the file is; start over where it is of another file."""
         span, _, length = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
         start, total = _number(span.partition("-")[0]), _number(length)
-        known = self.known() or {}
-        begun = known.get("total") if isinstance(known.get("total"), int) else None
-        etags = (known.get("etag"), response.headers.get("ETag"))
-        other_file = known.get("url") == self.url and None not in etags and etags[0] != etags[1]
-        if start != self.have() or other_file or (begun is not None and total not in {None, begun}):
+        known = read_record(self.part)
+        begun = known.total if known is not None else None
+        other_length = begun is not None and total not in {None, begun}
+        if start != part_size(self.part) or other_length or self.is_other_file(known, response):
             discard_part(self.part)
             raise _TryAgainError("the server's file is not the one that was begun", at_once=True)
         total = begun if total is None else total
@@ -270,6 +290,14 @@ class _Transfer:
             discard_part(self.part)
             raise _TryAgainError("the server does not say how long the file is", at_once=True)
         return start, total
+
+    def is_other_file(self, known: PartRecord | None, response: Response) -> bool:
+        """Whether a 206 is, or where no digest will tell may be, of another version than what is here."""
+        etag = response.headers.get("ETag")
+        if not self.wanted.same_bytes:
+            return known is None or known.strong_etag is None or known.strong_etag != etag
+        same_url = known is not None and known.url == redacted(self.url)
+        return same_url and known is not None and None not in {known.etag, etag} and known.etag != etag
 
     def receive(self, response: Response, start: int, total: int | None) -> None:
         blocks = self.blocks(response)
@@ -285,7 +313,7 @@ class _Transfer:
         if total is not None and self.wanted.size not in {None, total}:
             raise VerificationError(f"the server has {total} bytes instead of {self.wanted.size}")
         self.write(head, blocks, response, start, total if self.wanted.size is None else self.wanted.size)
-        have = self.have()
+        have = part_size(self.part)
         if total is None and self.wanted.size is not None:
             total = self.wanted.size
         if total is not None and have < total:
@@ -295,16 +323,46 @@ class _Transfer:
         """Yield the body as it arrives, `BLOCK` bytes at most; a failing connection is to be tried again."""
         from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-        raw = response.raw
+        raw, retry = response.raw, self.wanted.retry
         # urllib3 before 2.1 has no read1; its read gathers a whole block first.
         read = getattr(raw, "read1", raw.read)
+        wanted = arrived = retry.least_speed * retry.speed_window
         try:
-            while block := read(BLOCK):
+            while True:
+                if arrived >= wanted:
+                    arrived = 0
+                    self.watchdog.allow(retry.speed_window)
+                block = read(BLOCK)
+                if self.watchdog.expired:
+                    raise self.too_slow()
+                if not block:
+                    return
+                arrived += len(block)
                 yield block
+                self.refuse_overtime()
         except ReadTimeoutError as error:
-            raise _TryAgainError(f"no byte within {self.wanted.retry.read_timeout:g} s") from error
-        except (HTTPError, OSError) as error:
-            raise _TryAgainError(f"connection cut at {self.have()} bytes") from error
+            raise _TryAgainError(
+                f"no byte within {retry.read_timeout:g} s", attempts=retry.silent_attempts
+            ) from error
+        except (HTTPError, OSError, ValueError) as error:
+            if self.watchdog.expired:
+                raise self.too_slow() from error
+            raise _TryAgainError(f"connection cut at {part_size(self.part)} bytes") from error
+
+    def too_slow(self) -> _TryAgainError:
+        retry = self.wanted.retry
+        return _TryAgainError(
+            f"slower than {retry.least_speed:g} bytes a second, {part_size(self.part)} bytes are here",
+            attempts=retry.silent_attempts,
+        )
+
+    def refuse_overtime(self) -> None:
+        """Give up a mirror that has had its time."""
+        if time.monotonic() > self.deadline:
+            raise ArtifactError(
+                f"not whole after {self.wanted.retry.longest:g} s, {part_size(self.part)} bytes are here;"
+                " the next fetch goes on from there"
+            )
 
     def write(
         self, head: bytes, blocks: Iterator[bytes], response: Response, start: int, total: int | None
@@ -312,7 +370,8 @@ class _Transfer:
         """Append to the partial file from `start` on; what is written stays, whatever happens."""
         progress, limit = self.wanted.progress, MAX_UNSTATED_SIZE if total is None else total
         have = start
-        with self.opened(response, start, total) as file:
+        record = PartRecord.from_headers(self.url, total, response.headers)
+        with opened_part(self.part, start, record) as file:
             for block in chain([head], blocks):
                 if have + len(block) > limit:
                     discard_part(self.part)
@@ -321,25 +380,6 @@ class _Transfer:
                 if progress is not None:
                     progress(have, total)
 
-    @contextmanager
-    def opened(self, response: Response, start: int, total: int | None) -> Iterator[FileIO]:
-        """Open the partial file at `start`; a record of where its bytes come from lies beside it first."""
-        record = _record_path(self.part)
-        if start == 0:
-            discard(record)
-        with keeping(self.part):
-            # Unbuffered: what a killed process has received is in the file.
-            file = FileIO(self.part, "r+b" if start else "wb")
-        with file:
-            if start == 0:
-                headers = response.headers
-                validators = {"etag": headers.get("ETag"), "last_modified": headers.get("Last-Modified")}
-                write_json(record, {"url": self.url, "total": total, **validators})
-            with keeping(self.part):
-                file.seek(start)
-                file.truncate()
-            yield file
-
 
 def _number(text: str | None) -> int | None:
     text = (text or "").strip()
@@ -347,12 +387,12 @@ def _number(text: str | None) -> int | None:
 
 
 def _cause(error: BaseException) -> str:
-    """Return the innermost reason of a nested network error, in a line."""
+    """Return the innermost reason of a nested network error, in a line without secrets."""
     while error.args and isinstance(error.args[0], BaseException):
         error = error.args[0]
     reason = getattr(error, "reason", None)
     if isinstance(reason, BaseException):
         return _cause(reason)
     if len(error.args) > 1 and isinstance(error.args[1], BaseException):
-        return f"{printable(str(error.args[0]))} {_cause(error.args[1])}"
-    return printable(" ".join(str(error).split())[:200]) or type(error).__name__
+        return f"{redacted(printable(str(error.args[0])))} {_cause(error.args[1])}"
+    return redacted(printable(" ".join(str(error).split()))[:200]) or type(error).__name__

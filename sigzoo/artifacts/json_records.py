@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sigzoo.artifacts.home import keeping, make_folder
+from sigzoo.artifacts.home import append, make_folder, new_file, storage_errors
 from sigzoo.artifacts.lock import locked
 from sigzoo.errors import ArtifactError
 
@@ -30,18 +30,16 @@ def write_atomically(path: Path, text: str) -> None:
         If it cannot be written.
     """
     make_folder(path.parent)
-    with keeping(path):
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_BESIDE, dir=path.parent)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_BESIDE}")
+    with storage_errors(path):
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
+            with new_file(beside) as file:
+                append(file, path, text.encode())
                 os.fsync(file.fileno())
-            Path(beside).chmod(0o644)
-            Path(beside).replace(path)
+            beside.replace(path)
         except BaseException:
             with suppress(OSError):
-                Path(beside).unlink()
+                beside.unlink()
             raise
 
 
@@ -101,7 +99,7 @@ def read_record(path: Path) -> dict[str, Any]:
     ArtifactError
         If the file is there but damaged.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
     found = read_json(path)
     if found is None:

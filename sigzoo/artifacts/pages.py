@@ -1,11 +1,11 @@
-"""Recognises what servers send instead of a file: HTML pages, Git LFS pointers; quotes them safely."""
+"""Recognises what servers send instead of a file: HTML pages, Git LFS pointers."""
 
 from __future__ import annotations
 
 import re
 from html import unescape
 
-__all__ = ["HEAD", "printable", "wrong_content"]
+__all__ = ["HEAD", "wrong_content"]
 
 HEAD = 1 << 14
 """Bytes of the beginning that are looked at."""
@@ -25,11 +25,6 @@ _DRIVE_PAGES = (
     ),
     (("accounts.google.com", "you need access"), "Google's sign-in page: the file is not public"),
 )
-
-
-def printable(text: str) -> str:
-    """Escape what a terminal would obey instead of showing: control characters and the like."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def wrong_content(head: bytes, content_type: str, filename: str) -> str | None:

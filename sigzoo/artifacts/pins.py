@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sigzoo.artifacts.home import cache_home
 from sigzoo.artifacts.json_records import read_record, update_json
-from sigzoo.errors import VerificationError
+from sigzoo.common.safe_text import printable, redacted
+from sigzoo.errors import ArtifactError, VerificationError
 
 __all__ = ["check", "forget", "pins_path", "record", "recorded"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _log = logging.getLogger("sigzoo.artifacts")
 
@@ -29,9 +33,17 @@ def recorded(name: str) -> str | None:
     ArtifactError
         If the record is damaged.
     """
-    entry = read_record(pins_path()).get(name)
+    record = read_record(pins_path())
+    if name not in record:
+        return None
+    entry = record[name]
     digest = entry.get("sha256") if isinstance(entry, dict) else None
-    return digest if isinstance(digest, str) else None
+    if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+        raise ArtifactError(
+            f"the entry {name!r} of {pins_path()} is damaged: it holds no SHA-256, so that any content would"
+            f" pass. {_how_to_forget(name)} records the file anew, at its next fetch."
+        )
+    return digest
 
 
 def check(name: str, sha256: str) -> None:
@@ -45,8 +57,9 @@ def check(name: str, sha256: str) -> None:
     first = recorded(name)
     if first is not None and first != sha256:
         raise VerificationError(
-            f"sha256 is {sha256} instead of {first}, which was recorded at the first fetch; if you know that "
-            f"the publisher changed the file, take the entry {name!r} out of {pins_path()}"
+            f"sha256 is {sha256} instead of {first}, which was recorded at the first fetch as that of"
+            f" {name!r} in {pins_path()}; if you know that the publisher changed the file, or that the first"
+            f" one was wrong, {_how_to_forget(name)} forgets it"
         )
 
 
@@ -64,17 +77,19 @@ def record(name: str, sha256: str, size: int, source: str) -> None:
 
         def change(pins: dict[str, Any]) -> dict[str, Any]:
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            first = {"sha256": sha256, "size": size, "first_seen": now, "source": source}
+            first = {"sha256": sha256, "size": size, "first_seen": now, "source": redacted(source)}
             return {name: first} | pins
 
         update_json(pins_path(), change)
         _log.warning(
             "sigzoo: nobody published a digest of %s; the file from %s has sha256 %s, which is recorded "
-            "in %s and must stay the same from now on.",
+            "in %s and must stay the same from now on. Should it prove to be the wrong file, "
+            "`sigzoo cache clear %s --forget` forgets it.",
             name,
-            source,
+            printable(redacted(source)),
             sha256,
             pins_path(),
+            name,
         )
     check(name, sha256)
 
@@ -87,7 +102,11 @@ def forget(name: str) -> bool:
     StorageError
         If the record cannot be written.
     """
-    if recorded(name) is None:
+    if name not in read_record(pins_path()):
         return False
     update_json(pins_path(), lambda pins: {key: value for key, value in pins.items() if key != name})
     return True
+
+
+def _how_to_forget(name: str) -> str:
+    return f"`sigzoo cache clear {name} --forget`"

@@ -1,4 +1,4 @@
-"""The kinds of URL an artifact may have, and how the bytes behind each are brought."""
+"""The kinds of URL an artifact may have, and how the bytes behind each arrive."""
 
 from __future__ import annotations
 
@@ -16,11 +16,22 @@ from urllib.parse import unquote, urlsplit
 from zipimport import zipimporter
 
 from sigzoo.artifacts.home import write_blocks
-from sigzoo.artifacts.http import BLOCK, MAX_UNSTATED_SIZE, ResumingDownloader, discard_part
+from sigzoo.artifacts.http import BLOCK, MAX_UNSTATED_SIZE, ResumingDownloader
+from sigzoo.artifacts.part_files import discard_part
 from sigzoo.artifacts.spec import KINDS, scheme
+from sigzoo.common.safe_text import redacted
 from sigzoo.errors import ArtifactError, VerificationError
 
-__all__ = ["DRIVE_URL", "NotInstalledError", "bring", "browsable", "is_network", "package_file", "scheme"]
+__all__ = [
+    "DRIVE_URL",
+    "NotInstalledError",
+    "browsable",
+    "installation_hint",
+    "is_network",
+    "package_file",
+    "scheme",
+    "transfer",
+]
 
 DRIVE_URL = "https://drive.usercontent.google.com/download?id={id}&export=download&confirm=t"
 """Where Google Drive gives a file without its warning page."""
@@ -38,7 +49,7 @@ def is_network(url: str) -> bool:
     return scheme(url) not in {"file", "package"}
 
 
-def bring(url: str, part: Path, filename: str, downloader: ResumingDownloader) -> None:
+def transfer(url: str, part: Path, filename: str, downloader: ResumingDownloader) -> None:
     """Gather the bytes of a URL in a partial file.
 
     Raises
@@ -81,12 +92,25 @@ def package_file(url: str) -> Path | None:
     return resource if isinstance(resource, Path) else None
 
 
+def installation_hint(url: str) -> str:
+    """Say what to install for the file behind a ``package:`` URL."""
+    from importlib import metadata
+
+    module = url.partition(":")[2].partition("/")[0].partition(".")[0]
+    owners = sorted(set(metadata.packages_distributions().get(module, [])))
+    if owners:
+        held = " and ".join(f"{owner} {metadata.version(owner)}" for owner in owners)
+        return f"{held} is installed: run `pip install --upgrade {' '.join(owners)} sigzoo`, so that both fit"
+    likely = module.replace("_", "-")
+    return f"Install the distribution that brings the module {module}: `pip install {likely}`, by its name"
+
+
 def browsable(url: str) -> str:
-    """Return the URL as a browser takes it."""
+    """Return the URL as a browser takes it, without secrets."""
     try:
-        return _drive_url(url) if scheme(url) == "gdrive" else url
+        return _drive_url(url) if scheme(url) == "gdrive" else redacted(url)
     except ArtifactError:
-        return url
+        return redacted(url)
 
 
 def _drive_url(url: str) -> str:
@@ -148,11 +172,15 @@ def _root(spec: ModuleSpec, location: Path) -> Traversable:
 
 
 def _copy(source: Traversable, part: Path, size: int | None) -> None:
-    if isinstance(source, Path):
-        _refuse_unfit(source, size)
+    # What others may not read must not become readable by being copied.
+    mode = 0o666 & _fit_mode(source, size) if isinstance(source, Path) else 0o666
     discard_part(part)
     try:
-        write_blocks(part, _blocks(source, MAX_UNSTATED_SIZE if size is None else size))
+        write_blocks(
+            part,
+            _blocks(source, MAX_UNSTATED_SIZE if size is None else size),
+            mode=mode | stat.S_IRUSR | stat.S_IWUSR,
+        )
     except BaseException:
         # Nothing goes on from a copy that was cut.
         with suppress(ArtifactError):
@@ -160,8 +188,8 @@ def _copy(source: Traversable, part: Path, size: int | None) -> None:
         raise
 
 
-def _refuse_unfit(source: Path, size: int | None) -> None:
-    """Refuse devices and pipes, which may never end, and files of another size."""
+def _fit_mode(source: Path, size: int | None) -> int:
+    """Return a file's permissions; refuse another size, and devices and pipes, which may never end."""
     try:
         found = source.stat()
     except (OSError, ValueError) as error:
@@ -170,6 +198,7 @@ def _refuse_unfit(source: Path, size: int | None) -> None:
         raise ArtifactError(f"cannot read {source} (not a regular file)")
     if size is not None and found.st_size != size:
         raise VerificationError(f"the file has {found.st_size} bytes instead of {size}")
+    return stat.S_IMODE(found.st_mode)
 
 
 def _blocks(source: Traversable, limit: int) -> Iterator[bytes]:

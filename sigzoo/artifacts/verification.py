@@ -8,12 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sigzoo.artifacts import pins
-from sigzoo.artifacts.home import StorageError
+from sigzoo.artifacts.home import StorageError, cache_home
 from sigzoo.artifacts.json_records import read_json, write_json
+from sigzoo.artifacts.ownership import others_may_change
 from sigzoo.artifacts.spec import ArtifactSpec
+from sigzoo.common.safe_text import redacted
 from sigzoo.errors import VerificationError
 
-__all__ = ["Digests", "check", "digests_of", "has_stamp", "stamp", "stamp_path", "verify"]
+__all__ = [
+    "Digests",
+    "check",
+    "digests_of",
+    "file_state",
+    "has_stamp",
+    "stamp",
+    "stamp_path",
+    "unchanged",
+    "verify",
+]
 
 BLOCK = 1 << 20
 
@@ -111,28 +123,46 @@ def stamp(stamp_at: Path, path: Path, found: Digests, source: str | None = None)
     A stamp is a convenience: where the cache cannot be written there is none, and the next
     use hashes again.
     """
-    record = {
-        "path": str(path),
-        "sha256": found.sha256,
-        "git_blob": found.git_blob,
-        "size": found.size,
-        "mtime_ns": found.mtime_ns,
-    }
+    record: dict[str, object] = {"path": str(path), "sha256": found.sha256, "git_blob": found.git_blob}
     if source is not None:
-        record["source"] = source
+        record["source"] = redacted(source)
     try:
-        write_json(stamp_at, record)
-    except StorageError:
+        here = file_state(path)
+        if (here["size"], here["mtime_ns"]) == (found.size, found.mtime_ns):
+            write_json(stamp_at, record | here)
+    except (OSError, StorageError):
         return
 
 
-def has_stamp(stamp_at: Path, path: Path, spec: ArtifactSpec) -> bool:
-    """Whether a file was verified before and is unchanged since, by its size and time.
+def file_state(path: Path) -> dict[str, int]:
+    """Return what changes with a file's content: size, times and its number in the file system.
 
-    The stamp must hold the digest that is asked for now: a registry may have changed.
+    The time of the last change of status cannot be set by a program, as the other one can.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    """
+    found = path.stat()
+    return {
+        "size": found.st_size,
+        "mtime_ns": found.st_mtime_ns,
+        "ctime_ns": found.st_ctime_ns,
+        "inode": found.st_ino,
+    }
+
+
+def has_stamp(stamp_at: Path, path: Path, spec: ArtifactSpec) -> bool:
+    """Whether a file was verified before and is unchanged since, by its size and times.
+
+    The stamp must hold the digest that is asked for now: a registry may have changed. Where others
+    may write, a stamp may be theirs, and proves nothing.
     """
     record = read_json(stamp_at)
     if record is None or not unchanged(path, record):
+        return False
+    if others_may_change(stamp_at, cache_home()) or others_may_change(path, cache_home()):
         return False
     if spec.size is not None and record.get("size") != spec.size:
         return False
@@ -143,9 +173,8 @@ def has_stamp(stamp_at: Path, path: Path, spec: ArtifactSpec) -> bool:
 
 
 def unchanged(path: Path, record: dict[str, object]) -> bool:
-    """Whether a file has the size and the time that a stamp recorded."""
+    """Whether a file has the size, the times and the place that a stamp recorded."""
     try:
-        found = path.stat()
+        return all(record.get(key) == value for key, value in file_state(path).items())
     except OSError:
         return False
-    return (record.get("size"), record.get("mtime_ns")) == (found.st_size, found.st_mtime_ns)

@@ -47,7 +47,7 @@ def open_zip(file: BinaryIO, where: str, error: type[SigzooError] = WeightsError
         (absolute, ``..``, backslashes), duplicates, links, encryption, unusual compression.
     """
     try:
-        size = _directory_size(file)
+        size = directory_size(file)
         if size > MAX_DIRECTORY_BYTES:
             raise error(f"{where}: its zip directory takes {size} bytes; refused.")
         archive = ZipFile(file)
@@ -157,7 +157,7 @@ def _fault(info: ZipInfo, seen: set[str]) -> str:
     return ""
 
 
-def _directory_size(file: BinaryIO) -> int:
+def directory_size(file: BinaryIO) -> int:
     """Size of the central directory that `ZipFile` will read whole; 0 where it will find none."""
     size = file.seek(0, 2)
     start = max(0, size - _END.size - 0xFFFF)

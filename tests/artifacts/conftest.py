@@ -281,7 +281,8 @@ def pinned() -> Callable[..., ArtifactSpec]:
 
 _SPAWNER = """
 import json, os, resource, sys
-import filelock, requests
+import filelock, pooch, requests
+import sigzoo.artifacts.arrival, sigzoo.artifacts.connections
 from sigzoo.artifacts import ArtifactSpec, Retry, fetch
 
 for line in sys.stdin:

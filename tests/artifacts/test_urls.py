@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sigzoo.artifacts import fetch, locate, sources
+from sigzoo.artifacts import fetch, locate, urls
 from sigzoo.errors import ArtifactError, OfflineError, UsageError, VerificationError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -46,10 +46,10 @@ def test_https_is_verified_and_never_left(secure_site, site, content, pinned, mo
 
 def test_a_drive_id_is_asked_for_with_confirmation(site, content, pinned, monkeypatch):
     data = content()
-    assert sources.DRIVE_URL.startswith("https://drive.usercontent.google.com/download?id={id}&")
-    assert "confirm=t" in sources.DRIVE_URL
+    assert urls.DRIVE_URL.startswith("https://drive.usercontent.google.com/download?id={id}&")
+    assert "confirm=t" in urls.DRIVE_URL
     url = site.publish(data, "download?id=1l8NFdxSvQSLb2QTv71E6bKcTgvShKPpx&confirm=t")
-    monkeypatch.setattr(sources, "DRIVE_URL", f"{site.address}/download?id={{id}}&confirm=t")
+    monkeypatch.setattr(urls, "DRIVE_URL", f"{site.address}/download?id={{id}}&confirm=t")
     path = fetch(pinned(data, "gdrive:1l8NFdxSvQSLb2QTv71E6bKcTgvShKPpx"))
     assert path.read_bytes() == data
     assert path.name == "weights"
@@ -103,7 +103,7 @@ def test_a_file_url_of_another_size_is_refused_before_it_is_copied(content, pinn
 
 
 def test_a_copy_ends_at_the_limit_and_leaves_nothing(content, pinned, tmp_path, home, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_UNSTATED_SIZE", 200_000)
+    monkeypatch.setattr(urls, "MAX_UNSTATED_SIZE", 200_000)
     (tmp_path / "w").write_bytes(content())
     with pytest.raises(VerificationError, match="more than 200000 bytes"):
         fetch(pinned(content(), (tmp_path / "w").as_uri(), size=None))

@@ -20,7 +20,7 @@ from sigzoo.artifacts.built import (
     verified_weights,
     write_provenance,
 )
-from sigzoo.artifacts.home import keeping, make_folder
+from sigzoo.artifacts.home import make_folder, storage_errors
 from sigzoo.artifacts.json_records import read_json, write_json
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.verification import digests_of
@@ -130,7 +130,7 @@ def build(
         resume = _prepare(name, settings, force)
         result = _distilled(name, settings, resume, progress, on_epoch)
         stored = _store(name, settings, own, result)
-        with keeping(run_folder(name)):
+        with storage_errors(run_folder(name)):
             remove_folder(run_folder(name))
     return stored
 
@@ -228,7 +228,7 @@ def _prepare(name: str, settings: DistillationSettings, force: bool) -> bool:
         )
     if begun is not None and (folder / SETTINGS).exists():
         return True
-    with keeping(folder):
+    with storage_errors(folder):
         if os.path.lexists(folder):
             remove_folder(folder)
     make_folder(folder)

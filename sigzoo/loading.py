@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from sigzoo import plugins, recipes, zoo
 from sigzoo.artifacts import extract_member, fetch_with_bar
 from sigzoo.errors import RegistryError, UnknownNameError, UsageError, WeightsError
-from sigzoo.imaging import ImageSource
+from sigzoo.imaging import ImageSource, read_and_apply
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
-from sigzoo.model import SignatureModel, use_image
+from sigzoo.model import SignatureModel
 from sigzoo.registry import Card
 from sigzoo.registry.cards import with_tuples
 from sigzoo.weights import WeightFile, detect_format, load_into, read_weights
@@ -164,7 +164,7 @@ def preprocess_stages(name: str, images: Iterable[ImageSource]) -> list[dict[str
     zoo.require_components(name, card)
     with _naming(name):
         preprocessor = build_preprocessor(card)
-    return [use_image(image, index, preprocessor.stages) for index, image in enumerate(images)]
+    return [read_and_apply(image, index, preprocessor.stages) for index, image in enumerate(images)]
 
 
 def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None = None) -> WeightFile:

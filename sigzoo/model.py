@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import nn
 
 from sigzoo.common.parallel import ordered_map
 from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.data.feature_files import check_shape
 from sigzoo.errors import ImageError, SigzooError, SigzooWarning, UsageError
-from sigzoo.imaging import ImageSource, read_image
-from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, collected_warnings
+from sigzoo.imaging import ImageSource, ReadOptions, as_sources, read_and_apply, source_name
+from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
 from sigzoo.registry import Card
 from sigzoo.runtimes import open_runtime
 
 OnError = Literal["raise", "skip"]
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class SignatureModel:
         ImageError
             If the image cannot be read or holds no ink; names the file.
         """
-        return use_image(image, 0, self.preprocessor)
+        return read_and_apply(image, 0, self.preprocessor)
 
     def stages(self, image: ImageSource) -> dict[str, GreyImage]:
         """The named steps of the preprocessing in order, each uint8; the last is the result.
@@ -94,7 +93,7 @@ class SignatureModel:
         ImageError
             If the image cannot be read or holds no ink; names the file.
         """
-        return use_image(image, 0, self.preprocessor.stages)
+        return read_and_apply(image, 0, self.preprocessor.stages)
 
     def embed(
         self,
@@ -104,13 +103,16 @@ class SignatureModel:
         batch_size: int = 32,
         progress: ProgressLike = False,
         on_error: OnError = "raise",
+        check_images: bool = True,
+        grey_range: tuple[float, float] | None = None,
     ) -> NDArray[np.float32]:
         """Features of one image or many.
 
         Parameters
         ----------
         images
-            A path, PIL image or array uint8 ``(H, W)``, or an iterable of those.
+            An image, or an iterable of images: paths, bytes, open files, PIL images, arrays or tensors
+            (`sigzoo.imaging.read_image` says which).
         layer
             One of ``model.backbone.layers``; the card's layer by default.
         batch_size
@@ -120,6 +122,10 @@ class SignatureModel:
         on_error
             What to do with an image that cannot be used: ``"raise"``, or ``"skip"``, which leaves
             its row out and lists the skipped in one `SigzooWarning`. `embed_stream` tells them apart.
+        check_images
+            Whether to warn (`SigzooWarning`) of what does not look like one signature on paper.
+        grey_range
+            The values of black and white of images deeper than 8 bits whose file does not say.
 
         Returns
         -------
@@ -137,11 +143,18 @@ class SignatureModel:
             If `batch_size` is below 1, no image is left, or an inner layer's features differ in
             shape because the images do.
         """
-        sources = _sources(images)
+        sources = list(as_sources(images))
         rows: list[NDArray[np.float32]] = []
         skipped: list[str] = []
         with bar(progress, len(sources), "embedding") as step:
-            for item in self.embed_stream(sources, layer=layer, batch_size=batch_size, on_error=on_error):
+            for item in self.embed_stream(
+                sources,
+                layer=layer,
+                batch_size=batch_size,
+                on_error=on_error,
+                check_images=check_images,
+                grey_range=grey_range,
+            ):
                 step(1)
                 if item.features is None:
                     skipped.append(str(item.error))
@@ -159,17 +172,19 @@ class SignatureModel:
 
     def embed_stream(
         self,
-        images: Iterable[ImageSource],
+        images: ImageSource | Iterable[ImageSource],
         *,
         layer: str | None = None,
         batch_size: int = 32,
         on_error: OnError = "raise",
+        check_images: bool = True,
+        grey_range: tuple[float, float] | None = None,
     ) -> Iterator[Embedded]:
         """Features of any number of images, in their order, in constant memory.
 
         Parameters
         ----------
-        images, layer, batch_size, on_error
+        images, layer, batch_size, on_error, check_images, grey_range
             As for `embed`; `images` is read as it is needed. With ``on_error="skip"`` an image that
             cannot be used comes out with its error in place of features.
 
@@ -182,30 +197,39 @@ class SignatureModel:
         if not isinstance(layer, str):
             raise UsageError(f"A layer is named by a text, got {layer!r}.")
         self.backbone.check_layers([layer])
-        if batch_size < 1:
-            raise UsageError(f"A batch holds at least 1 image, got batch_size={batch_size}.")
+        if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
+            raise UsageError(
+                f"A batch is a whole number of images, at least 1; got batch_size={batch_size!r}."
+            )
         if on_error not in ("raise", "skip"):
             raise UsageError(f"on_error is 'raise' or 'skip', got {on_error!r}.")
-        return self._stream(images, layer, batch_size, on_error)
+        options = ReadOptions(grey_range, check_images)
+        return self._stream(as_sources(images), layer, int(batch_size), on_error, options)
 
     def _stream(
-        self, images: Iterable[ImageSource], layer: str, batch_size: int, on_error: OnError
+        self,
+        images: Iterable[ImageSource],
+        layer: str,
+        batch_size: int,
+        on_error: OnError,
+        options: ReadOptions,
     ) -> Iterator[Embedded]:
         # Sizes differ only without a fixed one; then a wider window finds equal ones to batch.
         window = batch_size if self.preprocessor.output_size else 4 * batch_size
-        prepared = ordered_map(self._prepare, enumerate(images), ahead=window)
-        while items := list(islice(prepared, window)):
-            if on_error == "raise":
-                for item in items:
-                    if item.error is not None:
-                        raise item.error
-            yield from self._run(items, layer, batch_size)
+        prepare = partial(self._prepare, options)
+        with closing(ordered_map(prepare, enumerate(images), ahead=window)) as prepared:
+            while items := list(islice(prepared, window)):
+                if on_error == "raise":
+                    for item in items:
+                        if item.error is not None:
+                            raise item.error
+                yield from self._run(items, layer, batch_size)
 
-    def _prepare(self, numbered: tuple[int, ImageSource]) -> _Prepared:
+    def _prepare(self, options: ReadOptions, numbered: tuple[int, ImageSource]) -> _Prepared:
         index, source = numbered
-        name = _source_name(source, index)
+        name = source_name(source, index)
         try:
-            return _Prepared(index, name, use_image(source, index, self._network_image))
+            return _Prepared(index, name, read_and_apply(source, index, self._network_image, options))
         except SigzooError as error:
             return _Prepared(index, name, None, error)
 
@@ -270,35 +294,3 @@ class _Prepared:
     source: str
     image: GreyImage | None
     error: SigzooError | None = None
-
-
-def _source_name(source: ImageSource, index: int) -> str:
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else f"image {index}"
-
-
-def use_image(source: ImageSource, index: int, use: Callable[[GreyImage], _T]) -> _T:
-    """Read an image and use it; a warning says which image it was.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be read or used; says which image it was.
-    """
-    name = _source_name(source, index)
-    try:
-        with collected_warnings() as told:
-            result = use(read_image(source))
-    except ImageError as error:
-        message = str(error)
-        raise error if message.startswith(f"{name}: ") else ImageError(f"{name}: {message}") from error
-    for message in told:
-        warnings.warn(f"{name}: {message}", SigzooWarning, stacklevel=3)
-    return result
-
-
-def _sources(images: ImageSource | Iterable[ImageSource]) -> list[ImageSource]:
-    if isinstance(images, str | os.PathLike | Image.Image | np.ndarray):
-        return [images]
-    if not isinstance(images, Iterable):
-        raise UsageError(f"Images are paths, PIL images or arrays, one or many; got {type(images).__name__}.")
-    return list(images)

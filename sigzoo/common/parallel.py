@@ -7,11 +7,12 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.reduction import ForkingPickler
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -26,14 +27,60 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def ordered_map(work: Callable[[_In], _Out], items: Iterable[_In], *, ahead: int) -> Iterator[_Out]:
+def ordered_map(
+    work: Callable[[_In], _Out], items: Iterable[_In], *, ahead: int
+) -> Generator[_Out, None, None]:
     """Apply `work` to each item in threads and give the results back in order.
 
     At most `ahead` results wait at any time, so that memory stays constant however many items there
     are. Image decoding and numpy release the interpreter lock, which is what makes threads pay.
+
+    Closing the iterator, or an interrupt, ends it at once: what has not begun is dropped, and a thread
+    that is still busy (a decoder cannot be stopped) ends after its item, waited for by nobody, and never
+    keeps the process alive.
     """
-    with ThreadPoolExecutor(max_workers=workers()) as pool:
-        yield from _in_order(lambda item: pool.submit(work, item), items, ahead)
+    threads = _Threads(work, workers())
+    try:
+        yield from _in_order(threads.submit, items, ahead)
+    finally:
+        threads.stop()
+
+
+class _Threads:
+    """Daemon threads that take work from a queue.
+
+    Not a `ThreadPoolExecutor`: that waits for its threads at its end and at the interpreter's, and cannot
+    be ended from one of its own threads, which is where the garbage collector may close a generator.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], most: int) -> None:
+        self._work, self._most, self._started = work, most, 0
+        self._queue: SimpleQueue[tuple[Future[Any], Any] | None] = SimpleQueue()
+
+    def submit(self, item: Any) -> Future[Any]:
+        """Have an item worked on; a thread is started while there are fewer than wanted."""
+        future: Future[Any] = Future()
+        self._queue.put((future, item))
+        if self._started < self._most:
+            self._started += 1
+            Thread(target=_take, args=(self._queue, self._work), name="sigzoo-image", daemon=True).start()
+        return future
+
+    def stop(self) -> None:
+        """Let every thread end after what it is at; waits for none."""
+        for _ in range(self._started):
+            self._queue.put(None)
+
+
+def _take(queue: SimpleQueue[tuple[Future[Any], Any] | None], work: Callable[[Any], Any]) -> None:
+    while (job := queue.get()) is not None:
+        future, item = job
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(work(item))
+            except BaseException as error:
+                future.set_exception(error)
+        del job, future, item  # a waiting thread keeps no image alive
 
 
 def process_map(

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from sigzoo.common.parallel import ordered_map
 from sigzoo.data import SignatureData
 from sigzoo.errors import DataError, ImageError
-from sigzoo.imaging import find_images
+from sigzoo.imaging import find_images, read_and_apply
 from sigzoo.interfaces import GreyImage
 from sigzoo.learning.data.in_memory import Item, TrainingData, collect
 from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic, synthetic_items
-from sigzoo.model import use_image
 
 __all__ = ["read_training_data"]
 
@@ -90,7 +89,7 @@ def _folder_items(folder: Path, preparation: Preparation) -> Iterator[Item]:
     named = _named(folder)
 
     def read(one: _Named) -> GreyImage:
-        return use_image(one[0], 0, preparation)
+        return read_and_apply(one[0], 0, preparation)
 
     for image, (_, writer, forged) in zip(ordered_map(read, named, ahead=_AHEAD), named, strict=True):
         yield Item(image, writer, forged)

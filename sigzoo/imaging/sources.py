@@ -1,0 +1,126 @@
+"""What may be given as images, what each is called, and reading one with its name in every message."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import IO, Any, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sigzoo.common.terminal import safe_text
+from sigzoo.errors import ImageError, SigzooWarning, UsageError
+
+__all__ = ["ImageSource", "ReadOptions", "as_sources", "read_and_apply", "source_name"]
+
+_T = TypeVar("_T")
+
+ImageSource: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any]
+"""One image: a path (``file.tif#2`` names a page), the content of an image file as bytes or an open
+binary file, a PIL image, or an array or torch tensor (see `read_image`)."""
+
+_ONE_IMAGE = (str, os.PathLike, bytes, bytearray, memoryview, io.IOBase, Image.Image)
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How images are read.
+
+    Attributes
+    ----------
+    grey_range
+        The values of black and white where an image has more than 8 bits and its file does not say,
+        or says it wrongly; `None` to go by the file.
+    check
+        Whether to warn of what does not look like one signature on paper.
+    """
+
+    grey_range: tuple[float, float] | None = None
+    check: bool = False
+
+
+def is_tensor(thing: object) -> bool:
+    """Whether something is a torch tensor; never imports torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(thing, torch.Tensor)
+
+
+def is_image(thing: object) -> bool:
+    """Whether something is one image, rather than several."""
+    if isinstance(thing, np.ndarray):
+        return thing.dtype.kind not in "OUS" or thing.ndim == 0
+    return isinstance(thing, _ONE_IMAGE) or is_tensor(thing) or hasattr(thing, "read")
+
+
+def as_sources(images: ImageSource | Iterable[ImageSource]) -> Iterable[ImageSource]:
+    """Make one image or many an iterable of images; what is iterated over is left as it is.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    if is_image(images):
+        return [images]  # type: ignore[list-item]
+    if isinstance(images, np.ndarray):
+        return list(images.flat)
+    if isinstance(images, dict | bytes) or not isinstance(images, Iterable):
+        raise UsageError(
+            "Images are paths, bytes, open files, PIL images, arrays or tensors, one or many;"
+            f" got {type(images).__name__}."
+        )
+    return images
+
+
+def source_name(source: object, index: int) -> str:
+    """What an image is called in messages: its path, or ``image 3`` for what has none."""
+    if isinstance(source, str | os.PathLike):
+        return os.fsdecode(source)
+    return f"image {index}"
+
+
+def read_and_apply(
+    source: ImageSource,
+    index: int,
+    apply: Callable[[NDArray[np.uint8]], _T],
+    options: ReadOptions | None = None,
+) -> _T:
+    """Read an image and do something with it; warnings and errors say which image it was.
+
+    Parameters
+    ----------
+    source
+        The image.
+    index
+        Its place among several, which names it where it has no path.
+    apply
+        What to do with it: given the grey image, uint8 ``(H, W)``.
+    options
+        How to read it.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read or used; says which image it was.
+    """
+    from sigzoo.imaging.image_files import read_image
+    from sigzoo.interfaces import collected_warnings
+
+    options = options or ReadOptions()
+    name = safe_text(source_name(source, index)) or "''"
+    try:
+        with collected_warnings() as messages:
+            image = read_image(source, grey_range=options.grey_range)
+            result = apply(image)
+    except ImageError as error:
+        message = str(error).removeprefix("the image: ")
+        raise error if message.startswith(f"{name}: ") else ImageError(f"{name}: {message}") from error
+    for message in messages:
+        warnings.warn(f"{name}: {message}", SigzooWarning, stacklevel=3)
+    return result

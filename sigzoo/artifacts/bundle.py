@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import secrets
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn, Self
@@ -30,6 +29,7 @@ from sigzoo.artifacts.inspection import inspect
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.spec import ArtifactSpec, is_safe_filename
 from sigzoo.artifacts.verification import Digests, check, digests_of, verify
+from sigzoo.common.atomic import whole_file
 from sigzoo.common.safe_text import printable, shortened
 from sigzoo.errors import ArtifactError, VerificationError
 
@@ -133,20 +133,17 @@ def export_cache(specs: list[ArtifactSpec], out: Path) -> list[Path]:
             f"not in the cache: {', '.join(missing) or 'no name was given'}. Run `sigzoo fetch NAME` first."
         )
     found = [_entry(spec, path) for spec, path in located if path is not None]
-    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
-    try:
-        with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as archive:
-            _write(archive, found)
-        part.replace(out)
-    except OSError as error:
-        why = error.strerror or error
-        raise StorageError(
-            f"cannot write {out} ({why}). Choose another place for it, or make room."
-        ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
+    with (
+        whole_file(out, failure=_unwritable) as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        _write(archive, found)
     return [path for _, path in found]
+
+
+def _unwritable(out: Path, error: OSError) -> StorageError:
+    why = error.strerror or error
+    return StorageError(f"cannot write {out} ({why}). Choose another place for it, or make room.")
 
 
 def _entry(spec: ArtifactSpec, path: Path) -> tuple[_File, Path]:

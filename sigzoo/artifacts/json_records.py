@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sigzoo.artifacts.home import append, make_folder, new_file, storage_errors
+from sigzoo.artifacts.home import make_folder, storage_error
 from sigzoo.artifacts.lock import locked
+from sigzoo.common import atomic
 from sigzoo.errors import ArtifactError
 
 __all__ = ["read_json", "read_record", "sweep", "update_json", "write_json"]
 
-_BESIDE = ".new"
 _LARGEST = 16 << 20
 """Bytes; the provenance of a run of a thousand epochs takes a fiftieth."""
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small text file so that a reader sees the old one or the new one, never half.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written.
-    """
-    make_folder(path.parent)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_BESIDE}")
-    with storage_errors(path):
-        try:
-            with new_file(beside) as file:
-                append(file, path, text.encode())
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -62,7 +38,8 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     StorageError
         If it cannot be written.
     """
-    write_atomically(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    make_folder(path.parent)
+    atomic.write_json(path, value, sort_keys=True, failure=storage_error)
 
 
 def update_json(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -86,9 +63,7 @@ def sweep(folder: Path, name: str = "") -> None:
     A stamp is written without a lock: one that is being written just now is lost, which only
     costs a hash.
     """
-    for stray in folder.glob(f".{name}*{_BESIDE}"):
-        with suppress(OSError):
-            stray.unlink()
+    atomic.remove_leftovers(folder, name)
 
 
 def read_record(path: Path) -> dict[str, Any]:

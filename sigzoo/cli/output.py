@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from sigzoo.common import atomic
 from sigzoo.errors import SigzooError, UsageError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -110,19 +110,5 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     if not target.parent.is_dir():
         raise UsageError(f"{target}: the folder {target.parent} does not exist.")
-    try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent
-        )
-        os.close(handle)
-        beside = Path(name)
-        try:
-            yield beside
-            umask = os.umask(0)
-            os.umask(umask)
-            beside.chmod(0o666 & ~umask)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise SigzooError(f"{target}: cannot be written: {error.strerror or error}.") from error
+    with atomic.whole_file(target, suffix=target.suffix) as file:
+        yield Path(file.name)

@@ -7,16 +7,15 @@ import json
 import keyword
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
 from typing import Literal
 
 from sigzoo import plugins, zoo
+from sigzoo.common.atomic import whole_folder
 from sigzoo.errors import SigzooError, UsageError
 from sigzoo.registry import Card, Component
 from sigzoo.registry.core import component_owners
@@ -89,18 +88,10 @@ def write_plugin(
     parent = target.absolute().parent
     if not parent.is_dir():
         raise UsageError(f"{target}: the folder {parent} does not exist.")
-    try:
-        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=parent))
-        try:
-            _render(kind, values, beside)
-            if kind in ("backbone", "models"):
-                _make_weights(beside)
-            beside.chmod(0o777 & ~_umask())
-            beside.rename(target)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    except OSError as error:
-        raise SigzooError(f"{target}: cannot be written: {error.strerror or error}.") from error
+    with whole_folder(target) as beside:
+        _render(kind, values, beside)
+        if kind in ("backbone", "models"):
+            _make_weights(beside)
     return target
 
 
@@ -228,9 +219,3 @@ def _make_weights(folder: Path) -> None:
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
         raise SigzooError(f"The weights of the new plugin could not be made: {last}")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

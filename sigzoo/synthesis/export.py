@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import replace
 from filecmp import cmp
 from pathlib import Path
@@ -17,11 +16,16 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.errors import DataError
+from sigzoo.common.atomic import whole_file, write_bytes, write_error
+from sigzoo.errors import DataError, SigzooError
 from sigzoo.synthesis.generation import DatasetSpec, Sample, SyntheticImage, generate
 from sigzoo.synthesis.sheet import contact_sheet
 
 __all__ = ["check_free", "file_name", "png_bytes", "sheet_of", "write_file", "write_folder", "write_npz"]
+
+
+class _AlreadyThereError(Exception):
+    """What was to be written is there, byte for byte, and is left as it is."""
 
 
 def file_name(item: SyntheticImage | Sample) -> str:
@@ -78,9 +82,9 @@ def write_file(path: Path, content: bytes, *, force: bool = False) -> None:
         If there is another file of that name and `force` is not set, or the file cannot be written.
     """
     if force or check_free(path, content):
-        with _beside(path) as part:
-            part.write_bytes(content)
-            part.replace(path)
+        _make_folder(path.parent)
+        # Not durable: a flush takes longer than drawing, and the same command completes what is missing.
+        write_bytes(path, content, durable=False, failure=_unwritable)
 
 
 def write_folder(
@@ -152,7 +156,12 @@ def write_npz(
     """
     if path.is_dir():
         raise DataError(f"{path} is a folder; an .npz is one file. Choose another name.")
-    with _beside(path) as part, tempfile.TemporaryFile(dir=part.parent) as store:
+    _make_folder(path.parent)
+    with (
+        suppress(_AlreadyThereError),
+        whole_file(path, failure=_unwritable) as file,
+        tempfile.TemporaryFile(dir=path.parent) as store,
+    ):
         sizes = []
         with closing(generate(spec, _raw, workers=workers)) as items:
             for height, width, pixels in items:
@@ -160,11 +169,10 @@ def write_npz(
                 sizes.append((height, width))
                 progress(1)
         store.seek(0)
-        _write_arrays(part, list(spec.samples()), sizes, store)
-        if force or not path.exists():
-            part.replace(path)
-        elif not cmp(part, path, shallow=False):
-            raise _taken(path)
+        _write_arrays(file, list(spec.samples()), sizes, store)
+        file.flush()
+        if not force and path.exists():
+            raise _AlreadyThereError if cmp(file.name, path, shallow=False) else _taken(path)
     return len(spec)
 
 
@@ -198,29 +206,24 @@ def _taken(path: Path) -> DataError:
     )
 
 
-def _unwritable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path} cannot be written: {error.strerror or error}.")
+def _unwritable(path: Path, error: OSError) -> SigzooError:
+    return write_error(path, error, kind=DataError)
 
 
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write under first; nothing of that name stays."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+def _make_folder(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield part
-        finally:
-            part.unlink(missing_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
-def _write_arrays(path: Path, samples: list[Sample], sizes: list[tuple[int, int]], store: IO[bytes]) -> None:
+def _write_arrays(
+    out: IO[bytes], samples: list[Sample], sizes: list[tuple[int, int]], store: IO[bytes]
+) -> None:
     """Write an npz of images of these heights and widths, whose pixels `store` holds in order."""
     height, width = (max(sides) for sides in zip(*sizes, strict=True))
     writers = sorted({sample.writer for sample in samples})
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("x.npy", "w", force_zip64=True) as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": (len(samples), 1, height, width)}
             np.lib.format.write_array_header_1_0(file, header)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from sigzoo.common.atomic import write_bytes, write_error
 from sigzoo.errors import WeightsError
 
 MAX_HEADER = 8 << 20
@@ -103,27 +104,9 @@ def save_weights(
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     target = Path(path)
-    try:
-        _write_beside(target, len(text).to_bytes(8, "little") + text + content[8 + length :])
-    except OSError as problem:
-        raise WeightsError(f"{target}: cannot be written ({problem.strerror}).") from problem
+    content = len(text).to_bytes(8, "little") + text + content[8 + length :]
+    write_bytes(target, content, failure=partial(write_error, kind=WeightsError))
     return target
-
-
-def _write_beside(target: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _header(data: bytes, where: str) -> dict[str, Any]:

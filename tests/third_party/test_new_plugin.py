@@ -150,10 +150,10 @@ def test_a_folder_that_exists_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_behind_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sigzoo import scaffolding
     from sigzoo.errors import SigzooError
+    from sigzoo.scaffold import skeleton
 
-    monkeypatch.setattr(scaffolding.sys, "executable", str(tmp_path / "no-python"))
+    monkeypatch.setattr(skeleton.sys, "executable", str(tmp_path / "no-python"))
     with pytest.raises(SigzooError, match="cannot be written"):
         write_plugin("some-lab", folder=tmp_path / "plugin")
     assert list(tmp_path.iterdir()) == []

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.common.atomic import whole_file, write_error
 from sigzoo.data import SignatureData
-from sigzoo.errors import SigzooError
-from sigzoo.learning.files import whole_file
 from sigzoo.learning.inversion.batch_plan import Plan
 from sigzoo.learning.inversion.parts import Parts
 
@@ -43,16 +43,14 @@ def assemble(parts: Parts, plan: Plan, shape: tuple[int, ...]) -> None:
     settings = parts.settings
     labels = np.concatenate(plan.batches) + settings.first_label
     output = settings.output
-    try:
-        with whole_file(output) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            _add(archive, "x", (len(plan), *shape), parts.dtype, _images(parts, plan))
-            _add(archive, "y", labels.shape, labels.dtype, [labels])
-            _add(archive, "yforg", labels.shape, labels.dtype, [np.zeros_like(labels)])
-    except OSError as error:
-        raise SigzooError(
-            f"{output}: cannot be written: {error.strerror or error}. All images are kept in {parts.folder};"
-            " make room and go on with --resume."
-        ) from error
+    advice = f"All images are kept in {parts.folder}; make room and go on with --resume."
+    with (
+        whole_file(output, failure=partial(write_error, advice=advice)) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        _add(archive, "x", (len(plan), *shape), parts.dtype, _images(parts, plan))
+        _add(archive, "y", labels.shape, labels.dtype, [labels])
+        _add(archive, "yforg", labels.shape, labels.dtype, [np.zeros_like(labels)])
 
 
 def sheet_rows(data: Path, plan: Plan) -> list[list[NDArray[np.uint8]]]:

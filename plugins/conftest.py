@@ -45,7 +45,7 @@ def golden() -> Path:
 @pytest.fixture(scope="session")
 def lasagne_folder() -> Path:
     """Weight files as Python 2.7's cPickle wrote them, and the published program's features."""
-    return ROOT / "tests" / "data" / "lasagne"
+    return ROOT / "tests" / "weights" / "lasagne"
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isclose
-from pathlib import Path
-from zipfile import is_zipfile
 
 from torch import Tensor, nn
 
@@ -19,7 +17,7 @@ from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
 from sigzoo.model import SignatureModel
 from sigzoo.registry import Card
 from sigzoo.registry.cards import with_tuples
-from sigzoo.weights import WeightFile, detect_format, load_into, read_weights
+from sigzoo.weights import WeightFile, fit_names, load_into, read_local_weights, read_weights
 
 
 def load(
@@ -40,8 +38,9 @@ def load(
     runtime
         What runs the network; ``"torch"``.
     weights
-        A local file in place of the published one: in the card's format, a zip archive that holds
-        the card's member, or safetensors as `sigzoo convert` writes them.
+        A local file in place of the published one: in the card's format, in any format of state dicts
+        where the card's is one, safetensors as `sigzoo convert` writes them, or a zip archive that holds
+        such a file. See `sigzoo.weights.read_local_weights`.
 
     Raises
     ------
@@ -183,20 +182,13 @@ def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None
         if published is None:
             here = recipes.built_weights(name)
             if here is None:
-                raise _unpublished(name, card, path)
+                raise _unpublished(name, card)
             return _own(read_weights(here, "safetensors"), name)
         found = fetch_with_bar(zoo.artifact_spec(published.artifact))
         inside = published.member
         return read_weights(extract_member(found, inside) if inside else found, published.format)
-    local = Path(path)
-    kind = detect_format(local)
-    if kind.format == "safetensors":
-        return _own(read_weights(local, "safetensors"), name)
-    if published is None:
-        raise _unpublished(name, card, path)
-    if kind.format is None and published.member and is_zipfile(local):
-        return read_weights(local, published.format, member=published.member)
-    return read_weights(local, published.format)
+    expected = published.format if published else "safetensors"
+    return _own(read_local_weights(path, expected, member=published.member if published else None), name)
 
 
 def adapted(backbone: Backbone, file: WeightFile) -> Mapping[str, Tensor]:
@@ -208,7 +200,9 @@ def adapted(backbone: Backbone, file: WeightFile) -> Mapping[str, Tensor]:
         If they cannot belong to it; names the file and the tensor.
     """
     try:
-        return backbone.adapt_weights(file.tensors, file.format)
+        return fit_names(
+            file.tensors, backbone.state_dict(), lambda found: backbone.adapt_weights(found, file.format)
+        )
     except WeightsError as error:
         raise WeightsError(f"{file.path}: {error}") from error
 
@@ -223,14 +217,12 @@ def _own(file: WeightFile, name: str) -> WeightFile:
     return file
 
 
-def _unpublished(name: str, card: Card, path: str | os.PathLike[str] | None) -> WeightsError:
+def _unpublished(name: str, card: Card) -> WeightsError:
     recipe = card.recipe
     assert recipe is not None  # the schema: a card has weights or a recipe
     what = (
         f"{name}: nobody publishes its weights; it is distilled from {recipe.teacher} through {recipe.data}"
     )
-    if path is not None:
-        return WeightsError(f"{what}. A local file must be safetensors, which {path} is not.")
     return WeightsError(f"{what}. {recipes.how_to_build(name)}. Or load your own with `weights=FILE`.")
 
 

@@ -27,8 +27,9 @@ from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.ownership import others_may_change
 from sigzoo.artifacts.spec import Member
 from sigzoo.artifacts.verification import digests_of, file_state, unchanged
+from sigzoo.common.limits import FREE_INFLATION, MAX_MEMBER_RATIO, MAX_ZIP_DIRECTORY
 from sigzoo.common.safe_text import printable, shortened
-from sigzoo.common.zip_archives import HARMLESS_BYTES, MAX_DIRECTORY_BYTES, MAX_RATIO, directory_size
+from sigzoo.common.zip_archives import directory_size
 from sigzoo.errors import ArtifactError, VerificationError
 
 __all__ = ["MAX_MEMBER_SIZE", "MemberProcessor", "check_archive", "copy_member", "extract_member"]
@@ -159,7 +160,7 @@ def check_archive(path: Path, members: Iterable[Member] = ()) -> None:
     """
     with _opened(path) as archive:
         total = sum(info.file_size for info in archive.infolist())
-        if total > min(_MAX_TOTAL, max(HARMLESS_BYTES, MAX_RATIO * path.stat().st_size)):
+        if total > min(_MAX_TOTAL, max(FREE_INFLATION, MAX_MEMBER_RATIO * path.stat().st_size)):
             raise ArtifactError(f"{path} would inflate to {total} bytes; refused.")
         for info in archive.infolist():
             if not info.is_dir() and not info.flag_bits & _ENCRYPTED and info.compress_type in _PLAIN_METHODS:
@@ -238,7 +239,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with path.open("rb") as file:
             size = directory_size(file)
-        if size > MAX_DIRECTORY_BYTES:
+        if size > MAX_ZIP_DIRECTORY:
             raise ArtifactError(f"{path}: its zip directory takes {size} bytes; refused.")
         archive = zipfile.ZipFile(path)
     except _DAMAGE as error:
@@ -287,7 +288,7 @@ def _admitted(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> zi
 
 
 def _refuse_bomb(path: Path, info: zipfile.ZipInfo) -> None:
-    if info.file_size > HARMLESS_BYTES and info.file_size > MAX_RATIO * info.compress_size:
+    if info.file_size > FREE_INFLATION and info.file_size > MAX_MEMBER_RATIO * info.compress_size:
         raise ArtifactError(
             f"{_named(path, info)} would inflate {info.compress_size} bytes to {info.file_size}; refused."
         )

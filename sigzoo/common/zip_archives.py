@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import stat
 import struct
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
+from sigzoo.common.limits import FREE_INFLATION, MAX_MEMBER, MAX_MEMBER_RATIO, MAX_ZIP_DIRECTORY
+from sigzoo.common.messages import listed
 from sigzoo.errors import SigzooError, WeightsError
-
-MAX_DIRECTORY_BYTES = 8 << 20
-"""Largest central directory; a weight archive or data set needs a few kilobytes."""
-
-MAX_MEMBER_BYTES = 2 << 30
-"""Largest member that is read into memory."""
-
-HARMLESS_BYTES = 64 << 20
-"""Up to this size a member may be compressed as well as it likes."""
-
-MAX_RATIO = 200
-"""Largest inflation of a bigger member; trained weights compress to about 0.9 of their size."""
 
 BLOCK = 1 << 20
 
@@ -48,7 +40,7 @@ def open_zip(file: BinaryIO, where: str, error: type[SigzooError] = WeightsError
     """
     try:
         size = directory_size(file)
-        if size > MAX_DIRECTORY_BYTES:
+        if size > MAX_ZIP_DIRECTORY:
             raise error(f"{where}: its zip directory takes {size} bytes; refused.")
         archive = ZipFile(file)
     except SigzooError:
@@ -67,19 +59,23 @@ def open_zip(file: BinaryIO, where: str, error: type[SigzooError] = WeightsError
 def find_member(
     archive: ZipFile, member: str, where: str, error: type[SigzooError] = WeightsError
 ) -> ZipInfo:
-    """Look up one member by its exact name.
+    """Look up one member by its full name, or by the last part of it where only one member has that.
 
     Raises
     ------
     SigzooError
-        Of class `error`, if there is none; lists what there is.
+        Of class `error`, if there is none, or several; lists what there is.
     """
-    try:
-        return archive.getinfo(member)
-    except KeyError:
-        names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        listed = ", ".join(repr(name) for name in names[:8]) + (", ..." if len(names) > 8 else "")
-        raise error(f"{where}: no member {member!r}; it holds {listed or 'nothing'}.") from None
+    files = [info for info in archive.infolist() if not info.is_dir()]
+    hits = [info for info in files if info.filename == member]
+    hits = hits or [info for info in files if PurePosixPath(info.filename).name == member]
+    if len(hits) == 1:
+        return hits[0]
+    if hits:
+        named = listed(info.filename for info in hits)
+        raise error(f"{where}: several members are named {member!r:.80}: {named}. Name one of them in full.")
+    held = listed(info.filename for info in files) or "nothing"
+    raise error(f"{where}: no member {member!r:.80}; it holds {held}.")
 
 
 def read_member(
@@ -92,25 +88,76 @@ def read_member(
     SigzooError
         Of class `error`, if the member declares too much, inflates beyond reason or is damaged.
     """
+    check_inflation(info, where, error)
+    return b"".join(member_blocks(archive, info, where, error))
+
+
+def check_inflation(
+    info: ZipInfo, where: str, error: type[SigzooError] = WeightsError, limit: int = MAX_MEMBER
+) -> None:
+    """Refuse a member that declares more than `limit` bytes, or more than its compressed ones can mean.
+
+    Raises
+    ------
+    SigzooError
+        Of class `error`.
+    """
     name = f"{where}: member {info.filename!r:.80}"
-    if info.file_size > MAX_MEMBER_BYTES:
-        raise error(f"{name} declares {info.file_size} bytes, more than {MAX_MEMBER_BYTES}; refused.")
-    if info.file_size > HARMLESS_BYTES and info.file_size > MAX_RATIO * info.compress_size:
+    if info.file_size > limit:
+        raise error(f"{name} declares {info.file_size} bytes, more than {limit}; refused.")
+    if info.file_size > FREE_INFLATION and info.file_size > MAX_MEMBER_RATIO * info.compress_size:
         raise error(f"{name} would inflate {info.compress_size} bytes to {info.file_size}; refused.")
-    content = bytearray()
+
+
+def member_start(
+    archive: ZipFile, info: ZipInfo, count: int, where: str, error: type[SigzooError] = WeightsError
+) -> bytes:
+    """The first bytes of a member; no more is inflated.
+
+    Raises
+    ------
+    SigzooError
+        Of class `error`, if it is damaged, or declares what `check_inflation` refuses.
+    """
+    check_inflation(info, where, error)
+    try:
+        with archive.open(info) as stream:
+            return stream.read(count)
+    except Exception as problem:
+        raise _damaged(info, where, error, problem) from problem
+
+
+def member_blocks(
+    archive: ZipFile, info: ZipInfo, where: str, error: type[SigzooError] = WeightsError
+) -> Iterator[bytes]:
+    """A member block by block, never more than it declares, its CRC checked at the end.
+
+    Raises
+    ------
+    SigzooError
+        Of class `error`, if it is damaged, or is longer or shorter than it declares.
+    """
+    name = f"{where}: member {info.filename!r:.80}"
+    size = 0
     try:
         with archive.open(info) as stream:
             while block := stream.read(BLOCK):
-                content += block
-                if len(content) > info.file_size:
+                size += len(block)
+                if size > info.file_size:
                     raise error(f"{name} inflates beyond its declared {info.file_size} bytes; refused.")
+                yield block
     except SigzooError:
         raise
     except Exception as problem:
-        raise error(f"{name} is damaged ({_reason(problem)}); fetch the archive again.") from problem
-    if len(content) != info.file_size:
-        raise error(f"{name} ends after {len(content)} of {info.file_size} bytes; fetch the archive again.")
-    return bytes(content)
+        raise _damaged(info, where, error, problem) from problem
+    if size != info.file_size:
+        raise error(f"{name} ends after {size} of {info.file_size} bytes; fetch the archive again.")
+
+
+def _damaged(info: ZipInfo, where: str, error: type[SigzooError], problem: Exception) -> SigzooError:
+    return error(
+        f"{where}: member {info.filename!r:.80} is damaged ({_reason(problem)}); fetch the archive again."
+    )
 
 
 def data_offset(file: BinaryIO, info: ZipInfo, where: str, error: type[SigzooError]) -> int:
@@ -142,6 +189,8 @@ def _fault(info: ZipInfo, seen: set[str]) -> str:
         return "has a name that escapes its folder"
     if not name or any(ord(letter) < 32 for letter in name):
         return "has control characters in its name, or none"
+    if name.split("/")[-1] == ".":
+        return "has a name that names no file"
     if info.filename in seen:
         return "occurs twice"
     if info.header_offset < 0:
@@ -150,6 +199,8 @@ def _fault(info: ZipInfo, seen: set[str]) -> str:
         return "is encrypted"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "is a symbolic link"
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a device"
     if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         return f"is compressed by method {info.compress_type}, neither stored nor deflated"
     if info.compress_type == ZIP_STORED and info.compress_size != info.file_size:

@@ -1,15 +1,77 @@
-"""Putting tensors into a network, strictly."""
+"""Putting tensors into a network, strictly: under its own names, or those that wrappers make of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from sigzoo.errors import WeightsError
 
+__all__ = ["PREFIXES", "fit_names", "load_into"]
+
+PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.")
+"""What ``DataParallel``, ``torch.compile`` and training programs put before every name."""
+
+_WRAPPERS = frozenset({"module", "_orig_mod"})
 _LISTED = 5
+
+Adapt = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
+
+
+def fit_names(tensors: Mapping[str, Tensor], expected: Collection[str], adapt: Adapt) -> Mapping[str, Tensor]:
+    """Translate a file's tensors into a network's names, without what wrappers put before all of them.
+
+    The names as they stand come first. Only where they do not fit are the prefixes of `PREFIXES` taken off
+    that every name has, one after another, and the steps of wrappers within names; and only names that then
+    are exactly the network's are taken.
+
+    Parameters
+    ----------
+    tensors
+        As the file names them.
+    expected
+        Names of the network's state dict.
+    adapt
+        Translates published names into the network's (`Backbone.adapt_weights`).
+
+    Returns
+    -------
+    mapping
+        What `adapt` made of the names that fit; of the names as they stand where none do.
+
+    Raises
+    ------
+    WeightsError
+        If none fit and `adapt` refuses the names as they stand.
+    """
+    wanted = set(expected)
+    for names in _without_wrappers(tensors):
+        if len(set(names.values())) == len(names):
+            try:
+                adapted = adapt({names[key]: tensor for key, tensor in tensors.items()})
+            except WeightsError:
+                continue
+            if set(adapted) == wanted:
+                return adapted
+    return adapt(tensors)
+
+
+def _without_wrappers(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, str]]:
+    """The file's names, and what they may have been before they were wrapped."""
+    names = {key: key for key in tensors}
+    yield names
+    while True:
+        prefix = next((p for p in PREFIXES if names and all(n.startswith(p) for n in names.values())), None)
+        if prefix is None:
+            break
+        names = {key: name.removeprefix(prefix) for key, name in names.items()}
+        yield names
+    yield {
+        key: ".".join(step for step in name.split(".") if step not in _WRAPPERS)
+        for key, name in names.items()
+    }
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
@@ -34,8 +96,11 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) 
     """
     expected = module.state_dict()
     network = type(module).__name__
-    _refuse(source, f"{network} needs tensors that are not there", (k for k in expected if k not in tensors))
-    _refuse(source, f"has tensors that {network} does not know", (k for k in tensors if k not in expected))
+    missing = [key for key in expected if key not in tensors]
+    surplus = [key for key in tensors if key not in expected]
+    beside = f". It has instead: {_some(surplus)}" if surplus else ""
+    _refuse(source, f"{network} needs tensors that are not there", missing, beside)
+    _refuse(source, f"has tensors that {network} does not know", surplus)
     _refuse(
         source,
         f"tensors do not fit {network}",
@@ -75,8 +140,13 @@ def _kind(tensor: Tensor) -> str:
     return "bool" if tensor.dtype == torch.bool else "int"
 
 
-def _refuse(source: str, what: str, faults: Iterable[str]) -> None:
+def _refuse(source: str, what: str, faults: Iterable[str], beside: str = "") -> None:
     found = list(faults)
     if found:
-        more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-        raise WeightsError(f"{source}: {what}: {'; '.join(found[:_LISTED])}{more}. Is it this model's file?")
+        raise WeightsError(f"{source}: {what}: {_some(found)}{beside}. Is it this model's file?")
+
+
+def _some(found: list[str]) -> str:
+    """A few names or faults, each of bounded length: both may come from the file."""
+    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    return "; ".join(each[:160] for each in found[:_LISTED]) + more

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from sigzoo.weights.pickles import Global, Rules, as_text
+from sigzoo.common.limits import MAX_AXES
+from sigzoo.common.messages import quoted
+from sigzoo.common.pickles import Global, PickleRules, as_text
 
 ELEMENT_SIZES = {
     "FloatStorage": 4,
@@ -21,10 +23,11 @@ ELEMENT_SIZES = {
     "BoolStorage": 1,
 }
 
-MAX_AXES = 8
-
 _ORDERED_DICT = Global("collections", "OrderedDict")
 _REBUILD = Global("torch._utils", "_rebuild_tensor_v2")
+_PARAMETER = Global("torch._utils", "_rebuild_parameter")
+_PARAMETER_WITH_STATE = Global("torch._utils", "_rebuild_parameter_with_state")
+_SIZE = Global("torch", "Size")
 _STORAGES = frozenset(Global("torch", name) for name in ELEMENT_SIZES)
 
 
@@ -47,7 +50,10 @@ class TensorRecord:
     """A view of a storage."""
 
     storage: StorageRecord
+    offset: int
     shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    """In elements, as is `offset`."""
 
     @property
     def nbytes(self) -> int:
@@ -60,15 +66,17 @@ class OrderedDictRecord(dict[Any, Any]):
 
 
 @dataclass
-class TorchRules(Rules):
-    """Admits state dicts of plain tensors: ``OrderedDict``, views of storages, nothing else.
+class TorchRules(PickleRules):
+    """Admits plain values and plain tensors: ``OrderedDict``, views of storages, parameters, nothing else.
 
     `storages` collects what the file must hold, by key.
     """
 
-    allowed = frozenset({_ORDERED_DICT, _REBUILD}) | _STORAGES
+    allowed = frozenset({_ORDERED_DICT, _REBUILD, _PARAMETER, _PARAMETER_WITH_STATE, _SIZE}) | _STORAGES
     storages: dict[str, StorageRecord] = field(default_factory=dict)
     tensor_bytes: int = 0
+    views: set[TensorRecord] = field(default_factory=set)
+    """Every view that was made; `tensor_bytes` counts one as often as it was made."""
 
     def call(self, function: Global, arguments: tuple[Any, ...]) -> Any:
         """Describe an empty ``OrderedDict``, or a tensor."""
@@ -79,7 +87,14 @@ class TorchRules(Rules):
         if function == _REBUILD:
             record = _tensor(arguments)
             self.tensor_bytes += record.nbytes
+            self.views.add(record)
             return record
+        if function in (_PARAMETER, _PARAMETER_WITH_STATE):
+            return _parameter(arguments, 3 if function == _PARAMETER else 4)
+        if function == _SIZE:
+            if len(arguments) != 1 or type(arguments[0]) is not tuple:
+                raise ValueError("makes a size of something else than a tuple")
+            return arguments[0]
         return super().call(function, arguments)
 
     def build(self, target: Any, state: Any) -> None:
@@ -97,7 +112,8 @@ class TorchRules(Rules):
         if type(identifier) is not tuple or len(identifier) not in (5, 6):
             raise ValueError("refers to a persistent id that is no storage")
         word, kind, key, location, elements = identifier[:5]
-        if as_text(word) != "storage" or kind not in _STORAGES:
+        # The class first: what stands here may be of any depth, and must be neither hashed nor compared.
+        if as_text(word) != "storage" or not isinstance(kind, Global) or kind not in _STORAGES:
             raise ValueError("refers to a persistent id that is no storage of plain numbers")
         if len(identifier) == 6 and identifier[5] is not None:
             raise ValueError("has a storage that is a view of another")
@@ -106,7 +122,7 @@ class TorchRules(Rules):
         if not name.isascii() or not name.isalnum():
             raise ValueError(f"names a storage {name!r:.40}")
         if type(elements) is not int or elements < 0:
-            raise ValueError(f"declares a storage of {elements!r:.40} elements")
+            raise ValueError(f"declares a storage of {quoted(elements)} elements")
         record = StorageRecord(name, kind.name, elements)
         if self.storages.setdefault(name, record) != record:
             raise ValueError(f"declares storage {name} twice, differently")
@@ -126,7 +142,18 @@ def _tensor(arguments: tuple[Any, ...]) -> TensorRecord:
             raise ValueError("makes a tensor whose shape, strides or offset are no sizes")
     if len(shape) != len(strides) or len(shape) > MAX_AXES:
         raise ValueError(f"makes a tensor of {len(shape)} axes and {len(strides)} strides")
+    if any(n >= 1 << 63 for n in (*shape, *strides, offset)):
+        raise ValueError("makes a tensor whose shape, strides or offset are no sizes")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if prod(shape) > storage.elements or (prod(shape) and last >= storage.elements):
         raise ValueError(f"makes a tensor of shape {shape} from {storage.elements} elements")
-    return TensorRecord(storage, shape)
+    return TensorRecord(storage, offset, shape, strides)
+
+
+def _parameter(arguments: tuple[Any, ...], count: int) -> TensorRecord:
+    """A parameter is its tensor; attributes that someone hung on it are nobody's weights."""
+    if len(arguments) != count or not isinstance(arguments[0], TensorRecord):
+        raise ValueError("makes a parameter of something else than a tensor")
+    if type(arguments[1]) is not bool or not isinstance(arguments[2], dict) or arguments[2]:
+        raise ValueError("attaches hooks to a parameter")
+    return arguments[0]

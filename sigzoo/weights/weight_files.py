@@ -1,24 +1,28 @@
-"""Reading a weight file of any format that a card can name."""
+"""Reading a weight file of any format that a card can name, and telling what a file is."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from sigzoo.common.zip_archives import find_member, open_zip, read_member
-from sigzoo.errors import UsageError, WeightsError
-from sigzoo.weights.lasagne import read_lasagne
-from sigzoo.weights.safetensors_file import read_safetensors
-from sigzoo.weights.torch_tuple import read_torch_tuple
+from sigzoo.common.messages import quoted
+from sigzoo.errors import WeightsError
+from sigzoo.interfaces.weight_formats import WeightFormat, file_start, zip_names
+from sigzoo.weights.formats import all_formats, find_format
 
-FORMATS = ("safetensors", "torch-tuple", "lasagne")
+__all__ = ["FileKind", "WeightFile", "detect_format", "read_local_weights", "read_weights"]
 
-MAX_FILE_BYTES = 4 << 30
-"""Largest weight file that is read; SigNet's take 64 MB."""
+
+_ZIP = "a zip archive"
+_MOST_MEMBERS = 32
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class WeightFile:
     """Texts that the file carries."""
 
     format: str
-    """One of `FORMATS`."""
+    """Name of the format it was read as."""
 
     path: Path
     """The file, or the archive it is a member of."""
@@ -51,8 +55,13 @@ class FileKind:
     description: str
     """For messages: "a torch file (zip format)"."""
 
-    format: str | None
-    """One of `FORMATS`, or `None`."""
+    formats: tuple[str, ...]
+    """Names of the formats that recognise it."""
+
+    @property
+    def format(self) -> str | None:
+        """The first of `formats`, or `None`."""
+        return self.formats[0] if self.formats else None
 
 
 def read_weights(path: str | os.PathLike[str], format: str, *, member: str | None = None) -> WeightFile:
@@ -63,7 +72,8 @@ def read_weights(path: str | os.PathLike[str], format: str, *, member: str | Non
     path
         The file.
     format
-        ``"safetensors"``, ``"torch-tuple"`` or ``"lasagne"``, as the card says.
+        Name of a registered format: ``"safetensors"``, ``"torch"``, ``"torch-tuple"``, ``"lasagne"``, or
+        another plugin's; as the card says.
     member
         Name of the file inside, where `path` is a zip archive of weight files.
 
@@ -71,26 +81,82 @@ def read_weights(path: str | os.PathLike[str], format: str, *, member: str | Non
     ------
     WeightsError
         If there is no such file, or it is damaged, hostile or of another format.
-    UsageError
-        If `format` is none of these.
+    UnknownNameError
+        If there is no format of that name; with the nearest ones.
+    PluginError
+        If the plugin that provides the format does not work.
     """
-    if format not in FORMATS:
-        raise UsageError(f"There is no weight format {format!r}; there are {', '.join(FORMATS)}.")
+    found = find_format(format)
     file = Path(path)
-    data, where = _content(file, member)
-    kind = _kind_of(data[:1024])
-    if kind.format != format:
+    if member is not None:
+        _require_zip(file, member)
+    if not found.recognises(file, member):
+        kind = detect_format(file, member=member)
+        where = str(file) if member is None else f"{file} ({member})"
         hint = " Name the member to read." if kind.description.startswith("a zip") and not member else ""
         raise WeightsError(f"{where}: this is {kind.description}, expected the format {format}.{hint}")
-    heads: dict[str, dict[str, Tensor]] = {}
-    metadata: dict[str, str] = {}
-    if format == "safetensors":
-        tensors, heads, metadata = read_safetensors(data, where)
-    elif format == "torch-tuple":
-        tensors, heads = read_torch_tuple(data, where)
-    else:
-        tensors, metadata = read_lasagne(data, where)
-    return WeightFile(tensors, heads, metadata, format, file, member=member)
+    arrays = found.read(file, member)
+    tensors = _tensors(arrays.tensors, file)
+    heads = {head: _tensors(parts, file) for head, parts in arrays.heads.items()}
+    return WeightFile(tensors, heads, dict(arrays.metadata), format, file, member=member)
+
+
+def read_local_weights(
+    path: str | os.PathLike[str], expected: str, *, member: str | None = None
+) -> WeightFile:
+    """Read a file that someone has in place of a published one, in whichever way is meant without doubt.
+
+    Parameters
+    ----------
+    path
+        In the format `expected`, or in one that stands for it: safetensors always, and where `expected` is a
+        format of state dicts any other such (`WeightFormat.holds_state_dict`). Or a zip archive that holds
+        such a file.
+    expected
+        The format of the published file.
+    member
+        Name of the published file in its archive, where it lies in one.
+
+    Raises
+    ------
+    WeightsError
+        If there is no such file, or it is damaged, hostile or of another format, or an archive of several
+        weight files.
+    UnknownNameError, PluginError
+        As `read_weights` does.
+    """
+    file = Path(path)
+    kind, inside = detect_format(file), None
+    if not kind.formats and kind.description == _ZIP:
+        inside = _weight_member(file, member)
+        kind = detect_format(file, member=inside) if inside else kind
+    return read_weights(file, _meant(kind, expected), member=inside)
+
+
+def _meant(kind: FileKind, expected: str) -> str:
+    if expected in kind.formats:
+        return expected
+    if "safetensors" in kind.formats:
+        return "safetensors"
+    if find_format(expected).holds_state_dict:
+        return next((name for name in kind.formats if find_format(name).holds_state_dict), expected)
+    return expected
+
+
+def _weight_member(file: Path, member: str | None) -> str | None:
+    """The member of the published name, or the one weight file of an archive."""
+    names = [name for name in zip_names(file) if not name.endswith("/")]
+    if member is not None and any(_leaf(name) == _leaf(member) for name in names):
+        return member if member in names else _leaf(member)
+    # What macOS leaves in archives is nobody's weights.
+    names = [name for name in names if not name.startswith("__MACOSX/") and not _leaf(name).startswith(".")]
+    if len(names) <= _MOST_MEMBERS:
+        names = [name for name in names if detect_format(file, member=name).formats]
+    return names[0] if len(names) == 1 else member
+
+
+def _leaf(name: str) -> str:
+    return PurePosixPath(name).name
 
 
 def detect_format(path: str | os.PathLike[str], *, member: str | None = None) -> FileKind:
@@ -102,64 +168,52 @@ def detect_format(path: str | os.PathLike[str], *, member: str | None = None) ->
         If there is no such file or member.
     """
     file = Path(path)
-    _require_file(file)
     if member is not None:
-        return _kind_of(_content(file, member)[0][:1024])
-    try:
-        with file.open("rb") as stream:
-            return _kind_of(stream.read(1024))
-    except OSError as problem:
-        raise WeightsError(f"{file}: cannot be read ({problem.strerror}).") from problem
+        _require_zip(file, member)
+    start = file_start(file, member)
+    found = {name: format for name, format in all_formats().items() if format.recognises(file, member)}
+    return FileKind(_described(file, member, start, found), tuple(found))
 
 
-def _content(file: Path, member: str | None) -> tuple[bytes, str]:
-    """The bytes of a file or of a member, and what messages call it."""
-    _require_file(file)
-    try:
-        with file.open("rb") as stream:
-            if member is not None:
-                if stream.read(2) != b"PK":
-                    stream.seek(0)
-                    kind = _kind_of(stream.read(1024))
-                    raise WeightsError(f"{file}: this is {kind.description}, expected a zip with {member!r}.")
-                with open_zip(stream, str(file)) as archive:
-                    found = find_member(archive, member, str(file))
-                    return read_member(archive, found, str(file)), f"{file} ({member})"
-            size = os.fstat(stream.fileno()).st_size
-            if size > MAX_FILE_BYTES:
-                raise WeightsError(f"{file}: {size} bytes, more than any weight file has; refused.")
-            return stream.read(size), str(file)
-    except OSError as problem:
-        raise WeightsError(f"{file}: cannot be read ({problem.strerror}).") from problem
+def _require_zip(file: Path, member: str) -> None:
+    if file_start(file)[:2] != b"PK":
+        kind = detect_format(file).description
+        raise WeightsError(f"{file}: this is {kind}, expected a zip with {quoted(member)}.")
 
 
-def _require_file(file: Path) -> None:
-    if not file.is_file():
-        what = "is a folder or device, not a file" if file.exists() else "there is no such file"
-        raise WeightsError(f"{file}: {what}.")
-
-
-def _kind_of(start: bytes) -> FileKind:
+def _described(file: Path, member: str | None, start: bytes, found: Mapping[str, WeightFormat]) -> str:
     if not start:
-        return FileKind("an empty file", None)
-    # First, for its length field may begin like any of the others (640 bytes: 80 02).
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 40:
-        return FileKind("a safetensors file", "safetensors")
+        return "an empty file"
+    if start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5") and not _is_torch(found):
+        # By the pickle's protocol, whatever format may take it: the file can be of none.
+        return "a Python 2 pickle" if start[1] == 2 else f"a Python 3 pickle (protocol {start[1]})"
+    if found:
+        variant = (" (zip format)" if start[:2] == b"PK" else " (the format before 2020)") * _is_torch(found)
+        return next(iter(found.values())).description + variant
     if start[:4] == b"PK\x03\x04":
-        if re.match(rb"[^/]+/(data\.pkl|data/|version|byteorder|\.)", start[30:400]):
-            return FileKind("a torch file (zip format)", "torch-tuple")
-        npz = re.match(rb"[\w.-]+\.npy", start[30:130])
-        return FileKind("a zip archive of arrays (npz)" if npz else "a zip archive", None)
-    if start[:2] == b"\x80\x02":
-        if start[2:14] == b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19":
-            return FileKind("a torch file (the format before 2020)", "torch-tuple")
-        return FileKind("a Python 2 pickle", "lasagne")
-    if start[:2] in (b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-        return FileKind(f"a Python 3 pickle (protocol {start[1]})", None)
+        names = zip_names(file, member)
+        npz = names and all(re.fullmatch(r"[^/]+\.npy", name) for name in names)
+        return "a zip archive of arrays (npz)" if npz else _ZIP
     for magic, description in _OTHERS.items():
         if start.lstrip(b"\xef\xbb\xbf \t\r\n")[: len(magic)].lower() == magic:
-            return FileKind(description, None)
-    return FileKind(f"a file of an unknown kind (it starts with {start[:8]!r})", None)
+            return description
+    return f"a file of an unknown kind (it starts with {start[:8]!r})"
+
+
+def _is_torch(found: Mapping[str, WeightFormat]) -> bool:
+    return any(name.startswith("torch") for name in found)
+
+
+def _tensors(arrays: Mapping[str, Any], file: Path) -> dict[str, Tensor]:
+    """Tensors of what a format gave, floating point as float32, each compact."""
+    found: dict[str, Tensor] = {}
+    for key, array in arrays.items():
+        tensor = torch.from_numpy(np.array(array)) if isinstance(array, np.ndarray | np.generic) else array
+        if not isinstance(key, str) or not isinstance(tensor, Tensor):
+            raise WeightsError(f"{file}: its format gave {quoted(array)} as {quoted(key)}, not an array.")
+        tensor = tensor.detach()
+        found[key] = (tensor.to(torch.float32) if tensor.is_floating_point() else tensor).contiguous()
+    return found
 
 
 _OTHERS = {

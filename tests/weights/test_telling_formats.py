@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from sigzoo.errors import UsageError, WeightsError
+from sigzoo.errors import UnknownNameError, WeightsError
 from sigzoo.weights import detect_format, read_weights, save_weights
 
 
@@ -36,7 +36,7 @@ def _npz() -> bytes:
         (lambda: _torch_file(False), "torch-tuple", "a torch file (the format before 2020)"),
         (_npz, None, "a zip archive of arrays (npz)"),
         (lambda: b"\x80\x02}q\x01.", "lasagne", "a Python 2 pickle"),
-        (lambda: b"\x80\x04\x95", None, "a Python 3 pickle (protocol 4)"),
+        (lambda: b"\x80\x04\x95", "lasagne", "a Python 3 pickle (protocol 4)"),
         (lambda: b"\xef\xbb\xbf\n<!DOCTYPE HTML>", None, "an HTML page"),
         (lambda: b"<html lang=en>", None, "an HTML page"),
         (lambda: b"version https://git-lfs.github.com/spec/v1\n", None, "a Git LFS pointer"),
@@ -95,13 +95,13 @@ def test_a_member_of_another_format_is_named_with_its_archive(archive: Path) -> 
 def test_an_archive_without_a_member_named_says_so(archive: Path) -> None:
     with pytest.raises(WeightsError, match=r"models\.zip: this is a zip archive.*Name the member"):
         read_weights(archive, "lasagne")
-    with pytest.raises(WeightsError, match=r"no member 'signet\.pkl'; it holds 'models/signet\.pkl', "):
-        read_weights(archive, "lasagne", member="signet.pkl")
+    with pytest.raises(WeightsError, match=r"no member 'other\.pkl'; it holds 'models/signet\.pkl', "):
+        read_weights(archive, "lasagne", member="other.pkl")
 
 
 def test_an_unknown_format_is_wrong_usage(archive: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"no weight format 'pickle'; there are safetensors, torch-tuple, lasagne"
+        UnknownNameError, match=r"no weight format named 'pickle'.*lasagne, safetensors, torch, torch-tuple"
     ):
         read_weights(archive, "pickle")
 

@@ -31,12 +31,16 @@ from hostile_weights.assembler import (
 
 FORBIDDEN = "which no weight file of this format needs"
 NOT_NEEDED = "which no weight file needs"
+REFUSED = f"{FORBIDDEN}|{NOT_NEEDED}|calls |refers to|expected|are left|without an end"
 
 
 def files() -> Iterator[Hostile]:
     for title, make in {**CALLS, **INSTRUCTIONS}.items():
         yield Hostile(
-            f"pickle {title}", "lasagne", make, f"{FORBIDDEN}|{NOT_NEEDED}|calls |refers to|expected"
+            f"pickle {title}",
+            "lasagne",
+            make,
+            REFUSED,
         )
     for title, (content, says) in SIZES.items():
         yield Hostile(f"pickle {title}", "lasagne", lambda _, content=content: content(), says)
@@ -251,26 +255,26 @@ SIZES: dict[str, tuple[Callable[[], bytes], str]] = {
     "shares 1 MB among 5,000 arrays": (lambda: _shared(5_000), "repeats bytes of another array"),
     "doubles a tuple 200 times": (
         lambda: START + mapping(params=_doubled(200)) + STOP,
-        "with a list 'params'",
+        "an object of over 1000000 parts|nested over",
     ),
     "doubles a tuple 200 times, as a key": (
         lambda: START + b"}" + _doubled(200) + b"Ns" + STOP,
-        "uses a tuple as a key",
+        "an object of over 1000000 parts|nested over",
     ),
     "nests 150,000 tuples": (
         lambda: START + mapping(params=group() + b"\x85" * 150_000) + STOP,
-        "with a list 'params'",
+        "nested over",
     ),
-    "nests 150,000 lists": (lambda: START + b"]" * 75_000 + b"a" * 74_999 + STOP, "with a list 'params'"),
+    "nests 150,000 lists": (lambda: START + b"]" * 75_000 + b"a" * 74_999 + STOP, "nested over"),
     "opens 100,000 groups": (lambda: START + MARK * 100_000 + b"t" * 100_000 + STOP, "nested over"),
     "holds a list that holds itself": (
         lambda: START + mapping(params=b"]q\x01h\x01a") + STOP,
-        r"params\[0\] is a list of 1",
+        "puts an object into itself",
     ),
     "has a million instructions": (lambda: START + b"N" * 1_000_000 + STOP, "instructions"),
     "declares 2 GB in a string": (lambda: START + b"T" + struct.pack("<i", 2**31 - 1) + b"abc", "are left"),
     "declares a negative string": (lambda: START + b"T" + struct.pack("<i", -5) + b"abc", "wants -5"),
-    "declares 4 GB of text": (lambda: START + b"X" + struct.pack("<I", 2**32 - 1) + b"abc", "a text of"),
+    "declares 4 GB of text": (lambda: START + b"X" + struct.pack("<I", 2**32 - 1) + b"abc", "are left"),
     "has a number of 255 bytes": (lambda: START + b"\x8a\xff" + b"\x7f" * 255 + STOP, "a number of 255"),
     "has a name without an end": (lambda: START + b"c" + b"n" * 5_000, "a name without an end"),
     "recalls what it never stored": (lambda: START + b"h\x07" + STOP, "never stored"),

@@ -1,39 +1,35 @@
 """A pickle interpreter that never imports and never calls: it only describes what a file holds.
 
 A pickle is a program for a small stack machine. This one knows the instructions that a file of
-arrays needs and no other. Globals stay names; what "calling" one of them means is decided by the
-`Rules` of the format, in code of ours that checks every argument.
+arrays needs, as picklers of Python 2 and 3 write them (protocols 0 to 5), and no other. Globals stay
+names; what "calling" one of them means is decided by the `PickleRules` of the format, in code of ours
+that checks every argument. What is built is measured as it is built, and never hashed or printed.
 """
 
 from __future__ import annotations
 
+import codecs
 import pickletools
+import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from sigzoo.errors import WeightsError
+from sigzoo.common.limits import MAX_INSTRUCTIONS, MAX_TEXT
+from sigzoo.common.messages import quoted
+from sigzoo.common.pickle_values import Extents, Global, LongText, as_text
+from sigzoo.errors import SigzooError, WeightsError
 
-MAX_INSTRUCTIONS = 200_000
-"""A published file has about a thousand; a network of 2,000 tensors has 60,000."""
+__all__ = ["Global", "LongText", "PickleReader", "PickleRules", "as_text"]
 
-MAX_TEXT = 1 << 16
 MAX_MARKS = 64
+_INTEGER = re.compile(rb"-?[0-9]{1,40}L?")
+_FLOAT = re.compile(rb"[-+0-9.einfa]{1,40}")
+_ESCAPED = re.compile(rb"""(?:[^\\]++|\\(?:[\\'"nrt]|x[0-9a-fA-F]{2}))*+""")
+"""What Python 2's ``repr`` of a string yields; other escapes would make the decoder warn."""
 
 
-@dataclass(frozen=True)
-class Global:
-    """The name of something importable, as the file spells it; it is never imported."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-class Rules:
+class PickleRules:
     """What the globals of one format mean; this base class refuses them all.
 
     The methods raise `ValueError` with the reason; the interpreter adds file and position.
@@ -71,10 +67,25 @@ class PickleReader:
         The meaning of globals.
     start
         Position of the first byte.
+    instructions
+        How many there may be.
+    error
+        Class of the error to raise.
     """
 
-    def __init__(self, data: bytes, where: str, rules: Rules, start: int = 0) -> None:
-        self._data = memoryview(data)
+    def __init__(
+        self,
+        data: bytes,
+        where: str,
+        rules: PickleRules,
+        start: int = 0,
+        *,
+        instructions: int = MAX_INSTRUCTIONS,
+        error: type[SigzooError] = WeightsError,
+    ) -> None:
+        self._bytes, self._data = data, memoryview(data)
+        self._limit, self._error = instructions, error
+        self._extents = Extents()
         self._where = where
         self._rules = rules
         self._at = start
@@ -89,15 +100,16 @@ class PickleReader:
         -------
         tuple
             The value, and the position after STOP. Values are None, bool, int, float, str (text),
-            memoryview (Python 2 strings), tuple, list, dict (keys str or int), `Global`, and what
-            the rules return.
+            `LongText`, memoryview (bytes, Python 2's strings), tuple, list, dict (keys str or int),
+            `Global`, and what the rules return.
 
         Raises
         ------
-        WeightsError
-            For any instruction, global or size that no weight file needs, with its position.
+        SigzooError
+            Of class `error`, for any instruction, global or size that no weight file needs, with its
+            position.
         """
-        for _ in range(MAX_INSTRUCTIONS):
+        for _ in range(self._limit):
             begin = self._at
             try:
                 code = self._take(1)[0]
@@ -106,11 +118,11 @@ class PickleReader:
                 self._step(code)
             except (ValueError, IndexError, TypeError, OverflowError, struct.error) as problem:
                 reason = str(problem) if type(problem) is ValueError else f"is damaged ({problem})"
-                raise WeightsError(
+                raise self._error(
                     f"{self._where}: refused, nothing in it was run: "
                     f"at byte {begin} the pickle {reason:.300}."
                 ) from problem
-        raise WeightsError(f"{self._where}: refused: its pickle has over {MAX_INSTRUCTIONS} instructions.")
+        raise self._error(f"{self._where}: refused: its pickle has over {self._limit} instructions.")
 
     def _step(self, code: int) -> None:
         action = _ACTIONS.get(code)
@@ -136,18 +148,56 @@ class PickleReader:
         number: int = struct.unpack(form, self._take(struct.calcsize(form)))[0]
         return number
 
-    def _text(self, count: int) -> str:
-        if count > MAX_TEXT:
-            raise ValueError(f"holds a text of {count} bytes")
-        return str(self._take(count), "utf-8")
+    def _text(self, count: int) -> str | LongText:
+        raw = self._take(count)
+        return str(raw, "utf-8") if count <= MAX_TEXT else LongText(raw, "utf-8")
 
-    def _line(self) -> str:
-        window = bytes(self._data[self._at : self._at + 256])
-        length = window.find(b"\n")
-        if length < 0:
+    def _line(self, limit: int = 256) -> bytes:
+        """The bytes up to the next line feed, which a text protocol ends everything with."""
+        end = self._bytes.find(b"\n", self._at, self._at + limit)
+        if end < 0:
             raise ValueError("holds a name without an end")
-        self._at += length + 1
-        return window[:length].decode("ascii", "backslashreplace")
+        line = self._bytes[self._at : end]
+        self._at = end + 1
+        return line
+
+    def _name(self) -> str:
+        return self._line().decode("ascii", "backslashreplace")
+
+    def _int_line(self) -> int | bool:
+        line = self._line()
+        if line in (b"00", b"01"):
+            return line == b"01"
+        # By a pattern first: turning many digits into a number takes quadratic time.
+        if not _INTEGER.fullmatch(line):
+            raise ValueError("holds a number that is none, or of over 40 digits")
+        return int(line.removesuffix(b"L"))
+
+    def _index_line(self) -> int:
+        index = self._int_line()
+        if isinstance(index, bool) or index < 0:
+            raise ValueError("numbers what it stores by no number")
+        return index
+
+    def _float_line(self) -> float:
+        line = self._line()
+        if not _FLOAT.fullmatch(line):
+            raise ValueError("holds a number that is none, or of over 40 digits")
+        return float(line)
+
+    def _text_line(self) -> str | LongText:
+        line = self._line(len(self._bytes))
+        if len(line) > MAX_TEXT:
+            return LongText(memoryview(line), "raw-unicode-escape")
+        return line.decode("raw-unicode-escape")
+
+    def _string_line(self) -> memoryview:
+        """A Python 2 string in quotes, with its escapes."""
+        line = self._line(len(self._bytes))
+        quotes, inside = line[:1] + line[-1:], line[1:-1]
+        if len(line) < 2 or quotes not in (b"''", b'""') or not _ESCAPED.fullmatch(inside):
+            raise ValueError("holds a string that is none")
+        return memoryview(codecs.escape_decode(inside)[0])
 
     def _push(self, value: _Value) -> None:
         self._stack.append(value)
@@ -179,9 +229,13 @@ class PickleReader:
             items.append(item)
         raise ValueError("closes a group that it never opened")
 
-    def _tuple(self, count: int) -> None:
-        items = [self._pop() for _ in range(count)]
-        self._push(tuple(reversed(items)))
+    def _tuple(self, items: list[_Value]) -> None:
+        made = tuple(items)
+        self._extents.add(made, made)
+        self._push(made)
+
+    def _last(self, count: int) -> list[_Value]:
+        return [self._pop() for _ in range(count)][::-1]
 
     def _put(self, index: int) -> None:
         self._memo[index] = self._top()
@@ -193,13 +247,22 @@ class PickleReader:
 
     def _protocol(self) -> None:
         version = self._take(1)[0]
-        if version != 2:
-            raise ValueError(f"has protocol {version}; weight files have 2")
+        if not 2 <= version <= 5:
+            raise ValueError(f"has protocol {version}; there are 2 to 5")
 
-    def _global(self) -> None:
-        found = Global(self._line(), self._line())
+    def _frame(self) -> None:
+        size = self._number("<Q")
+        if size > len(self._data) - self._at:
+            raise ValueError(f"wants {size} more bytes where {len(self._data) - self._at} are left")
+
+    def _stack_global(self) -> None:
+        name, module = self._pop(), self._pop()
+        self._global(as_text(module), as_text(name))
+
+    def _global(self, module: str, name: str) -> None:
+        found = Global(module, name)
         if found not in self._rules.allowed:
-            raise ValueError(f"asks for {str(found)!r}, which no weight file of this format needs")
+            raise ValueError(f"asks for {quoted(str(found))}, which no weight file of this format needs")
         self._push(found)
 
     def _reduce(self) -> None:
@@ -216,19 +279,21 @@ class PickleReader:
         target = self._top()
         if type(target) is not list:
             raise ValueError(f"appends to a {type(target).__name__}")
+        self._extents.add(target, items)
         target.extend(items)
 
     def _update(self, items: list[_Value]) -> None:
         target = self._top()
         if not isinstance(target, dict) or len(items) % 2:
             raise ValueError(f"sets items of a {type(target).__name__}, or half of one")
+        self._extents.add(target, items[1::2])
         for key, value in zip(items[::2], items[1::2], strict=True):
             if isinstance(key, memoryview):
                 key = as_text(key)
             if type(key) not in (str, int):
                 raise ValueError(f"uses a {type(key).__name__} as a key")
             if key in target:
-                raise ValueError(f"sets the key {key!r:.80} twice")
+                raise ValueError(f"sets the key {quoted(key)} twice")
             target[key] = value
 
     def _long(self) -> int:
@@ -237,37 +302,33 @@ class PickleReader:
             raise ValueError(f"holds a number of {count} bytes")
         return int.from_bytes(self._take(count), "little", signed=True)
 
+    def _push_list(self, items: list[_Value]) -> None:
+        self._push([])
+        self._extend(items)
+
+    def _push_dict(self, items: list[_Value]) -> None:
+        self._push({})
+        self._update(items)
+
     def _pair(self) -> list[_Value]:
         value, key = self._pop(), self._pop()
         return [key, value]
 
 
-def as_text(string: object) -> str:
-    """Decode a short string of either Python; Python 2's as Latin-1.
-
-    Raises
-    ------
-    ValueError
-        If it is no string, or a long one.
-    """
-    if isinstance(string, str):
-        return string
-    if not isinstance(string, memoryview) or len(string) > 256:
-        raise ValueError(f"has a {type(string).__name__} where a short name belongs")
-    return str(string, "latin-1")
-
-
 _STOP = ord(".")
 _ACTIONS: Mapping[int, Callable[[PickleReader], None]] = {
     0x80: PickleReader._protocol,
+    0x95: PickleReader._frame,
     ord("("): PickleReader._mark,
     ord(")"): lambda r: r._push(()),
     ord("]"): lambda r: r._push([]),
     ord("}"): lambda r: r._push({}),
-    ord("t"): lambda r: r._push(tuple(r._since_mark())),
-    0x85: lambda r: r._tuple(1),
-    0x86: lambda r: r._tuple(2),
-    0x87: lambda r: r._tuple(3),
+    ord("l"): lambda r: r._push_list(r._since_mark()),
+    ord("d"): lambda r: r._push_dict(r._since_mark()),
+    ord("t"): lambda r: r._tuple(r._since_mark()),
+    0x85: lambda r: r._tuple(r._last(1)),
+    0x86: lambda r: r._tuple(r._last(2)),
+    0x87: lambda r: r._tuple(r._last(3)),
     ord("N"): lambda r: r._push(None),
     0x88: lambda r: r._push(True),
     0x89: lambda r: r._push(False),
@@ -276,14 +337,29 @@ _ACTIONS: Mapping[int, Callable[[PickleReader], None]] = {
     ord("J"): lambda r: r._push(r._number("<i")),
     0x8A: lambda r: r._push(r._long()),
     ord("G"): lambda r: r._push(r._number(">d")),
+    ord("I"): lambda r: r._push(r._int_line()),
+    ord("L"): lambda r: r._push(r._int_line()),
+    ord("F"): lambda r: r._push(r._float_line()),
+    ord("S"): lambda r: r._push(r._string_line()),
     ord("U"): lambda r: r._push(r._take(r._number("<B"))),
     ord("T"): lambda r: r._push(r._take(r._number("<i"))),
+    ord("C"): lambda r: r._push(r._take(r._number("<B"))),
+    ord("B"): lambda r: r._push(r._take(r._number("<I"))),
+    0x8E: lambda r: r._push(r._take(r._number("<Q"))),
+    0x96: lambda r: r._push(r._take(r._number("<Q"))),
+    ord("V"): lambda r: r._push(r._text_line()),
+    0x8C: lambda r: r._push(r._text(r._number("<B"))),
     ord("X"): lambda r: r._push(r._text(r._number("<I"))),
+    0x8D: lambda r: r._push(r._text(r._number("<Q"))),
+    ord("p"): lambda r: r._put(r._index_line()),
+    ord("g"): lambda r: r._get(r._index_line()),
+    0x94: lambda r: r._put(len(r._memo)),
     ord("q"): lambda r: r._put(r._number("<B")),
     ord("r"): lambda r: r._put(r._number("<I")),
     ord("h"): lambda r: r._get(r._number("<B")),
     ord("j"): lambda r: r._get(r._number("<I")),
-    ord("c"): PickleReader._global,
+    ord("c"): lambda r: r._global(r._name(), r._name()),
+    0x93: PickleReader._stack_global,
     ord("R"): PickleReader._reduce,
     ord("b"): PickleReader._build,
     ord("Q"): lambda r: r._push(r._rules.persistent(r._pop())),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from math import prod
@@ -15,53 +16,46 @@ import torch
 from torch import Tensor
 
 from sigzoo.common.atomic import write_bytes, write_error
+from sigzoo.common.limits import MAX_AXES, MAX_SAFETENSORS_HEADER
+from sigzoo.common.messages import listed, quoted
 from sigzoo.errors import WeightsError
-
-MAX_HEADER = 8 << 20
-MAX_AXES = 8
+from sigzoo.interfaces.weight_formats import WeightArrays, WeightFormat, file_bytes, file_start
+from sigzoo.weights.heads import split_heads
 
 _SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
-def read_safetensors(
-    data: bytes, where: str
-) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]], dict[str, str]]:
-    """Read a safetensors file.
+class SafetensorsFormat(WeightFormat):
+    """Weight files of our own, and any other safetensors file of a network's state dict."""
 
-    Parameters
-    ----------
-    data
-        The file.
-    where
-        What messages call the file.
+    description = "a safetensors file"
 
-    Returns
-    -------
-    tensors
-        The backbone's, without the prefix ``backbone.``; a file without any prefix is a
-        backbone's state dict. Floating point as float32.
-    heads
-        ``writer`` and ``forgery``, each ``weight`` and ``bias``, where the file has them.
-    metadata
-        The file's own.
+    def recognises(self, path: Path, member: str | None = None) -> bool:
+        """Tell the header's first letter behind its length."""
+        start = file_start(path, member)
+        return start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 40
 
-    Raises
-    ------
-    WeightsError
-        If the file is damaged or of another layout.
-    """
-    header = _header(data, where)
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or any(type(value) is not str for value in metadata.values()):
-        raise WeightsError(f"{where}: its metadata are not texts; the file is refused.")
-    _check_entries(header, len(data) - 8 - int.from_bytes(data[:8], "little"), where)
-    try:
-        loaded = safetensors.torch.load(data)
-    except Exception as problem:
-        raise WeightsError(f"{where}: damaged safetensors file ({problem}).") from problem
-    # The library's order changes from run to run; the header's does not.
-    tensors, heads = _split({key: _float32(loaded[key]) for key in header}, where)
-    return tensors, heads, metadata
+    def read(self, path: Path, member: str | None = None) -> WeightArrays:
+        """Read the tensors, without the prefix ``backbone.``, the heads and the file's metadata.
+
+        Raises
+        ------
+        WeightsError
+            If the file is damaged or of another layout.
+        """
+        data, where = file_bytes(path, member)
+        header = _header(data, where)
+        metadata = header.pop("__metadata__", {})
+        if not isinstance(metadata, dict) or any(type(value) is not str for value in metadata.values()):
+            raise WeightsError(f"{where}: its metadata are not texts; the file is refused.")
+        _check_entries(header, len(data) - 8 - int.from_bytes(data[:8], "little"), where)
+        try:
+            loaded = safetensors.torch.load(data)
+        except Exception as problem:
+            raise WeightsError(f"{where}: damaged safetensors file ({problem!s:.200}).") from problem
+        # The library's order changes from run to run; the header's does not.
+        tensors, heads = split_heads({key: loaded[key] for key in header}, where)
+        return WeightArrays(tensors, heads, metadata)
 
 
 def save_weights(
@@ -111,7 +105,7 @@ def save_weights(
 
 def _header(data: bytes, where: str) -> dict[str, Any]:
     length = int.from_bytes(data[:8], "little")
-    if len(data) < 10 or not 2 <= length <= min(len(data) - 8, MAX_HEADER):
+    if len(data) < 10 or not 2 <= length <= min(len(data) - 8, MAX_SAFETENSORS_HEADER):
         raise WeightsError(
             f"{where}: no whole safetensors file: {len(data)} bytes, of which the header declares {length}."
         )
@@ -127,8 +121,8 @@ def _header(data: bytes, where: str) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = next(key for key, _ in pairs if sum(key == other for other, _ in pairs) > 1)
-        raise ValueError(f"{twice[:80]!r} occurs twice")
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"{quoted(twice)} occurs twice")
     return found
 
 
@@ -139,19 +133,20 @@ def _check_entries(header: dict[str, Any], size: int, where: str) -> None:
     ):
         shape, dtype = entry.get("shape"), entry.get("dtype")
         if type(dtype) is not str or dtype not in _SIZES:
-            raise WeightsError(f"{where}: {key!r:.80} has the dtype {dtype!r:.40}; refused.")
+            raise WeightsError(f"{where}: {quoted(key)} has the dtype {quoted(dtype, 40)}; refused.")
         if (
             type(shape) is not list
             or len(shape) > MAX_AXES
             or any(type(n) is not int or not 0 <= n < 1 << 48 for n in shape)
         ):
-            raise WeightsError(f"{where}: {key!r:.80} has the shape {shape!s:.80}; refused.")
+            raise WeightsError(f"{where}: {quoted(key)} has the shape {_shape(shape)}; refused.")
         if prod(shape) * _SIZES[dtype] != stop - begin:
             raise WeightsError(
-                f"{where}: {key!r:.80} of shape {tuple(shape)} {dtype} lies on {stop - begin} bytes; refused."
+                f"{where}: {quoted(key)} of shape {tuple(shape)} {dtype} lies on {stop - begin} bytes;"
+                " refused."
             )
         if begin != end:
-            raise WeightsError(f"{where}: {key!r:.80} overlaps its neighbour or leaves a gap; refused.")
+            raise WeightsError(f"{where}: {quoted(key)} overlaps its neighbour or leaves a gap; refused.")
         end = stop
     if end != size:
         raise WeightsError(f"{where}: its tensors take {end} bytes, the file has {size}; it is damaged.")
@@ -159,30 +154,14 @@ def _check_entries(header: dict[str, Any], size: int, where: str) -> None:
 
 def _offsets(key: str, entry: Any, where: str) -> tuple[int, int]:
     offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
-    if type(offsets) is not list or len(offsets) != 2 or any(type(n) is not int or n < 0 for n in offsets):
-        raise WeightsError(f"{where}: {key!r:.80} has no place in the file (its offsets are not valid).")
+    if (
+        type(offsets) is not list
+        or len(offsets) != 2
+        or any(type(n) is not int or not 0 <= n < 1 << 128 for n in offsets)
+    ):
+        raise WeightsError(f"{where}: {quoted(key)} has no place in the file (its offsets are not valid).")
     return offsets[0], offsets[1]
 
 
-def _float32(tensor: Tensor) -> Tensor:
-    return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
-
-
-def _split(loaded: dict[str, Tensor], where: str) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
-    if not any(key.startswith(("backbone.", "head.")) for key in loaded):
-        return loaded, {}
-    tensors: dict[str, Tensor] = {}
-    heads: dict[str, dict[str, Tensor]] = {}
-    for key, value in loaded.items():
-        group, _, rest = key.partition(".")
-        if group == "backbone" and rest:
-            tensors[rest] = value
-            continue
-        head, _, part = rest.partition(".")
-        if group != "head" or head not in ("writer", "forgery") or part not in ("weight", "bias"):
-            raise WeightsError(
-                f"{where}: {key!r:.80} is neither the backbone's (backbone.*) nor a head's "
-                "(head.writer.weight, head.forgery.bias, ...)."
-            )
-        heads.setdefault(head, {})[part] = value
-    return tensors, heads
+def _shape(shape: Any) -> str:
+    return f"({listed(shape)})" if isinstance(shape, list) else quoted(shape)

@@ -78,7 +78,11 @@ def fetch(
             if found is not None:
                 return found
             if here is not None:
-                return _from_archive(spec, here)
+                try:
+                    return _from_archive(spec, here)
+                except VerificationError:
+                    if is_offline() or not spec.urls:
+                        raise
             return _from_mirrors(spec, progress, retry or Retry())
     except StorageError:
         raise

@@ -122,9 +122,9 @@ def make_folder(path: Path) -> Path:
     StorageError
         If that is not possible, or a folder on the way is a link that another user has made.
     """
+    refuse_foreign_links(path)
     with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)
-    refuse_foreign_links(path)
     return path
 
 

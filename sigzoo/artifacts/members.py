@@ -163,7 +163,11 @@ def check_archive(path: Path, members: Iterable[Member] = ()) -> None:
         if total > min(_MAX_TOTAL, max(FREE_INFLATION, MAX_MEMBER_RATIO * path.stat().st_size)):
             raise ArtifactError(f"{path} would inflate to {total} bytes; refused.")
         for info in archive.infolist():
-            if not info.is_dir() and not info.flag_bits & _ENCRYPTED and info.compress_type in _PLAIN_METHODS:
+            if (
+                not _is_folder(info)
+                and not info.flag_bits & _ENCRYPTED
+                and info.compress_type in _PLAIN_METHODS
+            ):
                 _refuse_bomb(path, info)
                 for _ in _blocks(path, archive, info):
                     pass
@@ -273,7 +277,7 @@ def _admitted(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> zi
     if "\0" in info.orig_filename or "\\" in info.filename or _escapes(info.filename):
         raise ArtifactError(f"{what} has a name that leads out of its folder; refused.")
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if info.is_dir() or kind not in {0, stat.S_IFREG}:
+    if _is_folder(info) or kind not in {0, stat.S_IFREG}:
         raise ArtifactError(f"{what} is no regular file but a folder, a link or a device; refused.")
     if info.flag_bits & _ENCRYPTED:
         raise ArtifactError(f"{what} is encrypted; refused.")
@@ -302,16 +306,22 @@ def _reason(error: BaseException) -> str:
     return shortened(printable(str(error)), 200)
 
 
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    # The method of that name fails on an empty name.
+    return info.filename.endswith("/")
+
+
 def _escapes(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return not parts or name.startswith("/") or ".." in parts or ":" in parts[0]
+    is_dot = name.rpartition("/")[2] == "."
+    return not parts or is_dot or name.startswith("/") or ".." in parts or ":" in parts[0]
 
 
 def _found(path: Path, archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     entries = archive.infolist()
     exact = [info for info in entries if info.filename == name]
     hits = exact or [
-        info for info in entries if not info.is_dir() and PurePosixPath(info.filename).name == name
+        info for info in entries if not _is_folder(info) and PurePosixPath(info.filename).name == name
     ]
     called = shortened(repr(name))
     if not hits:

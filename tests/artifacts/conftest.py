@@ -300,6 +300,8 @@ for line in sys.stdin:
         if job["file_limit"]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"], job["file_limit"]))
         out = open(job["out"], "w")
+        if job["umask"] is not None:
+            os.umask(job["umask"])
         if job["uid"]:
             os.setuid(job["uid"])
         spec = job["spec"]
@@ -354,7 +356,14 @@ class Spawner:
         return int(self.process.stdout.readline())
 
     def fetch(
-        self, spec: ArtifactSpec, *, file_limit: int = 0, uid: int = 0, home: Path | None = None, **retry: Any
+        self,
+        spec: ArtifactSpec,
+        *,
+        file_limit: int = 0,
+        uid: int = 0,
+        home: Path | None = None,
+        umask: int | None = None,
+        **retry: Any,
     ) -> Child:
         self.count += 1
         out = self.folder / f"result-{self.count}.json"
@@ -365,6 +374,7 @@ class Spawner:
             "env": env,
             "file_limit": file_limit,
             "uid": uid,
+            "umask": umask,
             "retry": {"first_wait": 0.01, **retry},
         }
         return Child(self.tell(job), out, self)

@@ -12,7 +12,7 @@ import zipfile
 from contextlib import suppress
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sigzoo.artifacts import extract_member, fetch
@@ -255,6 +255,7 @@ def test_nothing_half_extracted_is_left(outside, home):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8))
+@example(changes=[(386, 0)])
 def test_a_mutated_archive_gives_the_member_or_an_error_of_ours(tmp_path, changes):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:

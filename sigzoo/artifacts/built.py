@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sigzoo.artifacts.home import StorageError, cache_home, make_folder, storage_errors, unlink_if_exists
+from sigzoo.artifacts.home import (
+    StorageError,
+    cache_home,
+    is_file,
+    is_folder,
+    make_folder,
+    names_in,
+    storage_errors,
+    unlink_if_exists,
+)
 from sigzoo.artifacts.json_records import read_json, write_json
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.spec import ArtifactSpec, is_safe_filename
@@ -33,6 +42,19 @@ __all__ = [
 
 WEIGHTS, PROVENANCE = "model.safetensors", "provenance.json"
 _FORMAT = 1
+_FACTS: dict[str, type] = {
+    "sha256": str,
+    "size": int,
+    "recipe": dict,
+    "overrides": dict,
+    "settings": dict,
+    "agreement": dict,
+    "licence": dict,
+    "versions": dict,
+    "epochs": list,
+    "built": str,
+}
+_KINDS: dict[type, str] = {str: "a text", int: "a number", dict: "a mapping", list: "a list"}
 
 
 @dataclass(frozen=True)
@@ -105,12 +127,7 @@ def run_names() -> list[str]:
 
 
 def _names(kind: str) -> list[str]:
-    top = cache_home() / kind
-    if not top.is_dir():
-        return []
-    return sorted(
-        folder.name for folder in top.iterdir() if folder.is_dir() and is_safe_filename(folder.name)
-    )
+    return names_in(cache_home() / kind)
 
 
 def read_built(name: str) -> BuiltModel | None:
@@ -121,15 +138,19 @@ def read_built(name: str) -> BuiltModel | None:
     ArtifactError
         If its folder is damaged.
     """
-    folder = built_folder(name)
-    if not folder.is_dir():
+    try:
+        folder = built_folder(name)
+    except StorageError:
+        return None
+    if not is_folder(folder):
         return None
     found = read_json(folder / PROVENANCE)
     try:
         if found is None or found["format"] != _FORMAT or found["model"] != name:
             raise ValueError(f"{PROVENANCE} is not the provenance of {name}")
         model = BuiltModel(name, folder, str(found["sha256"]), int(found["size"]), found)
-        if model.spec.sha256 is None or not model.weights.is_file():
+        _check_facts(found)
+        if model.spec.sha256 is None or not is_file(model.weights):
             raise ValueError(f"there is no {WEIGHTS}")
     except (ArtifactError, KeyError, OverflowError, TypeError, ValueError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
@@ -138,6 +159,13 @@ def read_built(name: str) -> BuiltModel | None:
             " removes it."
         ) from error
     return model
+
+
+def _check_facts(found: dict[str, Any]) -> None:
+    """Refuse facts of another form than a build writes down, which others take as they stand."""
+    for key, kind in _FACTS.items():
+        if key in found and not isinstance(found[key], kind):
+            raise ValueError(f"{key} in {PROVENANCE} is not {_KINDS[kind]}")
 
 
 def verified_weights(model: BuiltModel, *, again: bool = False) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sigzoo.artifacts import built, pins
-from sigzoo.artifacts.home import cache_home, storage_errors, unlink_if_exists
+from sigzoo.artifacts.home import cache_home, is_folder, names_in, storage_errors, unlink_if_exists
 from sigzoo.artifacts.json_records import read_json
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.spec import RESERVED_ENDINGS, ArtifactSpec, is_safe_filename
@@ -50,22 +50,18 @@ class Verdict:
 
 def artifact_names_in_cache() -> list[str]:
     """Names of the artifacts that have a folder in the cache."""
-    top = cache_home() / "artifacts"
-    if not top.is_dir():
-        return []
-    return sorted(
-        folder.name for folder in top.iterdir() if folder.is_dir() and is_safe_filename(folder.name)
-    )
+    return names_in(cache_home() / "artifacts")
 
 
 def entries() -> list[Entry]:
     """Every file in the cache, whole or partial, artifacts before built models; reads no file's content."""
     found = []
     for name in artifact_names_in_cache():
-        for path in _files(name):
-            found.append(_entry(name, path))
-        for path in sorted((cache_home() / "artifacts" / name).glob("*.part")):
-            found.append(Entry(name, path, path.stat().st_size, "partial"))
+        folder = cache_home() / "artifacts" / name
+        with storage_errors(folder, doing="read"):
+            found += [_entry(name, path) for path in _files(name)]
+            partial = sorted(folder.glob("*.part"))
+            found += [Entry(name, path, path.lstat().st_size, "partial") for path in partial]
     return [*found, *map(_built_entry, built.built_names()), *map(_run_entry, built.run_names())]
 
 
@@ -122,11 +118,12 @@ def verify_again(
     """
     verdicts = []
     for name in artifact_names_in_cache() if names is None else names:
-        if not (cache_home() / "artifacts" / name).is_dir():
+        folder = cache_home() / "artifacts" / name
+        if not is_folder(folder):
             continue
-        for path in _files(name):
-            verdicts.append(_judge(name, path, lookup(name, path.name)))
-        verdicts.extend(_judge_members(name))
+        with storage_errors(folder, doing="read"):
+            verdicts += [_judge(name, path, lookup(name, path.name)) for path in _files(name)]
+            verdicts += _judge_members(name)
     verdicts.extend(_judge_built(name) for name in built.built_names() if names is None or name in names)
     for spec in bundled or []:
         verdicts.extend(_judge_bundled(spec))

@@ -114,7 +114,10 @@ def locate(spec: ArtifactSpec) -> Path | None:
     if all(scheme(url) == "package" for url in spec.urls) and spec.archive is None:
         # What lies in an installed package asks for no cache, which may not be there.
         return _in_package(spec)
-    target = target_path(spec)
+    try:
+        target = target_path(spec)
+    except StorageError:  # there is no home, and so nothing in it
+        return _in_package(spec)
     return target if _is_good(target, spec) else _in_package(spec)
 
 

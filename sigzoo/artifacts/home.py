@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 
 from sigzoo.artifacts.ownership import is_foreign_link
-from sigzoo.artifacts.spec import ArtifactSpec
+from sigzoo.artifacts.spec import ArtifactSpec, is_safe_filename
 from sigzoo.errors import ArtifactError, UsageError
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "is_folder",
     "is_offline",
     "make_folder",
+    "names_in",
     "storage_errors",
     "target_path",
     "unlink_if_exists",
@@ -58,10 +59,13 @@ def cache_home() -> Path:
             ) from error
     import pooch  # type: ignore[import-untyped]
 
-    found = Path(pooch.os_cache("sigzoo"))
+    try:
+        found = Path(pooch.os_cache("sigzoo"))
+    except RuntimeError:
+        found = Path("~")
     if found.parts[:1] == ("~",):
-        # So it is left where there is neither HOME nor an entry for the user.
-        raise StorageError("there is no home folder to keep files in; set SIGZOO_HOME to a folder.")
+        # So older releases of platformdirs leave it where there is neither HOME nor an entry for the user.
+        raise StorageError("there is no home folder for the cache. Set SIGZOO_HOME to a folder.")
     return found.absolute()
 
 
@@ -173,6 +177,20 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names of the folders inside a folder of the cache, in their order; none where it is not there.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be read.
+    """
+    with storage_errors(folder, doing="read"):
+        if not folder.is_dir():
+            return []
+        return sorted(each.name for each in folder.iterdir() if each.is_dir() and is_safe_filename(each.name))
 
 
 def write_blocks(path: Path, blocks: Iterable[bytes], *, mode: int = 0o666) -> int:

@@ -97,11 +97,15 @@ def installation_hint(url: str) -> str:
     from importlib import metadata
 
     module = url.partition(":")[2].partition("/")[0].partition(".")[0]
+    likely = module.replace("_", "-")
     owners = sorted(set(metadata.packages_distributions().get(module, [])))
+    if not owners:
+        # An editable installation does not say which modules it holds.
+        with suppress(metadata.PackageNotFoundError):
+            owners = [metadata.distribution(likely).name]
     if owners:
         held = " and ".join(f"{owner} {metadata.version(owner)}" for owner in owners)
         return f"{held} is installed: run `pip install --upgrade {' '.join(owners)} sigzoo`, so that both fit"
-    likely = module.replace("_", "-")
     return f"Install the distribution that brings the module {module}: `pip install {likely}`, by its name"
 
 

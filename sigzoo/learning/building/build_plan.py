@@ -9,7 +9,7 @@ from typing import Any
 
 from sigzoo import recipes, zoo
 from sigzoo.artifacts.built import built_folder, run_folder
-from sigzoo.artifacts.home import artifact_folder, target_path
+from sigzoo.artifacts.home import artifact_folder, is_file, is_folder, target_path
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.artifacts.urls import package_file
 from sigzoo.artifacts.verification import has_stamp, stamp_path
@@ -162,7 +162,7 @@ def plan(name: str, changed: Mapping[str, Any] | None = None, *, device: str = "
         needs=needs,
         images=images,
         state=recipes.build_state(name),
-        interrupted=run_folder(name).is_dir(),
+        interrupted=is_folder(run_folder(name)),
         output=built_folder(name),
         licence=card.licence.weights,
         commercial_use=card.licence.commercial_use,
@@ -186,7 +186,7 @@ def _need(spec: ArtifactSpec) -> Need:
             continue
         if inside is not None:
             path = inside
-    if not path.is_file():
+    if not is_file(path):
         return Need(spec.name, spec.size, "to be fetched", path)
     mark = stamp_path(artifact_folder(spec.name), spec.stored_name)
     known = has_stamp(mark, path, spec)
@@ -196,7 +196,7 @@ def _need(spec: ArtifactSpec) -> Need:
 def _images(spec: ArtifactSpec, size: Size) -> int | None:
     """How many images the data hold: counted where they are here, else told from their size."""
     path = target_path(spec)
-    if path.is_file():
+    if is_file(path):
         try:
             with open_npz(path) as file:
                 return file["x"].shape[0]

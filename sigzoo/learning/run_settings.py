@@ -21,6 +21,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "Size": (list,),
     "tuple[str, ...]": (list,),
+    "tuple[int, ...]": (list,),
+    "tuple[Mapping[str, Any], ...]": (list,),
     "Mapping[str, Any]": (dict,),
 }
 """What JSON has for an annotation."""

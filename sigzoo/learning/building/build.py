@@ -295,7 +295,7 @@ def _measure(name: str, settings: DistillationSettings, weights: Path) -> Agreem
     assert path is not None  # it has just been learnt from
     with closing(StoredData(path)) as data:
         outputs = teacher.heads["writer"].out_features
-        data.writers = head_labels(data.labels, outputs, first_label=settings.first_label, where=str(path))
+        data.writers = head_labels(data.numbers, outputs, first_label=settings.first_label, where=str(path))
         held_out = split_per_writer(data, settings.validation, settings.seed).validation
         return compare_answers(
             answers(teacher, data, held_out), answers(student, data, held_out), recipe.min_agreement

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -27,6 +27,10 @@ class ImageSet(Protocol):
     @property
     def forged(self) -> NDArray[np.int64]:
         """``(N,)``: 0 genuine, 1 forgery."""
+
+    @property
+    def labels(self) -> Mapping[str, NDArray[np.int64]]:
+        """Further labels ``(N,)`` by name."""
 
     @property
     def white(self) -> float:
@@ -55,6 +59,8 @@ class Item(NamedTuple):
     writer: int | str
     """Whose signature it is or claims to be, as the source names people."""
     forged: bool
+    labels: Mapping[str, int] = {}
+    """Further labels, by name; the same names for all signatures."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ class TrainingData:
     """``(N,)``, from 0 to W - 1."""
     forged: NDArray[np.int64]
     """``(N,)``: 0 genuine, 1 forgery."""
+    labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    """Further labels ``(N,)`` by name, each numbered from 0."""
 
     white = 255.0
     """The largest value of a pixel."""
@@ -90,6 +98,9 @@ class TrainingData:
         found = hashlib.sha256()
         for array in (self.pixels, self.sizes, self.writers, self.forged):
             found.update(np.ascontiguousarray(array).data)
+        for name, values in sorted(self.labels.items()):
+            found.update(name.encode())
+            found.update(np.ascontiguousarray(values).data)
         return found.hexdigest()
 
     def smallest(self) -> Size:
@@ -146,11 +157,13 @@ def collect(items: Iterable[Item], source: str | Path) -> TrainingData:
     sizes: list[tuple[int, int]] = []
     names: list[int | str] = []
     forged: list[int] = []
+    labels: list[Mapping[str, int]] = []
     for item in items:
         images.append(np.ascontiguousarray(item.image).reshape(-1))
         sizes.append((item.image.shape[0], item.image.shape[1]))
         names.append(item.writer)
         forged.append(int(item.forged))
+        labels.append(item.labels)
     people = sorted(set(names), key=lambda name: (isinstance(name, str), name))
     genuine = {name for name, false in zip(names, forged, strict=True) if not false}
     if len(genuine) < 2:
@@ -170,4 +183,5 @@ def collect(items: Iterable[Item], source: str | Path) -> TrainingData:
         sizes=np.array(sizes, np.int64),
         writers=np.array([number[name] for name in names], np.int64),
         forged=np.array(forged, np.int64),
+        labels={name: np.array([each[name] for each in labels], np.int64) for name in labels[0]},
     )

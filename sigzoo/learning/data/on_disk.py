@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class StoredData:
 
     Attributes
     ----------
-    labels
+    numbers
         int64 ``(N,)``: ``y`` as the file has it.
     writers
         int64 ``(N,)``: the labels' places in their order, from 0, until somebody numbers them otherwise.
@@ -36,10 +37,11 @@ class StoredData:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._file = SignatureData(path)
         self.path = Path(path)
-        self.labels = self._file.y
-        self.writers: NDArray[np.int64] = np.unique(self.labels, return_inverse=True)[1].astype(np.int64)
+        self.numbers = self._file.y
+        self.writers: NDArray[np.int64] = np.unique(self.numbers, return_inverse=True)[1].astype(np.int64)
         forged = np.zeros(len(self._file), bool) if self._file.yforg is None else self._file.yforg != 0
         self.forged: NDArray[np.int64] = forged.astype(np.int64)
+        self.labels: Mapping[str, NDArray[np.int64]] = {}
         self.white = self._file.pixel_range[1]
 
     def __len__(self) -> int:

@@ -1,134 +1,183 @@
-"""Where training data come from: an npz, a folder of images, or the generator, on the fly."""
+"""Training data out of data sources: which source a place belongs to, and its signatures, preprocessed."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sigzoo.common.parallel import ordered_map
-from sigzoo.data import SignatureData
-from sigzoo.errors import DataError, ImageError
-from sigzoo.imaging import find_images, read_and_apply
-from sigzoo.interfaces import GreyImage
+from sigzoo import plugins
+from sigzoo.errors import DataError, UnknownNameError, UsageError
+from sigzoo.interfaces.data_sources import DataSource, SignatureSet
+from sigzoo.learning.data.corpus_cache import code_digest, kept_or_made
+from sigzoo.learning.data.image_folders import ImageFolder
 from sigzoo.learning.data.in_memory import Item, TrainingData, collect
+from sigzoo.learning.data.joining import join, with_common_labels
+from sigzoo.learning.data.npz_source import NpzSource
 from sigzoo.learning.data.preparation import Preparation
-from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic, synthetic_items
+from sigzoo.learning.data.published_layouts import BHSig260, Cedar, Gpds, Mcyt
+from sigzoo.learning.data.synthetic import SyntheticSource
+from sigzoo.registry.cards import with_tuples
 
-__all__ = ["read_training_data"]
-
-_FLAT = re.compile(r"(w\d+)_([gf])\d+")
-_FORGERIES, _GENUINE = "forgeries", "genuine"
-_AHEAD = 64
-
-_Named = tuple[Path, str, bool]
+__all__ = ["Found", "find_source", "open_data", "read_all", "read_training_data"]
 
 
-def read_training_data(source: str, preparation: Preparation, *, workers: int = 1) -> TrainingData:
-    """Read and preprocess all signatures of a source.
+@dataclass(frozen=True)
+class Found:
+    """What a place was found to hold, to be told before training."""
 
-    Parameters
-    ----------
-    source
-        An ``.npz`` in sigver's layout (``x`` uint8 or float ``(N, 1, H, W)``, ``y``, ``yforg``); a
-        folder of images, named ``w001_g01.png`` and ``w001_f01.png``, or in a folder for each
-        writer, forgeries in a folder ``forgeries`` below; or ``synth:writers=500,genuine=16``.
-    preparation
-        The preprocessing.
-    workers
-        Processes that write synthetic signatures.
+    place: str
+    source: str
+    """Name of the data source."""
+    writers: int
+    genuine: int
+    forged: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.place}: {self.writers} writers, {self.genuine} genuine signatures and"
+            f" {self.forged} forgeries (read as: {self.source})"
+        )
+
+
+def find_source(place: str) -> tuple[str, DataSource, str]:
+    """The data source that a place belongs to: its name, itself, and what it is to open.
 
     Raises
     ------
     DataError
-        If the source is missing, damaged, of another layout, or has fewer than 2 writers.
-    ImageError
-        If an image cannot be read or holds no ink; names it.
+        If no source recognises the place.
+    UsageError
+        If several do.
     """
-    if is_synthetic(source):
-        return collect(synthetic_items(parse_synthetic(source), preparation, workers), source)
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return collect(_folder_items(path, preparation), path)
-    if path.suffix.lower() == ".npz" and path.exists():
-        return collect(_npz_items(path, preparation), path)
-    what = "is neither a folder nor an .npz file" if path.exists() else "does not exist"
+    sources = _sources()
+    name, colon, rest = place.partition(":")
+    if colon and name in sources and not Path(place).exists():
+        return name, sources[name], rest
+    known = [each for each, source in sources.items() if not source.general and source.recognises(place)]
+    known = known or [each for each, source in sources.items() if source.general and source.recognises(place)]
+    if len(known) > 1:
+        raise UsageError(
+            f"{place}: {' and '.join(known)} recognise it. Say which reads it: {known[0]}:{place}, for one."
+        )
+    if known:
+        return known[0], sources[known[0]], place
+    if colon and not _exists(place) and "/" not in name and "\\" not in name and len(name) > 1:
+        raise UnknownNameError("data source", name, sources)
+    examples = list(dict.fromkeys(source.example for source in sources.values() if source.general))
+    what = "is neither a folder nor an .npz file" if _exists(place) else "does not exist"
     raise DataError(
-        f"{source} {what}. Training data are an .npz, a folder of images, or"
-        " synth:writers=500,genuine=16,forgeries=4,seed=0."
+        f"{place} {what}. Training data are {', '.join(examples)}, or {SyntheticSource.example}; `sigzoo"
+        " plugins` lists all data sources."
     )
 
 
-def _npz_items(path: Path, preparation: Preparation) -> Iterator[Item]:
-    with SignatureData(path) as data:
-        forged = np.zeros(len(data), np.int64) if data.yforg is None else data.yforg
-        images = (
-            (f"{path}: signature {number}", image)
-            for number, image in zip(count(), _grey_images(data), strict=False)
-        )
-        prepared = ordered_map(lambda one: _prepare(preparation, *one), images, ahead=_AHEAD)
-        for image, writer, false in zip(prepared, data.y, forged, strict=True):
-            yield Item(image, int(writer), bool(false))
+def open_data(place: str) -> tuple[SignatureSet, Found]:
+    """Open a place, and say what was found there.
+
+    Raises
+    ------
+    DataError, UsageError, UnknownNameError
+        If it is not there, no source recognises it, or it cannot be opened.
+    """
+    name, source, rest = find_source(place)
+    opened = source.open(rest)
+    forged = int(opened.forged.sum())
+    return opened, Found(place, name, len(set(opened.writers)), len(opened) - forged, forged)
 
 
-def _grey_images(data: SignatureData) -> Iterator[GreyImage]:
-    for batch in data.batches(_AHEAD):
-        if batch.x.dtype == np.uint8:
-            yield from batch.x[:, 0]
-        else:
-            scaled = batch.x[:, 0].astype(np.float64) * (255.0 * data.unit_scale)
-            levels: NDArray[np.uint8] = np.rint(scaled.clip(0.0, 255.0)).astype(np.uint8)
-            yield from levels
+def read_training_data(
+    place: str,
+    preparation: Preparation,
+    *,
+    workers: int = 1,
+    cache: Path | None = None,
+    found: list[Found] | None = None,
+) -> TrainingData:
+    """Read and preprocess all signatures of a place.
+
+    Parameters
+    ----------
+    place
+        A path, or ``NAME:...`` for the data source of that name.
+    preparation
+        The preprocessing.
+    workers
+        Processes that write synthetic signatures.
+    cache
+        Folder that keeps the result between runs.
+    found
+        Takes what was found.
+
+    Raises
+    ------
+    DataError
+        If the place is missing, damaged, of another layout, or has fewer than 2 writers.
+    ImageError
+        If an image cannot be read or holds no ink; names it.
+    """
+    opened, what = open_data(place)
+    with closing(opened):
+        if found is not None:
+            found.append(what)
+
+        def make() -> TrainingData:
+            return with_common_labels(collect(_items(opened, preparation, workers), place))
+
+        if cache is None:
+            return make()
+        return kept_or_made(cache, f"{opened.digest()} {_preparation_key(preparation)}", make)
 
 
-def _folder_items(folder: Path, preparation: Preparation) -> Iterator[Item]:
-    named = _named(folder)
+def read_all(
+    places: Sequence[str],
+    preparation: Preparation,
+    *,
+    workers: int = 1,
+    cache: Path | None = None,
+    found: list[Found] | None = None,
+) -> TrainingData:
+    """Read several places as one data set; the label ``part`` numbers them. See `read_training_data`."""
+    return join(
+        [
+            read_training_data(place, preparation, workers=workers, cache=cache, found=found)
+            for place in places
+        ]
+    )
 
-    def read(one: _Named) -> GreyImage:
-        return read_and_apply(one[0], 0, preparation)
 
-    for image, (_, writer, forged) in zip(ordered_map(read, named, ahead=_AHEAD), named, strict=True):
-        yield Item(image, writer, forged)
+def _items(opened: SignatureSet, preparation: Preparation, workers: int) -> Iterator[Item]:
+    prepare = Preparation(None) if opened.preprocessed else preparation
+    for index, image in opened.prepared(prepare, workers=workers):
+        labels = {name: int(values[index]) for name, values in opened.labels.items()}
+        yield Item(image, opened.writers[index], bool(opened.forged[index]), labels)
 
 
-def _prepare(preparation: Callable[[GreyImage], GreyImage], where: str, image: GreyImage) -> GreyImage:
+def _preparation_key(preparation: Preparation) -> str:
+    """What decides the preprocessing: its name, its options, and its programs."""
+    if preparation.name is None:
+        return "as it is"
+    built = plugins.preprocessor(preparation.name, **with_tuples(preparation.options))
+    options = sorted(preparation.options.items())
+    return f"{preparation.name} {options!r} {code_digest(type(built))}"
+
+
+def _sources() -> Mapping[str, DataSource]:
+    kinds: Mapping[str, type[DataSource]] = {
+        "npz": NpzSource,
+        "folder": ImageFolder,
+        "synth": SyntheticSource,
+        "cedar": Cedar,
+        "mcyt": Mcyt,
+        "bhsig260": BHSig260,
+        "gpds": Gpds,
+    }
+    return {name: kind() for name, kind in kinds.items()}
+
+
+def _exists(place: str) -> bool:
     try:
-        return preparation(image)
-    except ImageError as error:
-        raise ImageError(f"{where}: {error}") from error
-
-
-def _named(folder: Path) -> list[_Named]:
-    """Tell whose signatures the files of a folder are, from their names or the folders they lie in."""
-    files = find_images([folder])
-    flat = [path for path in files if path.parent == folder]
-    if flat and len(flat) < len(files):
-        raise DataError(
-            f"{folder}: holds images beside folders of images ({flat[0].name}, for one). Name them all"
-            " w001_g01.png and w001_f01.png, or put all into a folder for each writer."
-        )
-    return [_from_name(path) for path in flat] if flat else [_from_folder(path, folder) for path in files]
-
-
-def _from_name(path: Path) -> _Named:
-    found = _FLAT.fullmatch(path.stem)
-    if found is None:
-        raise DataError(
-            f"{path}: its name does not say whose signature it is. Name genuine signatures w001_g01.png and"
-            " forgeries w001_f01.png, or use a folder for each writer."
-        )
-    return path, found.group(1), found.group(2) == "f"
-
-
-def _from_folder(path: Path, folder: Path) -> _Named:
-    writer, *below = path.relative_to(folder).parts[:-1]
-    if below not in ([], [_GENUINE], [_FORGERIES]):
-        raise DataError(
-            f"{path}: a writer's folder holds images, or folders `{_GENUINE}` and `{_FORGERIES}`,"
-            f" not {'/'.join(below)}."
-        )
-    return path, writer, below == [_FORGERIES]
+        return Path(place).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.interfaces import Size
+from sigzoo.interfaces import Batch, Size
 from sigzoo.learning.data.in_memory import ImageSet
 from sigzoo.learning.data.splits import epoch_batches
-from sigzoo.learning.training.loop import Batches
+from sigzoo.learning.training.loop import EpochBatches
 from sigzoo.learning.training.settings import TrainingSettings
 
 __all__ = ["JoinedData", "paired"]
@@ -34,6 +35,7 @@ class JoinedData:
         self._old, self._new = old, new
         self.writers: _Indices = np.concatenate([old.writers, new.writers + known])
         self.forged: _Indices = np.concatenate([old.forged, new.forged])
+        self.labels: Mapping[str, _Indices] = {}
         self.white = min(old.white, new.white)
 
     def __len__(self) -> int:
@@ -76,7 +78,7 @@ class JoinedData:
 
 def paired(
     old: _Indices, new: _Indices, writers: NDArray[np.int64], settings: TrainingSettings, processes: int
-) -> Batches:
+) -> EpochBatches:
     """Batches of half old and half new signatures; an epoch is a pass over whichever has more batches.
 
     The other one goes on from where it was and starts over, in another order, whenever it is
@@ -109,16 +111,16 @@ def paired(
     counts = [len(passed(indices, 1)) for indices in (old, new)]
     steps = max(counts)
 
-    def batches(epoch: int) -> list[_Indices]:
+    def batches(epoch: int) -> list[Batch]:
         sides = []
         for indices, count in zip((old, new), counts, strict=True):
             begin = (epoch - 1) * steps
             numbers = range(begin // count, (begin + steps - 1) // count + 1)
             flat = [batch for number in numbers for batch in passed(indices, number + 1)]
             sides.append(flat[begin % count : begin % count + steps])
-        return [_dealt(ours, theirs, processes) for ours, theirs in zip(*sides, strict=True)]
+        return [Batch(_dealt(ours, theirs, processes)) for ours, theirs in zip(*sides, strict=True)]
 
-    return batches
+    return EpochBatches(batches, lambda epoch: steps)
 
 
 def _dealt(old: _Indices, new: _Indices, processes: int) -> _Indices:

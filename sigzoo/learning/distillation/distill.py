@@ -16,11 +16,12 @@ from torch import nn
 from sigzoo import plugins
 from sigzoo.common.progress import ProgressLike
 from sigzoo.errors import DataError, SigzooWarning, UsageError
-from sigzoo.interfaces import Backbone, Loss
+from sigzoo.interfaces import Backbone, Loss, SampledData
 from sigzoo.learning.data.in_memory import ImageSet
 from sigzoo.learning.data.inputs import InputTransform, fit_input
 from sigzoo.learning.data.on_disk import StoredData
 from sigzoo.learning.data.preparation import Preparation
+from sigzoo.learning.data.samplers import ShuffledSampler
 from sigzoo.learning.data.splits import Split, split_per_writer
 from sigzoo.learning.distillation.continual import JoinedData, paired
 from sigzoo.learning.distillation.distill_settings import DistillationSettings
@@ -29,7 +30,7 @@ from sigzoo.learning.distillation.labels import head_labels
 from sigzoo.learning.distillation.teacher import Teacher, TeacherEnricher, load_teacher
 from sigzoo.learning.distillation.teacher_defaults import resolve_settings
 from sigzoo.learning.training.distributed import Group
-from sigzoo.learning.training.loop import Batches, Trainer, shuffled
+from sigzoo.learning.training.loop import EpochBatches, Trainer, drawn_by
 from sigzoo.learning.training.network import TrainedNetwork, check_needs
 from sigzoo.learning.training.results import EpochResult, TrainingResult
 from sigzoo.learning.training.run import Task
@@ -150,7 +151,7 @@ class _Distillation:
         settings = self._settings
         loss = plugins.loss(settings.loss, **with_tuples(settings.loss_options))
         _check_loss(settings, loss)
-        check_selection(settings, loss)
+        check_selection(settings, [loss])
         return loss
 
     def _student(self) -> Backbone:
@@ -200,10 +201,11 @@ class _Distillation:
         split = split_per_writer(data, settings.validation, settings.seed)
         return _Part(data, split, settings.continual, teacher.writers)
 
-    def _batches(self, old: _Part, new: _Part | None, data: ImageSet) -> Batches:
+    def _batches(self, old: _Part, new: _Part | None, data: ImageSet) -> EpochBatches:
         settings, processes = self._settings, self._group.size
         if new is None:
-            return shuffled(old.split.training, data.writers, settings, processes)
+            sampled = SampledData(old.split.training, data.writers, data.forged)
+            return drawn_by(ShuffledSampler(per_writer=settings.per_writer), sampled, settings, processes)
         genuine = new.split.training[new.data.forged[new.split.training] == 0]
         return paired(old.split.training, genuine + len(old.data), data.writers, settings, processes)
 
@@ -274,7 +276,7 @@ def _numbered(data: ImageSet, outputs: int, settings: DistillationSettings) -> I
     """Number the writers of data as the outputs of the teacher's head."""
     if isinstance(data, StoredData):
         data.writers = head_labels(
-            data.labels, outputs, first_label=settings.first_label, where=settings.data
+            data.numbers, outputs, first_label=settings.first_label, where=settings.data
         )
         return data
     count = int(data.writers.max()) + 1

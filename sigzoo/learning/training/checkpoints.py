@@ -30,6 +30,8 @@ class Checkpoint:
     scaler: dict[str, Any]
     history: tuple[EpochResult, ...]
     """The epochs that are done."""
+    average: dict[str, Any] | None = None
+    """Averaged weights, where there are any."""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -48,6 +50,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "optimiser": checkpoint.optimiser,
         "scaler": checkpoint.scaler,
         "history": [asdict(each) for each in checkpoint.history],
+        "average": checkpoint.average,
     }
     torch.save(plain, content)
     write_whole(path, content.getvalue())
@@ -85,6 +88,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             optimiser=plain["optimiser"],
             scaler=plain["scaler"],
             history=_history(plain["history"]),
+            average=None if plain["average"] is None else dict(plain["average"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: no checkpoint of a training run ({error!r:.200}).") from error

@@ -89,9 +89,15 @@ class Group:
             return data
         empty = np.empty(0, np.int64)
         own = TrainingData(np.empty(0, np.uint8), empty, empty, empty) if data is None else data
+        names = self._broadcast_array(np.array([*"\n".join(own.labels).encode()], np.uint8))
+        labels = {
+            name: self._broadcast_array(own.labels.get(name, empty))
+            for name in names.tobytes().decode().split("\n")
+            if name
+        }
         pixels, sizes = self._broadcast_array(own.pixels), self._broadcast_array(own.sizes.reshape(-1))
         writers, forged = self._broadcast_array(own.writers), self._broadcast_array(own.forged)
-        return TrainingData(pixels, sizes.reshape(-1, 2), writers, forged)
+        return TrainingData(pixels, sizes.reshape(-1, 2), writers, forged, labels)
 
     def mean(self, value: torch.Tensor) -> float:
         """Mean over the processes of a scalar."""

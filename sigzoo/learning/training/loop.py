@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,19 +12,28 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sigzoo.errors import SigzooError
+from sigzoo.interfaces import Batch, SampledData, Sampler
 from sigzoo.learning.augment import ImageRandom, augment, random_crop
 from sigzoo.learning.data.in_memory import ImageSet
 from sigzoo.learning.data.inputs import InputTransform
-from sigzoo.learning.data.splits import epoch_batches
+from sigzoo.learning.training.averaging import WeightAverage
 from sigzoo.learning.training.distributed import Group
 from sigzoo.learning.training.network import TrainedNetwork
-from sigzoo.learning.training.optim import build_optimiser, clip_gradients, rate_factor, set_rate
+from sigzoo.learning.training.optim import build_optimiser, clip_gradients, set_step
+from sigzoo.learning.training.schedule import Schedule
 from sigzoo.learning.training.settings import TrainingSettings
 
-__all__ = ["Batches", "DivergedError", "Trainer", "shuffled"]
+__all__ = ["DivergedError", "EpochBatches", "Trainer", "drawn_by"]
 
-Batches = Callable[[int], list[NDArray[np.int64]]]
-"""From an epoch, numbered from 1, to its batches: indices of signatures, of one length."""
+
+@dataclass(frozen=True)
+class EpochBatches:
+    """The batches of every epoch; epochs count from 1."""
+
+    batches: Callable[[int], Sequence[Batch]]
+    """From an epoch to its batches."""
+    steps: Callable[[int], int]
+    """How many they are."""
 
 
 class DivergedError(SigzooError):
@@ -49,26 +59,54 @@ class Trainer:
         How images become input.
     settings, group
         What to do, and with whom.
+    seed
+        Of augmentation; by default the settings'.
+    untouched_rows
+        Rows at the bottom of each image that no augmentation changes.
+
+    Attributes
+    ----------
+    steps
+        How many steps each epoch has.
+    average
+        The averaged weights, once there are any.
     """
 
     def __init__(
         self,
         network: TrainedNetwork,
         data: ImageSet,
-        batches: Batches,
+        batches: EpochBatches,
         transform: InputTransform,
         settings: TrainingSettings,
         group: Group,
+        *,
+        seed: int | None = None,
+        untouched_rows: int = 0,
     ) -> None:
         self.network, self.group = network, group
         self._data, self._batches, self._input, self._settings = data, batches, transform, settings
+        self._seed = settings.seed if seed is None else seed
+        self._untouched = untouched_rows
         self.optimiser = build_optimiser(network, settings)
         self.scaler = torch.amp.GradScaler(group.device.type, enabled=settings.precision == "float16")
         self._module: nn.Module = network
         if group.size > 1:
             # A loss may leave a head out of some batches, which only this option allows.
             self._module = DistributedDataParallel(network, find_unused_parameters=True)
-        self.steps = len(self._batches(1))
+        self.steps = [batches.steps(number) for number in range(1, settings.epochs + 1)]
+        self._schedule = Schedule(settings, self.steps)
+        self.average: WeightAverage | None = None
+
+    @property
+    def trained(self) -> TrainedNetwork:
+        """What has come of training so far: the averaged network, where weights are averaged."""
+        return self.network if self.average is None else self.average.network
+
+    def begin_average(self, last: int) -> None:
+        """Average the weights from now on, if the epoch after number `last` is one of those that count."""
+        if self.average is None and last + 1 >= self._schedule.first_averaged:
+            self.average = WeightAverage(self.network)
 
     def epoch(self, number: int, done: Callable[[int], object]) -> tuple[float, float]:
         """Train epoch `number`, from 1; return its mean loss and last learning rate.
@@ -79,35 +117,46 @@ class Trainer:
             If the loss or the parameters become NaN or infinite.
         """
         settings, total, rate = self._settings, 0.0, 0.0
+        self.begin_average(number - 1)
         # Dropout and the like, in a plugin's network.
         torch.manual_seed(_process_seed(settings.seed, number, self.group.rank))
         self._module.train()
-        for index, batch in enumerate(self._batches(number)):
-            step = (number - 1) * self.steps + index
-            rate = settings.rate * rate_factor(settings, step, self.steps)
-            set_rate(self.optimiser, rate)
-            loss = self.group.mean(self._step(self._share(batch), number))
+        batches = self._batches.batches(number)
+        streams = _streams(batches, len(self._data))
+        for index, (batch, stream) in enumerate(zip(batches, streams, strict=True)):
+            step = self._schedule.at(number, index)
+            rate = step.learning_rate
+            set_step(self.optimiser, step, settings)
+            loss = self.group.mean(self._step(batch, stream, number))
+            if self.average is not None and step.averaged:
+                self.average.update()
             if not np.isfinite(loss):
                 raise DivergedError(f"The loss became {loss} in step {index + 1} of epoch {number}.")
             total += loss
             done(1)
         if not all(bool(torch.isfinite(each).all()) for each in self.network.parameters()):
             raise DivergedError(f"The parameters became NaN or infinite in epoch {number}.")
-        return total / self.steps, rate
+        if self.average is not None:
+            self.average.normalise(self._inputs(batches, streams, number))
+        return total / len(batches), rate
 
     def close(self) -> None:
         """Let go of what shares the gradients: it must not outlive the processes' session."""
         self._module = self.network
 
-    def _step(self, batch: NDArray[np.int64], epoch: int) -> Tensor:
+    def _step(self, batch: Batch, stream: NDArray[np.int64], epoch: int) -> Tensor:
         """One step of the optimiser; the loss of this process's share of the batch."""
-        device = self.group.device
-        pixels = self.pixels(batch, epoch)
-        writers = torch.from_numpy(self._data.writers[batch]).to(device)
-        forged = torch.from_numpy(self._data.forged[batch]).to(device, torch.float32)
+        device, indices = self.group.device, self._share(batch.indices)
+        pixels = self.pixels(indices, epoch, self._share(stream))
+        writers = torch.from_numpy(self._data.writers[indices]).to(device)
+        forged = torch.from_numpy(self._data.forged[indices]).to(device, torch.float32)
+        labels = {
+            name: torch.from_numpy(self._data.labels[name][indices]).to(device)
+            for name in self.network.objective.labels
+        }
         self.optimiser.zero_grad(set_to_none=True)
-        signatures = torch.from_numpy(batch).to(device)
-        loss: Tensor = self._module(pixels, writers, forged, signatures)
+        signatures = torch.from_numpy(indices).to(device)
+        loss: Tensor = self._module(pixels, writers, forged, signatures, labels, batch.kind)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
         clip_gradients(self.network, self._settings)
@@ -115,39 +164,64 @@ class Trainer:
         self.scaler.update()
         return loss.detach()
 
-    def pixels(self, batch: NDArray[np.int64], epoch: int) -> Tensor:
-        """Training images, augmented and cropped: float32 ``(N, 1, h, w)``, 0 to the input's `white`."""
+    def pixels(
+        self, indices: NDArray[np.int64], epoch: int, stream: NDArray[np.int64] | None = None
+    ) -> Tensor:
+        """Training images, augmented and cropped: float32 ``(N, 1, h, w)``, 0 to the input's `white`.
+
+        Parameters
+        ----------
+        indices
+            Which.
+        epoch
+            Decides with `stream` what is drawn for each.
+        stream
+            ``(N,)``: a number for each, other ones where an image comes again in an epoch; by default the
+            image's own.
+        """
         settings, device, white = self._settings, self.group.device, self._input.white
-        pixels = self._input.pixels(self._data, batch, device)
-        rng = ImageRandom.for_images(settings.seed, epoch, batch, device)
+        pixels = self._input.pixels(self._data, indices, device)
+        rng = ImageRandom.for_images(self._seed, epoch, indices if stream is None else stream, device)
         if settings.augment:
-            pixels = white * augment(pixels / white, rng, settings.augment, settings.strength)
+            height = pixels.shape[2] - self._untouched
+            picture, beside = pixels[:, :, :height], pixels[:, :, height:]
+            picture = white * augment(picture / white, rng, settings.augment, settings.strength)
+            pixels = torch.cat([picture, beside], dim=2) if self._untouched else picture
         if self._input.crop is not None:
             pixels = random_crop(pixels, self._input.crop, rng.spawn("crop"))
         return pixels
+
+    def _inputs(
+        self, batches: Sequence[Batch], streams: Sequence[NDArray[np.int64]], epoch: int
+    ) -> Iterator[Tensor]:
+        """Shares of batches of one process, as the network takes them."""
+        for batch, stream in zip(batches, streams, strict=True):
+            yield self.pixels(self._share(batch.indices), epoch, self._share(stream)) * self.network.factor
 
     def _share(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
         count = len(batch) // self.group.size
         return batch[self.group.rank * count : (self.group.rank + 1) * count]
 
 
-def shuffled(
-    indices: NDArray[np.int64], writers: NDArray[np.int64], settings: TrainingSettings, processes: int
-) -> Batches:
-    """Batches of some signatures, in another order in every epoch; see `epoch_batches`."""
+def drawn_by(
+    sampler: Sampler, data: SampledData, settings: TrainingSettings, processes: int, seed: int | None = None
+) -> EpochBatches:
+    """The batches that a sampler draws."""
+    size, start = settings.batch_size, settings.seed if seed is None else seed
+    return EpochBatches(
+        lambda epoch: sampler.batches(data, size=size, seed=start, epoch=epoch, processes=processes),
+        lambda epoch: sampler.steps(data, size=size, seed=start, epoch=epoch, processes=processes),
+    )
 
-    def batches(epoch: int) -> list[NDArray[np.int64]]:
-        return epoch_batches(
-            indices,
-            writers,
-            size=settings.batch_size,
-            per_writer=settings.per_writer,
-            seed=settings.seed,
-            epoch=epoch,
-            processes=processes,
-        )
 
-    return batches
+def _streams(batches: Sequence[Batch], count: int) -> list[NDArray[np.int64]]:
+    """A number for each image of each batch: its own, and another one whenever it comes again."""
+    flat = np.concatenate([batch.indices for batch in batches])
+    order = np.argsort(flat, kind="stable")
+    starts = np.flatnonzero(np.diff(flat[order], prepend=-1))
+    times = np.empty(len(flat), np.int64)
+    times[order] = np.arange(len(flat)) - np.repeat(starts, np.diff(starts, append=len(flat)))
+    return np.split(flat + count * times, np.cumsum([len(batch.indices) for batch in batches])[:-1])
 
 
 def _process_seed(seed: int, epoch: int, rank: int) -> int:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
 from sigzoo.errors import PluginError, UsageError
 from sigzoo.interfaces import Backbone, Loss, TrainingBatch
+from sigzoo.learning.training.objective import Objective, layer_shapes
 
 __all__ = ["BatchEnricher", "TrainedNetwork", "autocast", "check_needs", "weights_digest"]
 
-_FIELDS = frozenset(each.name for each in fields(TrainingBatch))
+_FIELDS = frozenset(each.name for each in fields(TrainingBatch)) - {"layers", "labels"}
 _OWN = _FIELDS - {"teacher_features", "teacher_logits", "new"}
 _PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -69,9 +72,11 @@ class TrainedNetwork(nn.Module):
     Parameters
     ----------
     backbone, loss
-        The loss is prepared here; for a teacher, where it has one, before.
+        The loss, or several, is prepared here; for a teacher, where it has one, before.
     writers
         How many the writer head tells apart.
+    labels
+        How many values each label of the data has that a loss reads.
     input_scale
         The network's input is a uint8 image times this.
     precision
@@ -83,8 +88,8 @@ class TrainedNetwork(nn.Module):
 
     Attributes
     ----------
-    backbone, heads, loss
-        Its parts; ``writer`` and ``forgery`` heads as the loss needs them.
+    backbone, heads, objective
+        Its parts; ``writer`` and ``forgery`` heads as the losses need them.
     factor
         The network's input is the pixels times this.
     """
@@ -92,31 +97,46 @@ class TrainedNetwork(nn.Module):
     def __init__(
         self,
         backbone: Backbone,
-        loss: Loss,
+        loss: Loss | Objective,
         *,
         writers: int,
+        labels: Mapping[str, int] | None = None,
         input_scale: float,
         precision: str = "float32",
         enricher: BatchEnricher | None = None,
         white: float = 255.0,
     ) -> None:
         super().__init__()
-        self.backbone, self.loss = backbone, loss
+        self.backbone = backbone
+        self.objective = loss if isinstance(loss, Objective) else Objective.of(loss)
         outputs = {"writer": writers, "forgery": 1}
         self.heads = nn.ModuleDict(
             {
                 head: nn.Linear(backbone.feature_dim, count)
                 for head, count in outputs.items()
-                if f"{head}_logits" in loss.needs
+                if f"{head}_logits" in self.objective.needs
             }
         )
-        loss.prepare(feature_dim=backbone.feature_dim, writers=writers)
+        self.objective.prepare(
+            feature_dim=backbone.feature_dim,
+            writers=writers,
+            layers=layer_shapes(backbone, self.objective.layers),
+            labels=labels,
+        )
         self.input_scale, self._precision = input_scale, precision
         self.factor = input_scale * (255.0 / white)
         # In a tuple, so that torch does not take a teacher's parameters for its own.
         self._enricher = (enricher,)
 
-    def forward(self, pixels: Tensor, writers: Tensor, forged: Tensor, signatures: Tensor) -> Tensor:
+    def forward(
+        self,
+        pixels: Tensor,
+        writers: Tensor,
+        forged: Tensor,
+        signatures: Tensor,
+        labels: Mapping[str, Tensor] | None = None,
+        kind: str = "any",
+    ) -> Tensor:
         """Loss of a batch: a scalar.
 
         Parameters
@@ -129,30 +149,61 @@ class TrainedNetwork(nn.Module):
             float32 ``(N,)``: 0 genuine, 1 forgery.
         signatures
             int64 ``(N,)``: their places in the training data.
+        labels
+            int64 ``(N,)`` each: the labels that a loss reads.
+        kind
+            What kind of batch it is.
         """
-        features, logits = self.describe(pixels)
+        features, layers, logits = self.tap(pixels, self.objective.layers)
         batch = TrainingBatch(
             features=features,
             writers=writers,
-            forgery=forged if "forgery" in self.loss.needs else None,
+            forgery=forged,
             writer_logits=logits.get("writer"),
             forgery_logits=logits["forgery"].squeeze(1) if "forgery" in logits else None,
             signatures=signatures,
+            layers=layers,
+            labels=labels or {},
         )
         (enricher,) = self._enricher
         if enricher is not None:
             with torch.no_grad():
                 added = enricher(batch, pixels)
             batch = replace(batch, **{field: getattr(added, field) for field in enricher.provides})
-        value: Tensor = self.loss(batch)
+        value: Tensor = self.objective(batch, kind)
         return value
 
     def describe(self, pixels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Features float32 ``(N, D)`` and each head's logits ``(N, outputs)`` of images 0 to `white`."""
+        features, _, logits = self.tap(pixels, ())
+        return features, logits
+
+    def tap(
+        self, pixels: Tensor, layers: Sequence[str]
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Features, some layers' outputs and each head's logits, all float32, of images 0 to `white`."""
         with autocast(pixels.device.type, self._precision):
-            features = self.backbone(pixels * self.factor)
+            x, last = pixels * self.factor, self.backbone.layers[-1]
+            tapped = self.backbone.forward_layers(x, tuple(dict.fromkeys((*layers, last)))) if layers else {}
+            features = tapped[last] if layers else self.backbone(x)
             logits = {name: head(features) for name, head in self.heads.items()}
-        return features.float(), {name: each.float() for name, each in logits.items()}
+        return (
+            features.float(),
+            {name: tapped[name].float() for name in layers},
+            {name: each.float() for name, each in logits.items()},
+        )
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Everything that holds parameters: ``backbone``, ``heads`` and ``objective``."""
+        return {"backbone": self.backbone, "heads": self.heads, "objective": self.objective}
+
+    def with_parts(self, parts: Mapping[str, nn.Module]) -> Self:
+        """The same network with other `parts`."""
+        other = copy.copy(self)
+        other._modules = dict(self._modules)
+        for name, part in parts.items():
+            setattr(other, name, part)
+        return other
 
 
 def autocast(device: str, precision: str) -> AbstractContextManager[object]:

@@ -1,21 +1,25 @@
-"""Optimisers, the learning rate's schedule, and what is done to gradients before a step."""
+"""Optimisers, what they are told before a step, and what is done to gradients."""
 
 from __future__ import annotations
-
-from math import cos, pi
 
 import torch
 from torch import nn
 
+from sigzoo.learning.training.network import TrainedNetwork
+from sigzoo.learning.training.schedule import Step
 from sigzoo.learning.training.settings import TrainingSettings
 
-__all__ = ["build_optimiser", "clip_gradients", "rate_factor", "set_rate"]
+__all__ = ["build_optimiser", "clip_gradients", "set_step"]
+
+_BETAS = (0.9, 0.999)
 
 
-def build_optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or AdamW, over all parameters, the loss's own included."""
+def build_optimiser(network: TrainedNetwork, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, or AdamW, over all parameters, the losses' own included."""
     parameters = [each for each in network.parameters() if each.requires_grad]
     light = [] if settings.decay == "all" else [each for each in parameters if each.ndim < 2]
+    if settings.decay == "network":
+        light += [each for each in network.objective.parameters() if each.requires_grad and each.ndim >= 2]
     spared = {id(each) for each in light}
     groups = [
         {
@@ -27,35 +31,19 @@ def build_optimiser(network: nn.Module, settings: TrainingSettings) -> torch.opt
     groups = [group for group in groups if group["params"]]
     if settings.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=settings.rate, momentum=settings.momentum, nesterov=True)
-    return torch.optim.AdamW(groups, lr=settings.rate)
+    return torch.optim.AdamW(groups, lr=settings.rate, betas=_BETAS)
 
 
-def rate_factor(settings: TrainingSettings, step: int, steps_an_epoch: int) -> float:
-    """By what the highest learning rate is multiplied in a step; a function of the step alone.
-
-    ``steps`` is sigver's: a tenth after every ``epochs // drops`` epochs, so that with 60 epochs and
-    3 drops the rate falls after 20 and 40, and the third drop coincides with the end.
-
-    Parameters
-    ----------
-    step
-        From 0, counted over all epochs.
-    """
-    warm = settings.warmup * steps_an_epoch
-    factor = min(1.0, (step + 1) / (warm + 1)) if warm else 1.0
-    if settings.schedule == "steps":
-        epoch = step // steps_an_epoch
-        return factor * float(0.1 ** (epoch // max(1, settings.epochs // settings.drops)))
-    if settings.schedule == "cosine" and step >= warm:
-        whole = max(1.0, settings.epochs * steps_an_epoch - warm)
-        return factor * 0.5 * (1.0 + cos(pi * min(1.0, (step - warm) / whole)))
-    return factor
-
-
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of the next step."""
+def set_step(optimiser: torch.optim.Optimizer, step: Step, settings: TrainingSettings) -> None:
+    """Set learning rate and momentum of the next step; at the beginning of a cycle forget earlier steps."""
+    if step.restart:
+        optimiser.state.clear()
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = step.learning_rate
+        if settings.optimiser == "sgd":
+            group["momentum"] = settings.momentum if step.momentum is None else step.momentum
+        else:
+            group["betas"] = (_BETAS[0] if step.momentum is None else step.momentum, _BETAS[1])
 
 
 def clip_gradients(network: nn.Module, settings: TrainingSettings) -> None:

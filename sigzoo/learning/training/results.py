@@ -12,7 +12,9 @@ from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
+from torch import Tensor
 
 from sigzoo import __version__, plugins
 from sigzoo.common.json_values import to_json_values
@@ -49,6 +51,9 @@ class EpochResult:
     accuracy_new: float | None = None
     eer_new: float | None = None
     """On the new data of continual learning."""
+    verification: float | None = None
+    """Mean logarithm of the equal error rates on data of unseen writers; with them `eer` and `eer_skilled`
+    are the means over those data."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,16 @@ def write_log(folder: Path, epochs: Sequence[EpochResult]) -> Path:
 
 
 def publish(
-    folder: Path, name: str, settings: TrainingSettings, network: TrainedNetwork, epoch: EpochResult
+    folder: Path,
+    name: str,
+    settings: TrainingSettings,
+    network: TrainedNetwork,
+    epoch: EpochResult,
+    exported: Mapping[str, Mapping[str, Tensor]] | None = None,
 ) -> None:
     """Write the weights and the registry fragment that makes a model of them.
+
+    `exported` are heads beside the network's own.
 
     The fragment goes away before the weights change, so that it never names others than it has.
 
@@ -93,7 +105,7 @@ def publish(
         registry.unlink(missing_ok=True)
     except OSError as error:
         raise SigzooError(f"{registry}: cannot be replaced: {error.strerror or error}.") from error
-    heads = {key: head.state_dict() for key, head in network.heads.items()}
+    heads = {**(exported or {}), **{key: head.state_dict() for key, head in network.heads.items()}}
     facts = {
         "model": name,
         "epoch": str(epoch.epoch),
@@ -102,15 +114,22 @@ def publish(
         "trained_on": _trained_on(settings),
         "sigzoo_version": __version__,
     }
-    save_weights(weights, network.backbone.state_dict(), heads, facts)
-    entry = _registry(name, settings, network, weights)
+    stored = torch.float16 if settings.store_precision == "float16" else torch.float32
+    tensors = _stored(network.backbone.state_dict(), stored)
+    save_weights(weights, tensors, {key: _stored(each, stored) for key, each in heads.items()}, facts)
+    outputs = {key: int(each["weight"].shape[0]) for key, each in heads.items()}
+    entry = _registry(name, settings, network, weights, outputs)
     text = f"# Written by `sigzoo {settings.command}`. Use it with SIGZOO_REGISTRY or `sigzoo --registry`.\n"
     text += yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=110)
     write_whole(registry, text.encode())
 
 
 def _registry(
-    name: str, settings: TrainingSettings, network: TrainedNetwork, weights: Path
+    name: str,
+    settings: TrainingSettings,
+    network: TrainedNetwork,
+    weights: Path,
+    heads: Mapping[str, int],
 ) -> dict[str, Any]:
     content = weights.read_bytes()
     backbone = network.backbone
@@ -132,8 +151,8 @@ def _registry(
         },
         "trained_on": _trained_on(settings),
     }
-    if network.heads:
-        card["heads"] = {key: head.out_features for key, head in network.heads.items()}
+    if heads:
+        card["heads"] = dict(heads)
     file: dict[str, Any] = {
         "summary": f"weights of {name}",
         "urls": [f"file:{weights.name}"],
@@ -144,6 +163,14 @@ def _registry(
     if settings.weights_licence != NOT_STATED:
         file["licence"] = settings.weights_licence
     return {"models": {name: card}, "artifacts": {artifact: file}}
+
+
+def _stored(tensors: Mapping[str, Tensor], precision: torch.dtype) -> dict[str, Tensor]:
+    """Tensors as they are kept: on the CPU, those of float32 in another precision."""
+    return {
+        name: (each.to(precision) if each.dtype == torch.float32 else each).detach().cpu().contiguous()
+        for name, each in tensors.items()
+    }
 
 
 def _component(name: str, options: Mapping[str, Any]) -> str | dict[str, Any]:

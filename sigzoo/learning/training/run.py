@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
+from torch import Tensor
 
 from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.errors import DataError, SigzooError, UsageError
 from sigzoo.learning.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from sigzoo.learning.training.distributed import Group
 from sigzoo.learning.training.loop import DivergedError, Trainer
+from sigzoo.learning.training.network import TrainedNetwork
 from sigzoo.learning.training.results import (
     CURVE,
     LOG,
@@ -42,6 +44,8 @@ class Task:
     """What that is, in words."""
     measure: Callable[[], Measures | None]
     """Called in the first process; `None` if the features are not finite."""
+    export: Callable[[TrainedNetwork], Mapping[str, Mapping[str, Tensor]]] = lambda network: {}
+    """Heads to keep with the weights beside the network's own."""
 
 
 class Run:
@@ -69,6 +73,7 @@ class Run:
         group.on_rank_zero(lambda: check_folder(settings, resume=resume))
         task = build()
         self._trainer, self._digest, self._measure_held_out = task.trainer, task.digest, task.measure
+        self._export = task.export
         self._data_description = task.data_description
         self._history: tuple[EpochResult, ...] = ()
         if resume:
@@ -80,7 +85,7 @@ class Run:
         """Train what is left of the epochs."""
         settings, folder = self._settings, self._settings.output
         first = len(self._history) + 1
-        steps = (settings.epochs - first + 1) * self._trainer.steps
+        steps = sum(self._trainer.steps[first - 1 :])
         with bar(progress, steps, "training") as done:
             for number in range(first, settings.epochs + 1):
                 result = self._epoch(number, done)
@@ -149,7 +154,7 @@ class Run:
         """Write weights before the checkpoint: a kill between them repeats the epoch and both."""
         folder, trainer = self._settings.output, self._trainer
         if result.best:
-            publish(folder, self.name, self._settings, trainer.network, result)
+            publish(folder, self.name, self._settings, trainer.trained, result, self._export(trainer.trained))
         write_log(folder, self._history)
         state = Checkpoint(
             data=self._digest,
@@ -157,6 +162,7 @@ class Run:
             optimiser=trainer.optimiser.state_dict(),
             scaler=trainer.scaler.state_dict(),
             history=self._history,
+            average=None if trainer.average is None else trainer.average.state_dict(),
         )
         save_checkpoint(folder / CHECKPOINT, state)
 
@@ -172,6 +178,12 @@ class Run:
             self._trainer.network.load_state_dict(found.network)
             self._trainer.optimiser.load_state_dict(found.optimiser)
             self._trainer.scaler.load_state_dict(found.scaler)
+            if found.average is not None:
+                self._trainer.begin_average(len(found.history) - 1)
+                average = self._trainer.average
+                if average is None:
+                    raise KeyError("averaged weights, which a run of these settings has not")
+                average.load_state_dict(found.average)
         except (AttributeError, RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())
             raise DataError(f"{path}: does not fit the network of this run: {reason:.300}") from error
@@ -189,7 +201,10 @@ class Run:
 
 def _quality(result: EpochResult, how: str) -> tuple[float, float]:
     """What epochs are compared by: the mean over old and new data, and of equals the smaller spread."""
-    if how == "accuracy" or (how == "auto" and result.accuracy is not None):
+    found: tuple[float | None, ...]
+    if how != "accuracy" and how != "eer" and result.verification is not None:
+        found, sign = (result.verification, None), -1.0
+    elif how == "accuracy" or (how == "auto" and result.accuracy is not None):
         found, sign = (result.accuracy, result.accuracy_new), 1.0
     else:
         found, sign = (result.eer, result.eer_new), -1.0

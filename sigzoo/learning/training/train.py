@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sigzoo import plugins
 from sigzoo.common.progress import ProgressLike
 from sigzoo.errors import DataError, UsageError
-from sigzoo.interfaces import Backbone, Loss, Preprocessor
+from sigzoo.interfaces import Backbone, Loss, Preprocessor, SampledData
 from sigzoo.learning.data.in_memory import TrainingData
-from sigzoo.learning.data.inputs import fit_input
+from sigzoo.learning.data.inputs import InputTransform, fit_input
 from sigzoo.learning.data.preparation import Preparation
-from sigzoo.learning.data.sources import read_training_data
-from sigzoo.learning.data.splits import split_per_writer
+from sigzoo.learning.data.sources import Found, read_all
+from sigzoo.learning.data.splits import Split, split_per_writer
+from sigzoo.learning.training.beginning import calibrate, drawing_seed, load_start, place_classes
 from sigzoo.learning.training.distributed import Group, session
-from sigzoo.learning.training.loop import Trainer, shuffled
+from sigzoo.learning.training.exported_heads import check_export, export_heads
+from sigzoo.learning.training.loop import Trainer, drawn_by
 from sigzoo.learning.training.network import BatchEnricher, TrainedNetwork, check_needs
+from sigzoo.learning.training.objective import Objective, Term
 from sigzoo.learning.training.results import EpochResult, TrainingResult
 from sigzoo.learning.training.run import Run, Task
 from sigzoo.learning.training.settings import TrainingSettings
-from sigzoo.learning.training.validation import Validator
+from sigzoo.learning.training.terms import build_sampler, build_terms
+from sigzoo.learning.training.unseen import UnseenWriters, verify_unseen
+from sigzoo.learning.training.validation import Measures, Validator
 from sigzoo.registry.cards import with_tuples
 
 __all__ = ["check_fit", "check_selection", "run_task", "train"]
@@ -36,6 +44,7 @@ def train(
     enricher: BatchEnricher | None = None,
     progress: ProgressLike = False,
     on_epoch: Callable[[EpochResult], object] | None = None,
+    on_data: Callable[[Found], object] | None = None,
 ) -> TrainingResult:
     """Train a backbone and leave a model: weights and a registry fragment in ``settings.output``.
 
@@ -54,6 +63,9 @@ def train(
         `True` for a bar on stderr, or a function that is told how many more steps are done.
     on_epoch
         Called after each epoch, once its checkpoint is written.
+    on_data
+        Called with what was found in each place of data, before training: how many writers, genuine
+        signatures and forgeries.
 
     Raises
     ------
@@ -68,7 +80,7 @@ def train(
     """
     return run_task(
         settings,
-        lambda group: _task(settings, group, enricher),
+        lambda group: _Training(settings, group, enricher, on_data).task(),
         resume=resume,
         progress=progress,
         on_epoch=on_epoch,
@@ -94,59 +106,180 @@ def run_task(
                 run.close()
 
 
-def _task(settings: TrainingSettings, group: Group, enricher: BatchEnricher | None) -> Task:
-    """Put a training together: parts that fit each other, data, and what is held out."""
-    loss = plugins.loss(settings.loss, **with_tuples(settings.loss_options))
-    check_needs(settings.loss, loss, enricher)
-    check_selection(settings, loss)
-    torch.manual_seed(settings.seed)
-    backbone = plugins.backbone(settings.backbone, **with_tuples(settings.backbone_options))
-    scale = check_fit(settings, backbone)
-    data = group.broadcast_data(group.on_rank_zero(lambda: _read(settings)))
-    transform = fit_input(
-        data, backbone, where=settings.data, name=settings.backbone, one_size=settings.preprocessed
-    )
-    split = split_per_writer(data, settings.validation, settings.seed)
-    indices = split.training
-    if "forgery" not in loss.needs:
-        indices = np.intersect1d(indices, data.without_forgeries())
-    elif not data.forged.any():
-        raise DataError(f"The loss {settings.loss!r} learns from forgeries, and {settings.data} has none.")
-    network = TrainedNetwork(
-        backbone,
-        loss,
-        writers=data.writer_count,
-        input_scale=scale,
-        precision=settings.precision,
-        enricher=enricher,
-    ).to(group.device)
-    validator = Validator(
-        data, split, transform=transform, batch_size=settings.batch_size, seed=settings.seed
-    )
-    batches = shuffled(indices, data.writers, settings, group.size)
-    trainer = Trainer(network, data, batches, transform, settings, group)
-    return Task(
-        trainer, data.digest(), f"{settings.data} holds", lambda: validator.measure(network, group.device)
-    )
+class _Training:
+    """Puts a training together: parts that fit each other, data, and what is held out."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        group: Group,
+        enricher: BatchEnricher | None,
+        on_data: Callable[[Found], object] | None,
+    ) -> None:
+        self._settings, self._group, self._enricher = settings, group, enricher
+        self._on_data = on_data if group.is_rank_zero else None
+
+    def task(self) -> Task:
+        """Build everything; what costs nothing is checked first."""
+        settings, group = self._settings, self._group
+        terms, sampler = build_terms(settings), build_sampler(settings)
+        for term in terms:
+            check_needs(term.name, term.loss, self._enricher)
+        check_selection(settings, [term.loss for term in terms])
+        torch.manual_seed(settings.seed)
+        backbone = plugins.backbone(settings.backbone, **with_tuples(settings.backbone_options))
+        scale, start = check_fit(settings, backbone), load_start(backbone, settings)
+        data = self._read([settings.data, *settings.more_data])
+        transform = self._transform(data, settings.data, backbone)
+        split = self._split(data)
+        sampled = SampledData(
+            _drawable(settings, terms, data, split.training), data.writers, data.forged, data.labels
+        )
+        objective = Objective(terms, sampler.kinds(sampled))
+        network = TrainedNetwork(
+            backbone,
+            objective,
+            writers=data.writer_count,
+            labels={name: int(sampled.label(name).max()) + 1 for name in objective.labels},
+            input_scale=scale,
+            precision=settings.precision,
+            enricher=self._enricher,
+        ).to(group.device)
+        if settings.export_outputs:
+            check_export(network)
+        calibrate(network, data, sampled.indices, transform, settings.batch_size)
+        if start is not None:
+            place_classes(network, data, sampled.indices, transform, settings.batch_size)
+        seed = drawing_seed(settings, start)
+        trainer = Trainer(
+            network,
+            data,
+            drawn_by(sampler, sampled, settings, group.size, seed),
+            transform,
+            settings,
+            group,
+            seed=seed,
+            untouched_rows=untouched_rows(settings, transform),
+        )
+        return Task(
+            trainer,
+            " ".join([data.digest(), *filter(None, [start])]),
+            f"{settings.data} holds",
+            self._measuring(trainer, data, split, transform, backbone),
+            lambda trained: (
+                export_heads(trained, data, settings.export_outputs) if settings.export_outputs else {}
+            ),
+        )
+
+    def _read(self, places: Sequence[str]) -> TrainingData:
+        """Read and join some places in the first process, and give them to all."""
+        settings, found = self._settings, list[Found]()
+        training: Mapping[str, Any] = {**settings.preprocessor_options, **settings.training_options}
+        preparation = Preparation(
+            None if settings.preprocessed else settings.preprocessor, training, settings.preprocessor_options
+        )
+        cache = None if settings.cache is None else Path(settings.cache).expanduser()
+        data = self._group.broadcast_data(
+            self._group.on_rank_zero(
+                lambda: read_all(places, preparation, workers=settings.workers, cache=cache, found=found)
+            )
+        )
+        for each in found:
+            if self._on_data is not None:
+                self._on_data(each)
+        return data
+
+    def _transform(self, data: TrainingData, where: str, backbone: Backbone) -> InputTransform:
+        settings = self._settings
+        return fit_input(data, backbone, where=where, name=settings.backbone, one_size=settings.preprocessed)
+
+    def _split(self, data: TrainingData) -> Split:
+        settings = self._settings
+        if not settings.validation:
+            return Split(np.arange(len(data)), np.empty(0, np.int64))
+        return split_per_writer(data, settings.validation, settings.seed)
+
+    def _measuring(
+        self,
+        trainer: Trainer,
+        data: TrainingData,
+        split: Split,
+        transform: InputTransform,
+        backbone: Backbone,
+    ) -> Callable[[], Measures | None]:
+        """How an epoch is measured: on unseen writers where there are any, and on what is held out."""
+        settings, device = self._settings, self._group.device
+        unseen = [
+            UnseenWriters(place, held_out, self._transform(held_out, place, backbone))
+            for place in settings.validation_data
+            for held_out in [self._read([place])]
+        ]
+        validator = None
+        if len(split.validation):
+            validator = Validator(
+                data, split, transform=transform, batch_size=settings.batch_size, seed=settings.seed
+            )
+
+        def measure() -> Measures | None:
+            seen = None if validator is None else validator.measure(trainer.trained, device)
+            if not unseen or (validator is not None and seen is None):
+                return seen
+            found = verify_unseen(unseen, trainer.trained, device, batch_size=settings.batch_size)
+            return found if seen is None or found is None else replace(found, accuracy=seen.accuracy)
+
+        return measure
 
 
-def _read(settings: TrainingSettings) -> TrainingData:
-    training: Mapping[str, Any] = {**settings.preprocessor_options, **settings.training_options}
-    preparation = Preparation(
-        None if settings.preprocessed else settings.preprocessor, training, settings.preprocessor_options
-    )
-    return read_training_data(settings.data, preparation, workers=settings.workers)
+def _drawable(
+    settings: TrainingSettings, terms: Sequence[Term], data: TrainingData, training: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Signatures that batches may hold: forgeries where a loss has a use for them.
+
+    Raises
+    ------
+    DataError
+        If a loss learns from forgeries and there are none.
+    """
+    if not any(term.learns_from_forgeries for term in terms):
+        return np.intersect1d(training, data.without_forgeries())
+    needing = [term.name for term in terms if "forgery" in term.loss.needs]
+    if needing and not data.forged.any():
+        raise DataError(f"The loss {needing[0]!r} learns from forgeries, and {settings.data} has none.")
+    return training
 
 
-def check_selection(settings: TrainingSettings, loss: Loss) -> None:
+def untouched_rows(settings: TrainingSettings, transform: InputTransform) -> int:
+    """Rows at the bottom of each image that are measurements, which no augmentation changes.
+
+    Raises
+    ------
+    UsageError
+        If a random crop would cut into them.
+    """
+    rows = plugins.preprocessor(
+        settings.preprocessor, **with_tuples(settings.preprocessor_options)
+    ).rows_beside
+    if rows and transform.crop is not None:
+        raise UsageError(
+            f"The preprocessor {settings.preprocessor!r} writes measurements into the last {rows} rows of its"
+            " images, which cannot be cropped."
+        )
+    return rows
+
+
+def check_selection(settings: TrainingSettings, losses: Sequence[Loss]) -> None:
     """Refuse to select by what is not measured.
 
     Raises
     ------
     UsageError
-        If the loss has no writer head, and the accuracy is to decide.
+        If no loss has a writer head and the accuracy is to decide, or there are no unseen writers and the
+        verification is.
     """
-    if settings.select == "accuracy" and "writer_logits" not in loss.needs:
+    if settings.select == "verification" and not settings.validation_data:
+        raise UsageError("select 'verification' needs validation_data: data of writers not trained on.")
+    headless = not any("writer_logits" in loss.needs for loss in losses)
+    if settings.select == "accuracy" and (headless or not settings.validation):
         raise UsageError(
             f"The loss {settings.loss!r} has no writer head, so there is no accuracy to select by:"
             " use select 'eer'."

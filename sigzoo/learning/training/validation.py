@@ -38,6 +38,8 @@ class Measures:
     """The accuracy on new data, in continual learning."""
     eer_new: float | None = None
     """The EER on new data, in continual learning."""
+    verification: float | None = None
+    """Mean logarithm of the equal error rates, in percent, on data of unseen writers."""
 
 
 class Validator:

@@ -8,14 +8,19 @@ import torch
 from torch import nn
 
 from sigzoo import plugins
+from sigzoo.interfaces import Batch, SampledData
 from sigzoo.learning import train
 from sigzoo.learning.data.in_memory import Item, collect
 from sigzoo.learning.data.inputs import InputTransform
+from sigzoo.learning.data.samplers import ShuffledSampler
 from sigzoo.learning.data.splits import epoch_batches
+from sigzoo.learning.training.averaging import WeightAverage
 from sigzoo.learning.training.distributed import Group
-from sigzoo.learning.training.loop import Trainer, shuffled
+from sigzoo.learning.training.loop import Trainer, drawn_by
 from sigzoo.learning.training.network import TrainedNetwork
-from sigzoo.learning.training.optim import build_optimiser, rate_factor
+from sigzoo.learning.training.optim import build_optimiser
+from sigzoo.learning.training.schedule import Schedule
+from sigzoo.weights import read_weights
 
 
 @pytest.fixture
@@ -32,7 +37,8 @@ def trainer(toy_settings, patterns):
         )
         group = Group(0, 1, torch.device("cpu"))
         transform = InputTransform(None, (12, 16))
-        batches = shuffled(np.arange(40), data.writers, settings, 1)
+        sampled = SampledData(np.arange(40), data.writers, data.forged)
+        batches = drawn_by(ShuffledSampler(), sampled, settings, 1)
         return Trainer(network, data, batches, transform, settings, group), data, settings
 
     return made
@@ -81,7 +87,7 @@ def test_adamw_decays_weights_apart_from_their_gradient(trainer):
     """Loshchilov and Hutter 2019: a step shrinks by rate * decay, then moves by about the rate."""
     run, _, settings = trainer(optimiser="adamw", schedule="constant", rate=1e-3, weight_decay=0.5)
     before = [each.detach().clone() for each in run.network.parameters()]
-    run._step(np.arange(12), 1)
+    run._step(Batch(np.arange(12)), np.arange(12), 1)
     for old, new in zip(before, run.network.parameters(), strict=True):
         moved = new - old * (1 - settings.rate * settings.weight_decay)
         moved = moved.detach()
@@ -98,10 +104,17 @@ def test_decay_may_spare_biases(toy_settings):
 
 def test_the_losss_own_parameters_are_trained(trainer):
     run, _, _ = trainer(loss="toy-writer")
-    assert run.network.loss.told == (8, 4)
+    assert run.network.objective.losses[0].told == (8, 4)
     assert not run.network.heads
     run.epoch(1, lambda done: None)
-    assert float(run.network.loss.centres.detach().abs().min()) > 0
+    assert float(run.network.objective.losses[0].centres.detach().abs().min()) > 0
+
+
+def rate_factor(settings, step, steps_an_epoch):
+    """By what the highest rate is multiplied in a step, counted over all epochs."""
+    schedule = Schedule(settings, [steps_an_epoch] * settings.epochs)
+    found = schedule.at(step // steps_an_epoch + 1, step % steps_an_epoch)
+    return found.learning_rate / settings.rate
 
 
 def test_steps_are_those_of_torchs_step_schedule(toy_settings):
@@ -134,6 +147,83 @@ def test_warm_up_rises_evenly_to_the_full_rate(toy_settings, schedule):
     assert rate_factor(settings, 10, 5) == 1.0
     plain = toy_settings(epochs=9, schedule="constant")
     assert rate_factor(plain, 40, 5) == 1.0
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_cycles_are_torchs_one_cycle_each_with_an_optimiser_that_begins_anew(trainer, optimiser):
+    lengths = [30, 31, 29, 30, 32, 28]
+    run, _, settings = trainer(
+        epochs=8,
+        schedule="one-cycle",
+        cycles=(2, 4),
+        averaged_epochs=2,
+        averaged_rate=7e-4,
+        optimiser=optimiser,
+    )
+    schedule = Schedule(settings, [*lengths, 40, 60])
+    for first, last in ((0, 2), (2, 6)):
+        torch_optimiser = build_optimiser(run.network, settings)
+        group = torch_optimiser.param_groups[0]
+        one_cycle = torch.optim.lr_scheduler.OneCycleLR(
+            torch_optimiser, settings.rate, total_steps=sum(lengths[first:last]) + 1, pct_start=0.08
+        )
+        for epoch in range(first, last):
+            for index in range(lengths[epoch]):
+                found = schedule.at(epoch + 1, index)
+                assert found.learning_rate == pytest.approx(group["lr"], rel=1e-9)
+                momentum = group["momentum"] if optimiser == "sgd" else group["betas"][0]
+                assert found.momentum == pytest.approx(momentum, rel=1e-9)
+                assert found.restart == (epoch == first and index == 0)
+                assert not found.averaged
+                torch_optimiser.step()
+                one_cycle.step()
+
+
+def test_the_averaged_epochs_have_a_constant_rate_reached_as_torchs_linear_one(trainer):
+    run, _, settings = trainer(epochs=5, averaged_epochs=2, averaged_rate=7e-4, schedule="cosine")
+    schedule = Schedule(settings, [10, 10, 10, 40, 60])
+    torch_optimiser = torch.optim.SGD(run.network.parameters(), lr=7e-4)
+    linear = torch.optim.lr_scheduler.LinearLR(torch_optimiser, 0.01, total_iters=100 // 8)
+    found = [schedule.at(4, index) for index in range(40)] + [schedule.at(5, index) for index in range(60)]
+    for step in found:
+        assert step.learning_rate == pytest.approx(torch_optimiser.param_groups[0]["lr"])
+        torch_optimiser.step()
+        linear.step()
+    assert [step.averaged for step in found] == [False] * 24 + [True] * 76
+    assert [step.restart for step in found] == [True] + [False] * 99
+    assert not any(schedule.at(epoch, 0).averaged for epoch in (1, 2, 3))
+
+
+def test_averaged_weights_are_the_mean_of_those_after_each_step_that_counts(trainer, monkeypatch):
+    run, _, _ = trainer(loss="toy-writer", epochs=6, averaged_epochs=4, averaged_rate=0.01)
+    after = []
+    update = WeightAverage.update
+
+    def weights(network):
+        return [each.detach().clone() for each in network.parameters()]
+
+    def recorded(average):
+        after.append(weights(run.network))
+        update(average)
+
+    monkeypatch.setattr(WeightAverage, "update", recorded)
+    for epoch in range(1, 7):
+        run.epoch(epoch, lambda done: None)
+        assert (run.average is None) == (epoch < 3)
+    assert run.trained is not run.network
+    assert len(after) == sum(run.steps[2:]) - 2  # an eighth of the 12 steps leads to the rate
+    for found, steps in zip(weights(run.trained), zip(*after, strict=True), strict=True):
+        torch.testing.assert_close(found, torch.stack(steps).mean(dim=0))
+
+
+def test_averaged_weights_take_the_statistics_of_their_normalisation_from_the_last_epoch(toy_settings, npz):
+    settings = toy_settings(
+        backbone="toy-normal", preprocessor="toy-invert", data=str(npz()), epochs=5, averaged_epochs=3
+    )
+    result = train(settings)
+    assert result.best.epoch > 2
+    kept = read_weights(result.weights, "safetensors").tensors
+    assert int(kept["normal.num_batches_tracked"]) == 36 // settings.batch_size
 
 
 def test_an_epoch_does_not_depend_on_what_was_drawn_before(trainer):

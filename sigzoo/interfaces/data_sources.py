@@ -1,0 +1,169 @@
+"""The interface of a data source: from a place to signatures, whose they are, and which are forged."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigzoo.errors import ImageError
+from sigzoo.interfaces.images import GreyImage
+
+__all__ = ["ANOTHER_WRITER", "FORGER", "WRITER", "DataSource", "SignatureSet"]
+
+WRITER, ANOTHER_WRITER, FORGER = 0, 1, 2
+"""Values of the label ``role``: the writer of a text, another writer of the same text, a forger."""
+
+
+class SignatureSet(ABC):
+    """N signatures of a data source: their labels at once, their images when they are asked for.
+
+    A subclass sets the attributes and implements `read`.
+    """
+
+    writers: Sequence[int | str]
+    """``(N,)``: whose signatures they are, or claim to be, as the source names people."""
+
+    forged: NDArray[np.bool_]
+    """``(N,)``: whether they are forgeries."""
+
+    labels: Mapping[str, NDArray[np.int64]] = {}
+    """Further labels ``(N,)`` by name. Any name may be used; these mean the same in all sets:
+
+    ``hand``
+        Who held the pen: a writer's forgers are hands of their own.
+    ``family``
+        What belongs together because it is hard to tell apart: a text, its writers and forgers.
+    ``role``
+        What a hand is in its family: `WRITER`, `ANOTHER_WRITER` or `FORGER`.
+    ``person``
+        The person, where one person has several identities (`writers`): a signature of each name, say.
+    ``text``
+        What is written, where several people wrote the same.
+    ``medium``
+        How it was taken; impostors are then compared with genuine signatures of the same media.
+    """
+
+    preprocessed: bool = False
+    """Whether the images are a network's input already, ink bright on 0."""
+
+    description: str | None = None
+    """What a model's card says of training data like these; `None` where the user must say it."""
+
+    skip_blank: bool = False
+    """Whether an image on which a preprocessor finds no ink is left out, instead of an error: right
+    for images that a program writes, some of which come out blank."""
+
+    def __len__(self) -> int:
+        return len(self.forged)
+
+    @abstractmethod
+    def read(self, index: int) -> GreyImage:
+        """Read one image: uint8 ``(H, W)``, 0 ink and 255 paper (or ink bright on 0, if `preprocessed`).
+
+        Raises
+        ------
+        ImageError, DataError
+            If it cannot be read; names the file.
+        """
+
+    def name(self, index: int) -> str:
+        """Where an image comes from, for messages."""
+        return f"signature {index}"
+
+    def prepared(
+        self, prepare: Callable[[GreyImage], GreyImage], *, workers: int = 1
+    ) -> Iterator[tuple[int, GreyImage]]:
+        """Read and preprocess all images, in their order.
+
+        Override it where images come faster together, or from several processes.
+
+        Parameters
+        ----------
+        prepare
+            The preprocessing; can be sent to another process.
+        workers
+            Processes to use, where the set has a use for them.
+
+        Yields
+        ------
+        index, image
+            Images without ink are left out if `skip_blank`.
+
+        Raises
+        ------
+        ImageError, DataError
+            If an image cannot be read or preprocessed; names it.
+        """
+        from sigzoo.common.parallel import ordered_map
+
+        def one(index: int) -> GreyImage | None:
+            image = self.read(index)
+            try:
+                return prepare(image)
+            except ImageError as error:
+                if self.skip_blank:
+                    return None
+                message = str(error)
+                name = self.name(index)
+                raise ImageError(message if message.startswith(name) else f"{name}: {message}") from error
+
+        for index, image in enumerate(ordered_map(one, range(len(self)), ahead=64)):
+            if image is not None:
+                yield index, image
+
+    def digest(self) -> str:
+        """A SHA-256 of what decides the images and labels, for whoever keeps what was made of them.
+
+        By default of all images and labels themselves.
+        """
+        found = hashlib.sha256(repr((list(self.writers), sorted(self.labels))).encode())
+        for array in (self.forged, *(self.labels[name] for name in sorted(self.labels))):
+            found.update(np.ascontiguousarray(array).data)
+        for index in range(len(self)):
+            found.update(np.ascontiguousarray(self.read(index)).data)
+        return found.hexdigest()
+
+    def close(self) -> None:
+        """Let go of files."""
+        return None
+
+
+class DataSource(ABC):
+    """A kind of place that signatures come from: a file, a folder of some layout, a program.
+
+    It is built without arguments. A user names a place (``--data``): the path of a file or folder,
+    which goes to the source that recognises it, or ``NAME:REST``, which goes to the source that is
+    registered as NAME, and gives it REST.
+    """
+
+    example: ClassVar[str]
+    """How a place of this kind is written, for messages: ``"synth:writers=500,genuine=16"``."""
+
+    general: ClassVar[bool] = False
+    """Whether it takes what others know better: it is asked only where no other recognises a place."""
+
+    @abstractmethod
+    def recognises(self, place: str) -> bool:
+        """Tell from names alone whether this is a place of its kind; opens no image, raises nothing."""
+
+    @abstractmethod
+    def open(self, place: str) -> SignatureSet:
+        """Open a place.
+
+        Parameters
+        ----------
+        place
+            A path, or what stands after ``NAME:``.
+
+        Raises
+        ------
+        DataError
+            If it is missing, damaged, or its names contradict each other; says which file or name.
+        UsageError, UnknownNameError
+            If what stands after ``NAME:`` cannot be understood.
+        """

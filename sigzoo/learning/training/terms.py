@@ -1,0 +1,94 @@
+"""The losses and samplers that a run's settings name, built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sigzoo import plugins
+from sigzoo.errors import UsageError
+from sigzoo.interfaces import Sampler
+from sigzoo.learning.data.samplers import FamilySampler, MixedSampler, ShuffledSampler
+from sigzoo.learning.training.objective import Term
+from sigzoo.learning.training.settings import TrainingSettings
+from sigzoo.registry.cards import with_tuples
+
+__all__ = ["LossChoice", "SamplerChoice", "build_sampler", "build_terms"]
+
+
+class LossChoice(msgspec.Struct, forbid_unknown_fields=True):
+    """One of `TrainingSettings.losses`; see `Term`."""
+
+    loss: str
+    options: dict[str, Any] = {}
+    weight: float = 1.0
+    layer: str | None = None
+    label: str = "writers"
+    batches: list[str] = msgspec.field(default_factory=lambda: ["*"])
+    per_kind: bool = False
+
+
+class SamplerChoice(msgspec.Struct, forbid_unknown_fields=True):
+    """One of `TrainingSettings.samplers`."""
+
+    sampler: str
+    options: dict[str, Any] = {}
+
+
+def build_terms(settings: TrainingSettings) -> list[Term]:
+    """The losses of a run, not prepared yet.
+
+    Raises
+    ------
+    UnknownNameError, PluginError, UsageError
+        If there is no such loss, it cannot be built, or a setting of it is none.
+    """
+    chosen = [_read(LossChoice, each, "losses") for each in settings.losses]
+    if settings.loss:
+        chosen.insert(0, LossChoice(settings.loss, dict(settings.loss_options)))
+    return [
+        Term(
+            each.loss,
+            plugins.loss(each.loss, **with_tuples(each.options)),
+            each.weight,
+            each.layer,
+            each.label,
+            tuple(each.batches),
+            each.per_kind,
+        )
+        for each in chosen
+    ]
+
+
+def build_sampler(settings: TrainingSettings) -> Sampler:
+    """What draws a run's batches.
+
+    Raises
+    ------
+    UnknownNameError, PluginError, UsageError
+        If there is no such sampler, it cannot be built, or a setting of it is none.
+    """
+    chosen = [_read(SamplerChoice, each, "samplers") for each in settings.samplers]
+    if not chosen:
+        return ShuffledSampler(per_writer=settings.per_writer)
+    built = [_sampler(each.sampler, with_tuples(each.options)) for each in chosen]
+    return built[0] if len(built) == 1 else MixedSampler(built)
+
+
+_SAMPLERS: Mapping[str, type[Sampler]] = {"shuffled": ShuffledSampler, "families": FamilySampler}
+
+
+def _sampler(name: str, options: Mapping[str, Any]) -> Sampler:
+    return _SAMPLERS[name](**options)
+
+
+_Choice = Any
+
+
+def _read(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    try:
+        return msgspec.convert(dict(values), kind)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise UsageError(f"{where}: {error}, in {dict(values)!r:.200}.") from error

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from sigzoo.learning.training.distributed import session
 from sigzoo.errors import SigzooError
-from sigzoo.learning import DistillationSettings, TrainingSettings, distill, train, training
+from sigzoo.learning import DistillationSettings, TrainingSettings, distill, train
+from sigzoo.learning.training.run import Run
 torch.set_num_threads(1)
 for number in range(15):
     with session("cpu") as group:
@@ -29,11 +30,11 @@ for number in range(15):
         group.wait()
 place = pathlib.Path(sys.argv[1])
 runs = []
-remember = training.Run.__init__
+remember = Run.__init__
 def record(self, *args):
     remember(self, *args)
     runs.append(self)
-training.Run.__init__ = record
+Run.__init__ = record
 try:
     train(TrainingSettings.from_json(json.loads((place / "missing.json").read_text()), "missing"))
 except SigzooError as error:

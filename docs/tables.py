@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sigzoo.registry import Card, Registry, core_registry_path, read_registry
+from sigzoo.registry import Card, Catalogue
 from sigzoo.registry.cards import Result
+from sigzoo.zoo import Zoo
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,18 +38,20 @@ def row(name: str, card: Card) -> str:
     return f"| `{name}` | {card.features.size} | {use} | {loads} | {checked} | {golden} |"
 
 
-def models(registry: Registry) -> str:
+def models(known: Catalogue) -> str:
     """The table of all models."""
     head = "| model | features | use | loads | features checked against | golden numbers (`sigzoo check`) |\n"
     head += "|---|---|---|---|---|---|\n"
-    return head + "".join(row(name, card) + "\n" for name, card in registry.models.items())
+    return head + "".join(
+        row(name, card) + "\n" for name, card in ((name, known.models[name]) for name in known.search())
+    )
 
 
-def measured(registry: Registry) -> str:
+def measured(known: Catalogue) -> str:
     """The table of what was measured of the models that say so, a line for each data set."""
     cards = {
         name: {each.dataset: each for each in card.results if each.source == "measured"}
-        for name, card in registry.models.items()
+        for name, card in known.models.items()
     }
     cards = {name: results for name, results in cards.items() if results}
     lines = [f"| | {' | '.join(f'`{name}`' for name in cards)} | baseline |", "|---" * (len(cards) + 2) + "|"]
@@ -66,7 +69,7 @@ def _figure(result: Result) -> str:
     return f"{result.value:.2f}{interval}"
 
 
-TABLES: dict[str, tuple[str, Callable[[Registry], str]]] = {
+TABLES: dict[str, tuple[str, Callable[[Catalogue], str]]] = {
     "README.md": ("models", models),
     "docs/models.md": ("measured", measured),
 }
@@ -74,13 +77,13 @@ TABLES: dict[str, tuple[str, Callable[[Registry], str]]] = {
 
 def main() -> None:
     """Write the tables, or say which is not up to date."""
-    registry = read_registry(core_registry_path())
+    known = Zoo(plugins=["sigzoo-signet", "sigzoo-spp", "sigzoo-students"]).catalogue
     for page, (name, make) in TABLES.items():
         path = ROOT / page
         text = path.read_text()
         before, rest = text.split(f"<!-- {name}: made by docs/tables.py -->\n")
         after = rest[rest.index(f"<!-- end of {name} -->") :]
-        wanted = f"{before}<!-- {name}: made by docs/tables.py -->\n{make(registry)}{after}"
+        wanted = f"{before}<!-- {name}: made by docs/tables.py -->\n{make(known)}{after}"
         if "--check" in sys.argv[1:]:
             if wanted != text:
                 sys.exit(f"{page}: its table of {name} is old; run `python docs/tables.py`.")

@@ -5,25 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sigzoo.common.lazy import lazy_names
+from sigzoo.errors import SigzooError, SigzooWarning
 from sigzoo.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from sigzoo.api import (
+        backbone,
+        fetch,
+        info,
+        list_backbones,
+        list_losses,
+        list_models,
+        list_preprocessors,
+        loss,
+        preprocessor,
+    )
     from sigzoo.evaluation.distances import distances
     from sigzoo.loading import load
     from sigzoo.model import SignatureModel
-    from sigzoo.plugins import backbone, loss, preprocessor
-    from sigzoo.zoo import fetch, info, list_models
+    from sigzoo.zoo import Zoo
 
 __version__ = "0.1.0"
 
 __all__ = [
     "SignatureModel",
+    "SigzooError",
+    "SigzooWarning",
+    "Zoo",
     "backbone",
     "distances",
     "fetch",
     "hookimpl",
     "info",
+    "list_backbones",
+    "list_losses",
     "list_models",
+    "list_preprocessors",
     "load",
     "loss",
     "preprocessor",
@@ -33,14 +50,18 @@ __getattr__ = lazy_names(
     __name__,
     {
         "SignatureModel": "model",
-        "backbone": "plugins",
+        "Zoo": "zoo",
+        "backbone": "api",
         "distances": "evaluation.distances",
-        "fetch": "zoo",
-        "info": "zoo",
-        "list_models": "zoo",
+        "fetch": "api",
+        "info": "api",
+        "list_backbones": "api",
+        "list_losses": "api",
+        "list_models": "api",
+        "list_preprocessors": "api",
         "load": "loading",
-        "loss": "plugins",
-        "preprocessor": "plugins",
+        "loss": "api",
+        "preprocessor": "api",
     },
 )
 

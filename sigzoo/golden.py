@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sigzoo import zoo
 from sigzoo.artifacts import fetch_with_bar
 from sigzoo.errors import DataError
 from sigzoo.evaluation.distances import distances
@@ -20,10 +19,11 @@ from sigzoo.loading import load
 from sigzoo.model import SignatureModel
 from sigzoo.registry import Golden
 from sigzoo.synthesis import Writer
+from sigzoo.zoo import default_zoo
 
 
 @dataclass(frozen=True)
-class Check:
+class GoldenResult:
     """One number that was expected and the one that came out."""
 
     case: str
@@ -44,13 +44,13 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Report:
+class GoldenReport:
     """All checks of one model."""
 
     model: str
     published: bool
     """Whether golden numbers were published; without them only sanity is checked."""
-    checks: list[Check]
+    checks: list[GoldenResult]
 
     @property
     def passed(self) -> bool:
@@ -58,7 +58,7 @@ class Report:
         return bool(self.checks) and all(check.passed for check in self.checks)
 
 
-def check(name: str, *, weights: str | os.PathLike[str] | None = None, device: str = "cpu") -> Report:
+def check(name: str, *, weights: str | os.PathLike[str] | None = None, device: str = "cpu") -> GoldenReport:
     """Load a model and run its card's golden cases.
 
     Where no golden numbers were published, the model must give features of the right shape, finite,
@@ -83,17 +83,17 @@ def check(name: str, *, weights: str | os.PathLike[str] | None = None, device: s
     model = load(name, weights=weights, device=device)
     golden = model.card.golden
     checks = [each for case in golden for each in _golden(model, case)] if golden else list(_sanity(model))
-    return Report(model.name, bool(golden), checks)
+    return GoldenReport(model.name, bool(golden), checks)
 
 
-def _golden(model: SignatureModel, case: Golden) -> Iterator[Check]:
+def _golden(model: SignatureModel, case: Golden) -> Iterator[GoldenResult]:
     features = model.embed([_file(item) for item in case.images])
     names = [PurePosixPath(item).stem for item in case.images]
     if case.kind == "features":
         assert case.features is not None  # the schema
         expected = _vector(_file(case.features), features.size)
         worst = float(np.abs(features.ravel() - expected).max())
-        yield Check(
+        yield GoldenResult(
             f"features of {', '.join(names)}, largest difference", 0.0, worst, case.tolerance, case.source
         )
         return
@@ -101,13 +101,13 @@ def _golden(model: SignatureModel, case: Golden) -> Iterator[Check]:
     for (i, first), (j, second) in combinations(enumerate(names), 2):
         pair = f"{first}-{second}"
         if pair in case.distances:
-            yield Check(
+            yield GoldenResult(
                 f"distance {pair}", case.distances[pair], float(table[i, j]), case.tolerance, case.source
             )
 
 
 def _file(reference: str) -> Path:
-    return fetch_with_bar(zoo.artifact_spec(reference))
+    return fetch_with_bar(default_zoo().artifact_spec(reference))
 
 
 def _vector(path: Path, size: int) -> NDArray[np.float32]:
@@ -125,17 +125,17 @@ def _vector(path: Path, size: int) -> NDArray[np.float32]:
     return vector
 
 
-def _sanity(model: SignatureModel) -> Iterator[Check]:
+def _sanity(model: SignatureModel) -> Iterator[GoldenResult]:
     images = [Writer(seed).genuine(0) for seed in (1, 2, 3)]
     first, again = model.embed(images), model.embed(images)
     alone = np.concatenate([model.embed(image) for image in images])
     scale = max(1.0, float(np.abs(first).max()))
     source = "no golden numbers were published"
-    yield Check("size of the features", model.card.features.size, first[0].size, 0, source)
-    yield Check("features that are not finite", 0, int((~np.isfinite(first)).sum()), 0, source)
-    yield Check("difference between two runs", 0, float(np.abs(first - again).max()), 0, source)
-    yield Check(
+    yield GoldenResult("size of the features", model.card.features.size, first[0].size, 0, source)
+    yield GoldenResult("features that are not finite", 0, int((~np.isfinite(first)).sum()), 0, source)
+    yield GoldenResult("difference between two runs", 0, float(np.abs(first - again).max()), 0, source)
+    yield GoldenResult(
         "difference alone and in a batch", 0, float(np.abs(first - alone).max()), 1e-5 * scale, source
     )
     apart = distances(first.reshape(len(images), -1))[np.triu_indices(len(images), 1)]
-    yield Check("writers whose features coincide", 0, int((apart == 0).sum()), 0, source)
+    yield GoldenResult("writers whose features coincide", 0, int((apart == 0).sum()), 0, source)

@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isclose
+from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
-from sigzoo import plugins, recipes, zoo
-from sigzoo.artifacts import extract_member, fetch_with_bar
-from sigzoo.errors import RegistryError, UnknownNameError, UsageError, WeightsError
+from sigzoo import recipes
+from sigzoo.artifacts import extract_member
+from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError, UsageError, WeightsError
 from sigzoo.imaging import ImageSource, read_and_apply
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
 from sigzoo.model import SignatureModel
-from sigzoo.registry import Card
+from sigzoo.registry import Card, read_registry
 from sigzoo.registry.cards import with_tuples
 from sigzoo.weights import WeightFile, fit_names, load_into, read_local_weights, read_weights
+from sigzoo.zoo import RUN_REGISTRY, Zoo, resolve_zoo
 
 
 def load(
-    name: str | None = None,
+    name: str | os.PathLike[str] | None = None,
     *,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     runtime: str = "torch",
     weights: str | os.PathLike[str] | None = None,
+    zoo: Zoo | None = None,
 ) -> SignatureModel:
     """Load a model: fetch and verify its weights, build its parts, set it to evaluation mode.
 
     Parameters
     ----------
     name
-        A name or alias of the registry; the bundled default without one, which needs no network.
+        A name or alias of the registry, or the folder of a training run; the bundled default without
+        one, which needs no network.
     device
         ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
     runtime
-        What runs the network; ``"torch"``.
+        What runs the network: a name of ``sigzoo.list_components("runtime")``.
     weights
         A local file in place of the published one: in the card's format, in any format of state dicts
         where the card's is one, safetensors as `sigzoo convert` writes them, or a zip archive that holds
         such a file. See `sigzoo.weights.read_local_weights`.
+    zoo
+        Where names are looked up; the environment's by default.
 
     Raises
     ------
@@ -56,20 +64,69 @@ def load(
         If the file is damaged, hostile or does not fit the network; names the tensor. If the model is
         made by a recipe and has not been built; says how.
     """
-    name, card = find_card(name)
-    zoo.require_components(name, card)
-    with _naming(name):
-        backbone, preprocessor = build_backbone(card), build_preprocessor(card)
-        check_parts(card, backbone, preprocessor)
-    file = read_card_weights(name, card, weights)
+    zoo = resolve_zoo(zoo)
+    named: str | None
+    if name is not None and _is_run(name, zoo):
+        named, zoo = _of_run(Path(name), zoo)
+    else:
+        named = name  # type: ignore[assignment]  # no path: `_is_run`
+    name, card = find_card(named, zoo)
+    if card.deprecated:
+        warnings.warn(f"The model {name!r} is deprecated: {card.deprecated}", SigzooWarning, stacklevel=2)
+    backbone, preprocessor = build_parts(name, zoo)
+    file = read_card_weights(name, card, weights, zoo)
     load_into(backbone, adapted(backbone, file), source=str(file.path))
     heads: dict[str, nn.Linear] = {
         head: _head(file, head, outputs, backbone.feature_dim) for head, outputs in card.heads.items()
     }
-    return SignatureModel(name, card, preprocessor, backbone, heads, device=device, runtime=runtime)
+    ready = zoo.component("runtime", runtime)
+    return SignatureModel(name, card, preprocessor, backbone, heads, device=str(device), runtime=ready)
 
 
-def find_card(name: str | None = None) -> tuple[str, Card]:
+def _is_run(name: str | os.PathLike[str], zoo: Zoo) -> bool:
+    """Whether the folder of a run is meant: a path, or a text that is no model's name but a folder's."""
+    if isinstance(name, os.PathLike):
+        return True
+    if not isinstance(name, str) or zoo.catalogue.is_taken(name):
+        return False
+    return (Path(name).expanduser() / RUN_REGISTRY).is_file()
+
+
+def _of_run(folder: Path, zoo: Zoo) -> tuple[str, Zoo]:
+    """The model of a run's folder, and a zoo that knows it."""
+    path = folder.expanduser() / RUN_REGISTRY
+    if not path.is_file():
+        raise UsageError(f"{folder}: is no folder of a training run: there is no {RUN_REGISTRY} in it.")
+    models = list(read_registry(path).models)
+    if len(models) != 1:
+        raise UsageError(
+            f"{path}: holds {len(models)} models; a run's holds one. Name it with `registries=`."
+        )
+    known = zoo.catalogue
+    if known.is_taken(models[0]) and Path(known.origin(known.resolve(models[0]))) == path:
+        return models[0], zoo
+    return models[0], zoo.with_registries([path])
+
+
+def build_parts(name: str, zoo: Zoo) -> tuple[Backbone, Preprocessor]:
+    """Build a model's parts with the options of its card, without weights, and see that they fit.
+
+    Raises
+    ------
+    RegistryError
+        If a part cannot be built so, or they do not belong together; says which registry has the card.
+    PluginError
+        If a plugin is not there or does not work.
+    """
+    card = zoo.info(name)
+    zoo.require_components(name, card)
+    with _naming(name, zoo):
+        backbone, preprocessor = build_backbone(card, zoo), build_preprocessor(card, zoo)
+        check_parts(card, backbone, preprocessor)
+    return backbone, preprocessor
+
+
+def find_card(name: str | None = None, zoo: Zoo | None = None) -> tuple[str, Card]:
     """The name and card of a model, or of the bundled default.
 
     Raises
@@ -77,16 +134,12 @@ def find_card(name: str | None = None) -> tuple[str, Card]:
     UnknownNameError
         If there is no such model; with the nearest names.
     """
-    known = zoo.catalogue()
-    if name is None:
-        if known.default is None:
-            raise UsageError("There is no default model; name one of `sigzoo list`.")
-        name = known.default
-    name = known.resolve(name)
-    return name, known.models[name]
+    zoo = resolve_zoo(zoo)
+    name = zoo.resolve(name)
+    return name, zoo.info(name)
 
 
-def build_backbone(card: Card) -> Backbone:
+def build_backbone(card: Card, zoo: Zoo | None = None) -> Backbone:
     """Build a card's network, its weights still random.
 
     Raises
@@ -94,12 +147,12 @@ def build_backbone(card: Card) -> Backbone:
     UnknownNameError, PluginError, UsageError
         If it is not there, broken, or does not take the card's options.
     """
-    backbone = plugins.backbone(card.backbone.name, **with_tuples(card.backbone.options))
+    backbone = resolve_zoo(zoo).backbone(card.backbone.name, **with_tuples(card.backbone.options))
     backbone.check_layers([card.features.layer])
     return backbone
 
 
-def build_preprocessor(card: Card) -> Preprocessor:
+def build_preprocessor(card: Card, zoo: Zoo | None = None) -> Preprocessor:
     """Build a card's preprocessor.
 
     Raises
@@ -109,7 +162,9 @@ def build_preprocessor(card: Card) -> Preprocessor:
     RegistryError
         If the card's input scale is not the one that belongs to the preprocessing.
     """
-    preprocessor = plugins.preprocessor(card.preprocessor.name, **with_tuples(card.preprocessor.options))
+    preprocessor = resolve_zoo(zoo).preprocessor(
+        card.preprocessor.name, **with_tuples(card.preprocessor.options)
+    )
     expected = preprocessor.input_scale
     if expected is not None and not isclose(expected, card.input_scale, rel_tol=1e-6):
         raise RegistryError(
@@ -143,15 +198,17 @@ def check_parts(card: Card, backbone: Backbone, preprocessor: Preprocessor) -> N
 
 
 @contextmanager
-def _naming(name: str) -> Iterator[None]:
+def _naming(name: str, zoo: Zoo) -> Iterator[None]:
     """Say which registry and model an error of a card's parts comes from."""
     try:
         yield
     except (RegistryError, UsageError, UnknownNameError) as error:
-        raise RegistryError(f"{zoo.catalogue().origin(name)}: models.{name}: {error}") from error
+        raise RegistryError(f"{zoo.catalogue.origin(name)}: models.{name}: {error}") from error
 
 
-def preprocess_stages(name: str, images: Iterable[ImageSource]) -> list[dict[str, GreyImage]]:
+def preprocess_stages(
+    name: str | None, images: Iterable[ImageSource], *, zoo: Zoo | None = None
+) -> list[dict[str, GreyImage]]:
     """The steps of a model's preprocessing for some images, without its weights.
 
     Raises
@@ -159,14 +216,17 @@ def preprocess_stages(name: str, images: Iterable[ImageSource]) -> list[dict[str
     ImageError
         If an image cannot be read or holds no ink; names the file.
     """
-    name, card = find_card(name)
+    zoo = resolve_zoo(zoo)
+    name, card = find_card(name, zoo)
     zoo.require_components(name, card)
-    with _naming(name):
-        preprocessor = build_preprocessor(card)
+    with _naming(name, zoo):
+        preprocessor = build_preprocessor(card, zoo)
     return [read_and_apply(image, index, preprocessor.stages) for index, image in enumerate(images)]
 
 
-def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None = None) -> WeightFile:
+def read_card_weights(
+    name: str, card: Card, path: str | os.PathLike[str] | None = None, zoo: Zoo | None = None
+) -> WeightFile:
     """Read a card's weights: the published file, fetched when needed, or what was built, or a local one.
 
     Raises
@@ -177,18 +237,24 @@ def read_card_weights(name: str, card: Card, path: str | os.PathLike[str] | None
         If the weights are made by a recipe and are not there, or were made by another one than the card
         has now; or if the file is damaged, hostile or of another format.
     """
-    published = card.weights
+    zoo, published = resolve_zoo(zoo), card.weights
     if path is None:
         if published is None:
-            here = recipes.built_weights(name)
-            if here is None:
-                raise _unpublished(name, card)
-            return _own(read_weights(here, "safetensors"), name)
-        found = fetch_with_bar(zoo.artifact_spec(published.artifact))
-        inside = published.member
-        return read_weights(extract_member(found, inside) if inside else found, published.format)
+            return _read_built(name, card, zoo)
+        with zoo.store():
+            found = zoo.fetch_spec(zoo.artifact_spec(published.artifact))
+            inside = published.member
+            return read_weights(extract_member(found, inside) if inside else found, published.format)
     expected = published.format if published else "safetensors"
     return _own(read_local_weights(path, expected, member=published.member if published else None), name)
+
+
+def _read_built(name: str, card: Card, zoo: Zoo) -> WeightFile:
+    with zoo.store():
+        here = recipes.built_weights(name, zoo)
+        if here is None:
+            raise _unpublished(name, card, zoo)
+        return _own(read_weights(here, "safetensors"), name)
 
 
 def adapted(backbone: Backbone, file: WeightFile) -> Mapping[str, Tensor]:
@@ -217,13 +283,13 @@ def _own(file: WeightFile, name: str) -> WeightFile:
     return file
 
 
-def _unpublished(name: str, card: Card) -> WeightsError:
+def _unpublished(name: str, card: Card, zoo: Zoo) -> WeightsError:
     recipe = card.recipe
     assert recipe is not None  # the schema: a card has weights or a recipe
     what = (
         f"{name}: nobody publishes its weights; it is distilled from {recipe.teacher} through {recipe.data}"
     )
-    return WeightsError(f"{what}. {recipes.how_to_build(name)}. Or load your own with `weights=FILE`.")
+    return WeightsError(f"{what}. {recipes.how_to_build(name, zoo)}. Or load your own with `weights=FILE`.")
 
 
 def _head(file: WeightFile, name: str, outputs: int, feature_dim: int) -> nn.Linear:

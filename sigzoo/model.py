@@ -20,9 +20,9 @@ from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.data.feature_files import check_shape
 from sigzoo.errors import ImageError, SigzooError, SigzooWarning, UsageError
 from sigzoo.imaging import ImageSource, ReadOptions, as_sources, read_and_apply, source_name
-from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
+from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, Runtime
 from sigzoo.registry import Card
-from sigzoo.runtimes import open_runtime
+from sigzoo.zoo import default_zoo
 
 OnError = Literal["raise", "skip"]
 
@@ -65,11 +65,12 @@ class SignatureModel:
         heads: dict[str, nn.Linear] | None = None,
         *,
         device: str = "auto",
-        runtime: str = "torch",
+        runtime: str | type[Runtime] = "torch",
     ) -> None:
         self.name, self.card = name, card
         self.preprocessor, self.backbone = preprocessor, backbone
-        self._runtime = open_runtime(runtime, backbone, device)
+        kind = default_zoo().component("runtime", runtime) if isinstance(runtime, str) else runtime
+        self._runtime: Runtime = kind(backbone.eval(), device=device)
         self.heads = {key: head.eval().to(self._runtime.device) for key, head in (heads or {}).items()}
 
     def __repr__(self) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from sigzoo import zoo
 from sigzoo.artifacts.built import BuiltModel, read_built, verified_weights
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.common.json_values import to_json_values
 from sigzoo.errors import ArtifactError, UsageError, WeightsError
 from sigzoo.registry import Recipe
+from sigzoo.zoo import Zoo, resolve_zoo
 
 __all__ = [
     "amount",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-def find_recipe(name: str) -> tuple[str, Recipe]:
+def find_recipe(name: str, zoo: Zoo | None = None) -> tuple[str, Recipe]:
     """The name and the recipe of a model, by its name or an alias.
 
     Raises
@@ -39,7 +39,8 @@ def find_recipe(name: str) -> tuple[str, Recipe]:
     UsageError
         If somebody publishes its weights, so that there is nothing to build.
     """
-    name = zoo.catalogue().resolve(name)
+    zoo = resolve_zoo(zoo)
+    name = zoo.resolve(name)
     recipe = zoo.info(name).recipe
     if recipe is None:
         raise UsageError(
@@ -49,12 +50,13 @@ def find_recipe(name: str) -> tuple[str, Recipe]:
     return name, recipe
 
 
-def needed_files(recipe: Recipe) -> list[ArtifactSpec]:
+def needed_files(recipe: Recipe, zoo: Zoo | None = None) -> list[ArtifactSpec]:
     """The files that a recipe needs: the teacher's weights, where somebody publishes them, and the data."""
+    zoo = resolve_zoo(zoo)
     return list(dict.fromkeys([*zoo.artifact_specs(recipe.teacher), zoo.artifact_spec(recipe.data)]))
 
 
-def recipe_facts(name: str) -> dict[str, Any]:
+def recipe_facts(name: str, zoo: Zoo | None = None) -> dict[str, Any]:
     """Everything in the registry that decides what is built, as plain data.
 
     Parameters
@@ -62,10 +64,13 @@ def recipe_facts(name: str) -> dict[str, Any]:
     name
         A model that has a recipe.
     """
+    zoo = resolve_zoo(zoo)
     card = zoo.info(name)
     assert card.recipe is not None
     teacher = zoo.info(card.recipe.teacher)
-    files = [(spec.name, spec.sha256 or spec.git_blob or "unpinned") for spec in needed_files(card.recipe)]
+    files = [
+        (spec.name, spec.sha256 or spec.git_blob or "unpinned") for spec in needed_files(card.recipe, zoo)
+    ]
     facts = {
         "teacher": {"model": card.recipe.teacher, "backbone": msgspec.to_builtins(teacher.backbone)},
         "data": card.recipe.data,
@@ -86,15 +91,15 @@ def recipe_digest(facts: dict[str, Any]) -> str:
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def differences(model: BuiltModel) -> list[str]:
+def differences(model: BuiltModel, zoo: Zoo | None = None) -> list[str]:
     """Name what the registry says otherwise now than when a model was built; empty where nothing."""
-    now, then = recipe_facts(model.name), model.provenance.get("recipe")
+    now, then = recipe_facts(model.name, zoo), model.provenance.get("recipe")
     if not isinstance(then, dict):
         return ["recipe"]
     return sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
 
 
-def built_weights(name: str) -> Path | None:
+def built_weights(name: str, zoo: Zoo | None = None) -> Path | None:
     """The verified weights of a model that was built on this machine; `None` where it was not.
 
     Raises
@@ -108,7 +113,7 @@ def built_weights(name: str) -> Path | None:
     model = read_built(name)
     if model is None:
         return None
-    changed = differences(model)
+    changed = differences(model, zoo)
     if changed:
         raise WeightsError(
             f"{name}: was built from another recipe than its card has now (the {', '.join(changed)} differ)."
@@ -118,7 +123,7 @@ def built_weights(name: str) -> Path | None:
     return verified_weights(model)
 
 
-def build_state(name: str) -> str:
+def build_state(name: str, zoo: Zoo | None = None) -> str:
     """Where a model that has a recipe stands, in a word or two; no file is hashed for it."""
     try:
         model = read_built(name)
@@ -126,16 +131,17 @@ def build_state(name: str) -> str:
         return "built, damaged"
     if model is None:
         return "from a recipe"
-    if differences(model):
+    if differences(model, zoo):
         return "built, recipe changed"
     return "built, changed" if model.state == "changed" else "built"
 
 
-def how_to_build(name: str) -> str:
+def how_to_build(name: str, zoo: Zoo | None = None) -> str:
     """Say which command makes a model, what that needs, and the licence of the result."""
+    zoo = resolve_zoo(zoo)
     card = zoo.info(name)
     assert card.recipe is not None
-    files = " and ".join(f"{spec.name} ({amount(spec.size)})" for spec in needed_files(card.recipe))
+    files = " and ".join(f"{spec.name} ({amount(spec.size)})" for spec in needed_files(card.recipe, zoo))
     return (
         f"`sigzoo build {name}` makes it on this machine; it needs {files}, fetches what is not in the cache,"
         f" and says with --dry-run how long it would take. Licence of the result: {card.licence.weights}"

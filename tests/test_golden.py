@@ -15,10 +15,10 @@ from PIL import Image
 from scipy.spatial.distance import pdist
 
 import sigzoo
-from sigzoo import zoo
 from sigzoo.cli import run
 from sigzoo.errors import OfflineError
 from sigzoo.golden import check
+from sigzoo.zoo import default_zoo
 
 
 @pytest.fixture
@@ -63,9 +63,7 @@ artifacts:
         + "".join(artifact(f"s{number}", signatures[number]) for number in range(3))
     )
     monkeypatch.setenv("SIGZOO_REGISTRY", str(path))
-    zoo.catalogue.cache_clear()
-    yield path
-    zoo.catalogue.cache_clear()
+    return path
 
 
 def test_a_model_that_computes_its_golden_numbers_passes(
@@ -125,8 +123,8 @@ def test_the_published_cases_run_on_the_published_examples(
 
 
 def test_the_examples_of_the_golden_cases_come_one_by_one() -> None:
-    specs = zoo.artifact_specs("hafemann-examples")
+    specs = default_zoo().artifact_specs("hafemann-examples")
     assert len(specs) == 9
-    one = zoo.artifact_spec("hafemann-examples/a1.png")
+    one = default_zoo().artifact_spec("hafemann-examples/a1.png")
     assert one.urls[0].endswith("/data/a1.png")
     assert one.sha256 is not None

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 import sigzoo
-from sigzoo import zoo
 from sigzoo.errors import OfflineError, RegistryError, UnknownNameError, UsageError, WeightsError
 from sigzoo.weights import save_weights
+from sigzoo.zoo import default_zoo
 
 
 def random_state(backbone: torch.nn.Module, seed: int = 0) -> dict[str, Tensor]:
@@ -228,13 +228,9 @@ def test_a_card_whose_parts_do_not_belong_together_is_refused(
     path = tmp_path / "mine.yaml"
     path.write_text(MIXED_UP.format(preprocessor=preprocessor, scale=scale))
     monkeypatch.setenv("SIGZOO_REGISTRY", str(path))
-    zoo.catalogue.cache_clear()
-    try:
-        with pytest.raises(RegistryError, match=reason) as caught:
-            sigzoo.load("mixed-up")
-        assert str(caught.value).startswith(f"{path}: models.mixed-up: ")
-    finally:
-        zoo.catalogue.cache_clear()
+    with pytest.raises(RegistryError, match=reason) as caught:
+        sigzoo.load("mixed-up")
+    assert str(caught.value).startswith(f"{path}: models.mixed-up: ")
 
 
 def test_a_card_that_states_another_feature_size_is_refused(
@@ -244,12 +240,8 @@ def test_a_card_that_states_another_feature_size_is_refused(
     text = MIXED_UP.format(preprocessor="signet-2017", scale=1.0)
     path.write_text(text.replace("size: 2048", "size: 1024"))
     monkeypatch.setenv("SIGZOO_REGISTRY", str(path))
-    zoo.catalogue.cache_clear()
-    try:
-        with pytest.raises(RegistryError, match=r"mine\.yaml: models\.mixed-up: .*1024 features.*gives 2048"):
-            sigzoo.load("mixed-up")
-    finally:
-        zoo.catalogue.cache_clear()
+    with pytest.raises(RegistryError, match=r"mine\.yaml: models\.mixed-up: .*1024 features.*gives 2048"):
+        sigzoo.load("mixed-up")
 
 
 @pytest.mark.parametrize("name", ["signet-student-tiny", "signet-student-base", "signet-student-thin"])
@@ -258,7 +250,7 @@ def test_a_recipe_has_no_weights_to_load_but_takes_ones_own(
 ) -> None:
     with pytest.raises(WeightsError, match=r"nobody publishes its weights.*signet\.teacher.*weights=FILE"):
         sigzoo.load(name)
-    card = zoo.info(name)
+    card = default_zoo().info(name)
     options = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in card.backbone.options.items()

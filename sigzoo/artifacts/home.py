@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from io import FileIO
 from pathlib import Path
 
@@ -24,6 +25,7 @@ __all__ = [
     "make_folder",
     "names_in",
     "storage_errors",
+    "store",
     "target_path",
     "unlink_if_exists",
     "write_blocks",
@@ -36,8 +38,21 @@ class StorageError(ArtifactError):
     """The cache cannot be written, so that another mirror would not help."""
 
 
+_store: ContextVar[tuple[str | None, bool | None]] = ContextVar("sigzoo store", default=(None, None))
+
+
+@contextmanager
+def store(home: str | None, offline: bool | None) -> Iterator[None]:
+    """Use a cache folder and an offline mode in the block; `None` is what the environment says."""
+    token = _store.set((home, offline))
+    try:
+        yield
+    finally:
+        _store.reset(token)
+
+
 def cache_home() -> Path:
-    """Return the folder of the cache: `SIGZOO_HOME`, else pooch's cache folder for sigzoo.
+    """Return the folder of the cache: the `store`'s, `SIGZOO_HOME`, else pooch's cache folder for sigzoo.
 
     It is not created here.
 
@@ -48,6 +63,9 @@ def cache_home() -> Path:
     StorageError
         If it is not set and the user has no home folder.
     """
+    home, _ = _store.get()
+    if home is not None:
+        return Path(home)
     chosen = os.environ.get("SIGZOO_HOME")
     if chosen:
         try:
@@ -70,13 +88,16 @@ def cache_home() -> Path:
 
 
 def is_offline() -> bool:
-    """Whether `SIGZOO_OFFLINE` switches the network off.
+    """Whether the `store` or `SIGZOO_OFFLINE` switches the network off.
 
     Raises
     ------
     UsageError
         If it holds something that is neither yes nor no: a typo must not open a socket.
     """
+    _, offline = _store.get()
+    if offline is not None:
+        return offline
     value = os.environ.get("SIGZOO_OFFLINE", "").strip().lower()
     if value in {"", "0", "false", "no", "off"}:
         return False

@@ -16,48 +16,37 @@ import click
 import sigzoo
 from sigzoo.cli import torch_backends
 from sigzoo.errors import SigzooError, SigzooWarning, UnknownNameError
-
-COMMANDS = {
-    "list": "sigzoo.cli.listing:list_command",
-    "info": "sigzoo.cli.info:info",
-    "embed": "sigzoo.cli.embed:embed",
-    "compare": "sigzoo.cli.compare:compare",
-    "synth": "sigzoo.cli.synth:synth",
-    "fetch": "sigzoo.cli.fetch:fetch",
-    "cache": "sigzoo.cli.cache:cache",
-    "convert": "sigzoo.cli.convert:convert",
-    "preprocess": "sigzoo.cli.preprocess:preprocess",
-    "check": "sigzoo.cli.check:check",
-    "plugins": "sigzoo.cli.plugins:plugins",
-    "train": "sigzoo.cli.train:train",
-    "distill": "sigzoo.cli.distill:distill",
-    "build": "sigzoo.cli.build:build",
-    "invert": "sigzoo.cli.invert:invert",
-    "new-plugin": "sigzoo.cli.new_plugin:new_plugin",
-}
+from sigzoo.plugins.builtin import COMMANDS
+from sigzoo.plugins.plugin_code_guard import own_process
+from sigzoo.zoo import Zoo, default_zoo
 
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, in the order in which a newcomer meets them."""
-        return list(COMMANDS)
+        """Names of the commands: the core's in the order in which a newcomer meets them, then plugins'."""
+        return list(dict.fromkeys([*COMMANDS, *default_zoo().list_components("command")]))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; `None` if there is none of that name."""
-        if cmd_name not in COMMANDS:
+        if (
+            cmd_name in COMMANDS
+        ):  # no plugin is loaded for these: one that stalls must not stop `sigzoo plugins`
+            module, _, attribute = COMMANDS[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            return command
+        if cmd_name not in default_zoo().list_components("command"):
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+        found: click.Command = default_zoo().component("command", cmd_name)
+        return found
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that was typed; an unknown one gets the nearest names."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise UnknownNameError("command", args[0], COMMANDS, "`sigzoo --help` shows all.")
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise UnknownNameError("command", args[0], self.list_commands(ctx), "`sigzoo --help` shows all.")
         return super().resolve_command(ctx, args)
 
 
@@ -71,17 +60,17 @@ class LazyGroup(click.Group):
     type=click.Path(dir_okay=False),
     help="A registry of your own models, beside the built-in ones. May be repeated.",
 )
-def cli(debug: bool, registries: tuple[str, ...]) -> None:
+@click.pass_context
+def cli(ctx: click.Context, debug: bool, registries: tuple[str, ...]) -> None:
     """The model zoo for offline handwritten signatures: name a model, get features."""
     if registries:
-        known = [os.environ["SIGZOO_REGISTRY"]] if os.environ.get("SIGZOO_REGISTRY") else []
-        os.environ["SIGZOO_REGISTRY"] = os.pathsep.join([*known, *registries])
+        ctx.with_resource(Zoo.from_environment(registries).as_default())
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; return its exit status: 0 done, 1 failed, 2 wrong usage."""
     debug = "--debug" in arguments
-    with warnings.catch_warnings():
+    with own_process(), warnings.catch_warnings():
         warnings.simplefilter("always", SigzooWarning)
         warnings.showwarning = _show_warning
         try:

@@ -214,18 +214,18 @@ def import_command(archives: tuple[Path, ...], as_json: bool) -> None:
 
 def _specs(names: tuple[str, ...] | list[str]) -> list[ArtifactSpec]:
     """What stands behind names of models and artifacts, each file once."""
-    from sigzoo import zoo
+    from sigzoo.zoo import default_zoo
 
-    return list(dict.fromkeys(spec for name in names for spec in zoo.artifact_specs(name)))
+    return list(dict.fromkeys(spec for name in names for spec in default_zoo().artifact_specs(name)))
 
 
 def _lookup(name: str, filename: str) -> ArtifactSpec | None:
     """What the registry knows of a file of the cache."""
-    from sigzoo import zoo
     from sigzoo.errors import UnknownNameError
+    from sigzoo.zoo import default_zoo
 
     try:
-        known = zoo.artifact_specs(name)
+        known = default_zoo().artifact_specs(name)
     except UnknownNameError:
         return None
     return next((spec for spec in known if (spec.name, spec.stored_name) == (name, filename)), None)
@@ -249,13 +249,13 @@ def _known_names(name: str, here: set[str]) -> list[str]:
 
 def _recipe_models(names: Iterable[str]) -> list[str]:
     """The models that names or patterns stand for and that are made by a recipe."""
-    from sigzoo import zoo
     from sigzoo.errors import UnknownNameError
+    from sigzoo.zoo import default_zoo
 
     found = []
     for name in names:
         with suppress(UnknownNameError):
-            found += [model for model in zoo.list_models(name) if zoo.info(model).recipe]
+            found += [model for model in default_zoo().list_models(name) if default_zoo().info(model).recipe]
     return found
 
 
@@ -277,6 +277,6 @@ def _is_bundled(spec: ArtifactSpec) -> bool:
 
 
 def _all_bundled() -> list[ArtifactSpec]:
-    from sigzoo import zoo
+    from sigzoo.zoo import default_zoo
 
-    return [spec for spec in _specs(zoo.artifact_names()) if _is_bundled(spec)]
+    return [spec for spec in _specs(default_zoo().artifact_names()) if _is_bundled(spec)]

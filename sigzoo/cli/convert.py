@@ -36,18 +36,18 @@ def convert(file: Path, model: str, output: Path, member: str | None, as_json: b
     Every tensor is checked against the model's network first. The file written carries the
     model's name, both licences, and the format and SHA-256 of FILE.
     """
-    from sigzoo import zoo
     from sigzoo.errors import UsageError
     from sigzoo.weights import save_weights
+    from sigzoo.zoo import default_zoo
 
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: the output must end in .safetensors.")
     if not output.absolute().parent.is_dir():
         raise UsageError(f"{output}: the folder {output.parent} does not exist.")
-    known = zoo.catalogue()
+    known = default_zoo().catalogue
     name = known.resolve(model)
     card = known.models[name]
-    zoo.require_components(name, card)
+    default_zoo().require_components(name, card)
     found = _read(file, name, card, member)
     state, heads = _checked(found, card)
     metadata = _identity(found, name, card)

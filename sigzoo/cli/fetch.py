@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 @json_option
 def fetch(names: tuple[str, ...], everything: bool, require_hash: bool, as_json: bool) -> None:
     """Fetch the files of NAMES: models, artifacts, or patterns of them."""
-    from sigzoo import zoo
     from sigzoo.errors import ArtifactError, UsageError
+    from sigzoo.zoo import default_zoo
 
     if bool(names) == everything:
         raise UsageError("Name what is to be fetched, or say --all (not both).")
-    wanted = zoo.artifact_names() if everything else names
-    specs = list(dict.fromkeys(spec for name in wanted for spec in zoo.artifact_specs(name)))
+    wanted = default_zoo().artifact_names() if everything else names
+    specs = list(dict.fromkeys(spec for name in wanted for spec in default_zoo().artifact_specs(name)))
     if not specs:
         recipes = " and ".join(
             f"`sigzoo build {name}`"
             for each in names
-            for name in zoo.list_models(each)
-            if zoo.info(name).recipe
+            for name in default_zoo().list_models(each)
+            if default_zoo().info(name).recipe
         )
         raise ArtifactError(
             f"{', '.join(names)}: no file of it is published, so there is nothing to fetch."

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from sigzoo.cli.output import json_option, print_json
-from sigzoo.registry import Artifact, Card, Component, Recipe, Result
+from sigzoo.registry import Artifact, Card, ComponentSpec, Recipe, Result
 
 
 @click.command()
@@ -17,10 +17,10 @@ def info(name: str, as_json: bool) -> None:
     """Show the card of the model NAME: parts, weights, licences, training data, results."""
     import msgspec
 
-    from sigzoo import zoo
     from sigzoo.cli.listing import state
+    from sigzoo.zoo import default_zoo
 
-    known = zoo.catalogue()
+    known = default_zoo().catalogue
     name = known.resolve(name)
     card = known.models[name]
     if as_json:
@@ -109,7 +109,7 @@ def _artifact(artifact: Artifact) -> dict[str, str]:
     return {"from": " | ".join(artifact.urls), "digest": digest + size, "provenance": artifact.provenance}
 
 
-def _component(component: Component) -> str:
+def _component(component: ComponentSpec) -> str:
     options: dict[str, Any] = component.options
     return component.name + (
         f" ({', '.join(f'{key} {value}' for key, value in options.items())})" if options else ""

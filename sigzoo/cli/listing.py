@@ -12,9 +12,9 @@ from sigzoo.cli.output import json_option, print_json, print_table
 @json_option
 def list_command(pattern: str | None, as_json: bool) -> None:
     """List the models, or those that PATTERN matches (for instance 'signet-f*')."""
-    from sigzoo import zoo
+    from sigzoo.zoo import default_zoo
 
-    cards = {name: zoo.info(name) for name in zoo.list_models(pattern)}
+    cards = {name: default_zoo().info(name) for name in default_zoo().list_models(pattern)}
     if not cards:
         click.echo(f"sigzoo: no model matches {pattern!r}.", err=True)
     if as_json:
@@ -29,16 +29,17 @@ def list_command(pattern: str | None, as_json: bool) -> None:
 
 def state(name: str) -> str:
     """Where a model's weights stand, in a word or two."""
-    from sigzoo import recipes, zoo
+    from sigzoo import recipes
     from sigzoo.artifacts import locate
+    from sigzoo.zoo import default_zoo
 
-    card = zoo.info(name)
-    missing = zoo.missing_distributions(card)
+    card = default_zoo().info(name)
+    missing = default_zoo().missing_distributions(card)
     if missing:
         return f"needs {' and '.join(missing)}"
     if card.weights is None:
         return recipes.build_state(name)
-    spec = zoo.artifact_spec(card.weights.artifact)
+    spec = default_zoo().artifact_spec(card.weights.artifact)
     if spec.urls[0].startswith("package:"):
         return "bundled"
     return "in the cache" if locate(spec) else "to be fetched"
@@ -46,14 +47,14 @@ def state(name: str) -> str:
 
 def summary(name: str) -> dict[str, object]:
     """A model's row, for JSON."""
-    from sigzoo import zoo
+    from sigzoo.zoo import default_zoo
 
-    card = zoo.info(name)
+    card = default_zoo().info(name)
     return {
         "summary": card.summary,
         "distribution": card.distribution,
         "features": card.features.size,
         "commercial_use": card.licence.commercial_use,
         "weights": state(name),
-        "default": zoo.catalogue().default == name,
+        "default": default_zoo().catalogue.default == name,
     }

@@ -14,7 +14,8 @@ from sigzoo.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
     from sigzoo.plugins import Plugin
-    from sigzoo.plugins.health import Attempt, Checked
+    from sigzoo.plugins.health import Build, ComponentCheck
+    from sigzoo.zoo import Zoo
 
 
 @click.command()
@@ -24,52 +25,71 @@ def plugins(words: tuple[str, ...], as_json: bool) -> None:
     """Show the installed plugins, or all of the plugin (distribution) NAME.
 
     With the word 'check', import and build everything that they provide, and without NAME
-    the models of your own registries too.
+    the models of your own registries too. Each is first loaded in a process of its own, so
+    that one that ends or stalls the program is told by name.
     """
-    from sigzoo import plugins as manager
-    from sigzoo import zoo
+    from sigzoo.zoo import default_zoo
 
     checking = words[:1] == ("check",)
     names = words[1:] if checking else words
     if len(names) > 1:
         raise UsageError(f"Name one plugin, not {len(names)}: {' '.join(names)}.")
-    zoo.catalogue()  # a plugin may fail by its registry alone
-    loaded = manager.manager()
-    chosen = loaded.of_distribution(names[0]) if names else loaded.plugins
     if checking:
-        _check(chosen, as_json, everything=not names)
+        _check_survival(names)
+    zoo = default_zoo()
+    zoo.read_catalogue()  # a plugin may fail by its registry alone
+    chosen = zoo.manager.of_distribution(names[0]) if names else zoo.manager.plugins
+    if checking:
+        _check(zoo, chosen, as_json, everything=not names)
     elif as_json:
         print_json([_described(each) for each in chosen])
     elif names:
         for each in chosen:
             _show(each)
     else:
-        rows = [
-            [
-                each.distribution,
-                each.version,
-                "?" if each.api is None else str(each.api),
-                each.health,
-                ", ".join(f"{item.kind} {item.name}" for item in each.provides),
-            ]
-            for each in chosen
-        ]
-        print_table(["distribution", "version", "api", "health", "provides"], rows)
+        _list(chosen)
+
+
+def _list(chosen: Sequence[Plugin]) -> None:
+    rows = [
+        [each.distribution, each.version, "?" if each.api is None else str(each.api), each.health]
+        for each in chosen
+    ]
+    print_table(["distribution", "version", "api", "health"], rows)
+    for each in chosen:
+        click.echo()
+        click.secho(each.distribution, bold=True)
+        for label, listed in _by_kind(each).items():
+            click.echo(f"  {label}: {listed}")
+
+
+def _by_kind(plugin: Plugin) -> dict[str, str]:
+    """What a plugin provides: the kind in the plural, and the names."""
+    from sigzoo.plugins.kinds import KINDS
+
+    found = {
+        kind.plural.replace("_", " "): ", ".join(
+            each.name for each in plugin.provides if each.kind == kind.name
+        )
+        for kind in KINDS.values()
+    }
+    return {label: names for label, names in found.items() if names}
 
 
 def _show(plugin: Plugin) -> None:
+    from sigzoo.plugins.kinds import KINDS
+
     click.secho(f"{plugin.distribution} {plugin.version}", bold=True)
     click.echo(f"  entry point  {plugin.name}")
     click.echo(f"  api          {'not declared' if plugin.api is None else plugin.api}")
     click.echo(f"  health       {plugin.health}")
-    for item in plugin.provides:
-        click.echo(f"  {item.kind:<12} {item.name} = {item.target} {item.defaults or ''}".rstrip())
+    for each in plugin.provides:
+        label = KINDS[each.kind].label
+        click.echo(f"  {label:<13} {each.name} = {each.target} {each.defaults or ''}".rstrip())
     for path in plugin.registries:
         click.echo(f"  registry     {path}")
-    details = (
-        [plugin.details] if plugin.details else [each.details for each in plugin.left_out if each.details]
-    )
-    for text in details:
+    details = [plugin.details] if plugin.details else [each.details for each in plugin.skipped]
+    for text in filter(None, details):
         click.echo(text)
 
 
@@ -84,41 +104,52 @@ def _described(plugin: Plugin) -> dict[str, Any]:
         "details": plugin.details,
         "provides": [
             {
-                "kind": item.kind,
-                "name": item.name,
-                "target": item.target,
-                "defaults": {key: _plain(value) for key, value in item.defaults.items()},
+                "kind": each.kind,
+                "name": each.name,
+                "target": each.target,
+                "defaults": {key: _as_json(value) for key, value in each.defaults.items()},
             }
-            for item in plugin.provides
+            for each in plugin.provides
         ],
         "left_out": [
             {
-                "kind": each.item.kind,
-                "name": each.item.name,
-                "target": each.item.target,
+                "kind": each.component.kind,
+                "name": each.component.name,
+                "target": each.component.target,
                 "reason": each.reason,
                 "details": each.details,
             }
-            for each in plugin.left_out
+            for each in plugin.skipped
         ],
         "registries": [str(path) for path in plugin.registries],
     }
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """A default as JSON has it; what JSON does not know, as Python shows it."""
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_as_json(each) for each in value]
     return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
-def _check(chosen: Sequence[Plugin], as_json: bool, everything: bool) -> None:
-    from sigzoo import plugins as manager
+def _check_survival(names: Sequence[str]) -> None:
+    """Refuse to go on where a plugin would end or stall this very process."""
+    from sigzoo.plugins.discovery import allowed, chosen_plugins, discover
+    from sigzoo.plugins.probe import probe
+
+    found, _ = allowed(discover(), names or chosen_plugins())
+    problems = probe(found)
+    if problems:
+        told = "; ".join(f"{distribution}: {problem}" for distribution, problem in problems.items())
+        raise PluginError(f"{told}. Uninstall it, or leave it out with SIGZOO_PLUGINS.")
+
+
+def _check(zoo: Zoo, chosen: Sequence[Plugin], as_json: bool, everything: bool) -> None:
     from sigzoo.plugins.health import check, check_models
 
-    outcomes = [check(manager.manager(), chosen, _models)]
+    outcomes = [check(zoo.manager, chosen, partial(_models, zoo))]
     if everything:
-        outcomes += [check_models(path, attempts) for path, attempts in _models_of_users().items()]
+        outcomes += [check_models(path, builds) for path, builds in _models_of_users(zoo).items()]
     results = []
     for result in chain.from_iterable(outcomes):
         results.append(result)
@@ -136,44 +167,34 @@ def _check(chosen: Sequence[Plugin], as_json: bool, everything: bool) -> None:
         )
 
 
-def _models(plugin: Plugin) -> dict[str, Attempt]:
+def _models(zoo: Zoo, plugin: Plugin) -> dict[str, Build]:
     """What builds the parts of each of a plugin's models, by the model's name."""
+    from sigzoo.loading import build_parts
     from sigzoo.registry import read_registry
 
     names = [name for path in plugin.registries for name in read_registry(path).models]
-    return {name: partial(_build, name) for name in names}
+    return {name: partial(build_parts, name, zoo) for name in names}
 
 
-def _models_of_users() -> dict[str, dict[str, Attempt]]:
+def _models_of_users(zoo: Zoo) -> dict[str, dict[str, Build]]:
     """The same for the registries that no distribution brings, by the registry's path."""
-    from sigzoo import plugins as manager
-    from sigzoo import zoo
+    from sigzoo.loading import build_parts
 
-    known = zoo.catalogue()
-    distributions = {"sigzoo", *(plugin.distribution for plugin in manager.manager().plugins)}
-    attempts: dict[str, dict[str, Attempt]] = {}
+    known = zoo.catalogue
+    distributions = {plugin.distribution for plugin in zoo.manager.plugins}
+    builds: dict[str, dict[str, Build]] = {}
     for name in known.models:
         if known.origin(name) not in distributions:
-            attempts.setdefault(known.origin(name), {})[name] = partial(_build, name)
-    return attempts
+            builds.setdefault(known.origin(name), {})[name] = partial(build_parts, name, zoo)
+    return builds
 
 
-def _build(name: str) -> None:
-    """Build a model's parts with the options of its card, and see that they belong together."""
-    from sigzoo import zoo
-    from sigzoo.loading import build_backbone, build_preprocessor, check_parts
-
-    card = zoo.info(name)
-    zoo.require_components(name, card)
-    check_parts(card, build_backbone(card), build_preprocessor(card))
-
-
-def _outcome(result: Checked) -> str:
+def _outcome(result: ComponentCheck) -> str:
     what = f"{result.distribution}: {result.kind} {result.name}"
     return f"ok      {what}" if result.failure is None else f"FAILED  {what}: {result.failure}"
 
 
-def _checked(result: Checked) -> dict[str, Any]:
+def _checked(result: ComponentCheck) -> dict[str, Any]:
     return {
         "distribution": result.distribution,
         "kind": result.kind,

@@ -11,40 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sigzoo.errors import DataError, UsageError
 from sigzoo.evaluation.distances import cosine_similarity, distances
 from sigzoo.evaluation.metrics import Scores
+from sigzoo.interfaces.protocols import EvaluationProtocol, Measured, Signatures
 
-__all__ = ["Measured", "Signatures", "distance_protocol", "separated_pairs"]
-
-
-@dataclass(frozen=True)
-class Signatures:
-    """What is known of N images; strings may be anything that tells things apart."""
-
-    identity: Sequence[str]
-    """Whose signature it is or claims to be."""
-    writer: Sequence[str]
-    """The person whom `identity` belongs to; writers are what the bootstrap draws."""
-    forged: Sequence[bool]
-    """Whether it is a skilled forgery of `identity`."""
-    text: Sequence[str] | None = None
-    """What is written, where several writers wrote the same: gives same-text impostors."""
-    medium: Sequence[str] | None = None
-    """How it was taken; impostors are then drawn with the same media as the genuine ones."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """An equal error rate in percent."""
-
-    eer: float
-    """Mean over the draws of references."""
-    low: float
-    """2.5 % bound of the bootstrap over writers; `high` is the 97.5 % bound."""
-    high: float
-    draws: tuple[float, ...]
-    """The EER of each draw."""
-
-    def __str__(self) -> str:
-        return f"{self.eer:.2f} ({self.low:.2f} to {self.high:.2f})"
+__all__ = ["DistanceProtocol", "Measured", "Signatures", "distance_protocol", "separated_pairs"]
 
 
 @dataclass(frozen=True)
@@ -171,6 +140,35 @@ def _measure(trials: list[_Trials], weights: list[NDArray[np.int64]]) -> Measure
             replicated.append(float(np.mean(values)))
     low, high = np.percentile(replicated, (2.5, 97.5)) if replicated else (np.nan, np.nan)
     return Measured(float(np.mean(draws)), float(low), float(high), tuple(draws))
+
+
+class DistanceProtocol(EvaluationProtocol):
+    """`distance_protocol` as the evaluation protocol ``distance``; the options are its arguments."""
+
+    def __init__(
+        self, *, references: int = 3, draws: int = 10, replicates: int = 500, measure: str = "cosine"
+    ) -> None:
+        self.references, self.draws, self.replicates = references, draws, replicates
+        self.similarity = measure
+
+    def measure(self, features: ArrayLike, known: Signatures) -> dict[str, Measured]:
+        """Measure verification by similarity alone, with as many draws of references as `draws` says.
+
+        Raises
+        ------
+        DataError
+            If no identity has more genuine signatures than `references`.
+        UsageError
+            If `measure` is neither ``"cosine"`` nor ``"euclidean"``.
+        """
+        return distance_protocol(
+            features,
+            known,
+            references=self.references,
+            seeds=range(self.draws),
+            replicates=self.replicates,
+            measure=self.similarity,
+        )
 
 
 def separated_pairs(distance: ArrayLike, writer: Sequence[str]) -> tuple[int, int]:

@@ -25,17 +25,23 @@ from sigzoo.interfaces.samplers import Batch, SampledData, Sampler
 if TYPE_CHECKING:
     from sigzoo.interfaces.backbones import Backbone
     from sigzoo.interfaces.losses import Loss, TrainingBatch
+    from sigzoo.interfaces.protocols import EvaluationProtocol, Measured, Signatures
+    from sigzoo.interfaces.runtimes import Runtime
 
 __all__ = [
     "Backbone",
     "Batch",
     "DataError",
+    "EvaluationProtocol",
     "GreyImage",
     "ImageError",
     "Loss",
+    "Measured",
     "Preprocessor",
+    "Runtime",
     "SampledData",
     "Sampler",
+    "Signatures",
     "SigzooError",
     "SigzooWarning",
     "Size",
@@ -50,5 +56,13 @@ __all__ = [
 
 __getattr__ = lazy_names(
     __name__,
-    {"Backbone": "backbones", "Loss": "losses", "TrainingBatch": "losses"},
+    {
+        "Backbone": "backbones",
+        "EvaluationProtocol": "protocols",
+        "Loss": "losses",
+        "Measured": "protocols",
+        "Runtime": "runtimes",
+        "Signatures": "protocols",
+        "TrainingBatch": "losses",
+    },
 )

@@ -9,14 +9,15 @@ from inspect import Parameter
 from typing import Any
 
 from sigzoo.errors import PluginError, SigzooError, UsageError
-from sigzoo.plugins.components import Provided, describe
-from sigzoo.plugins.plugin_code_guard import foreign_code
+from sigzoo.plugins.components import Component, describe
+from sigzoo.plugins.containment import raised_by_user
+from sigzoo.plugins.plugin_code_guard import plugin_code_guard
 
 _CALLED = re.compile(r"^[\w.<>]+\(\) ")
 """What Python puts in front of a `TypeError` about arguments: a class that the caller never named."""
 
 
-def build(item: Provided, target: type[Any], options: Mapping[str, Any]) -> Any:
+def build(component: Component, target: type[Any], options: Mapping[str, Any]) -> Any:
     """Build an object of a plugin's class, with the plugin's defaults overridden by `options`.
 
     Raises
@@ -26,47 +27,49 @@ def build(item: Provided, target: type[Any], options: Mapping[str, Any]) -> Any:
     UsageError
         If the class does not take the options.
     """
-    arguments = {**item.defaults, **options}
-    _check_options(item, target, arguments)
+    arguments = {**component.defaults, **options}
+    _check_options(component, target, arguments)
     given = ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "no options"
     try:
-        with foreign_code():
+        with plugin_code_guard():
             return target(**arguments)
-    except (KeyboardInterrupt, GeneratorExit, SigzooError):
+    except SigzooError:
         raise
     except (TypeError, ValueError) as error:
         reason = _CALLED.sub("", str(error))
-        raise UsageError(f"The {item} cannot be built with {given}: {reason}.") from error
+        raise UsageError(f"The {component} cannot be built with {given}: {reason}.") from error
     except BaseException as error:
+        if raised_by_user(error):
+            raise
         raise PluginError(
-            f"The {item} of {item.distribution} cannot be built with {given}: {describe(error)}."
+            f"The {component} of {component.distribution} cannot be built with {given}: {describe(error)}."
         ) from error
 
 
-def _check_options(item: Provided, target: type[Any], arguments: Mapping[str, Any]) -> None:
+def _check_options(component: Component, target: type[Any], arguments: Mapping[str, Any]) -> None:
     """Compare the options' names with those that the class takes, where it says which."""
     try:
         parameters = inspect.signature(target).parameters.values()
     except (TypeError, ValueError):
         return
     taken = {each.name: each for each in parameters if each.kind in _BY_NAME}
-    strange = [] if any(each.kind is Parameter.VAR_KEYWORD for each in parameters) else set(arguments)
-    unknown = sorted(set(strange) - set(taken))
-    absent = [
+    takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
+    unknown = [] if takes_any else sorted(set(arguments) - set(taken))
+    missing = [
         name for name, each in taken.items() if each.default is Parameter.empty and name not in arguments
     ]
-    if not unknown and not absent:
+    if not unknown and not missing:
         return
-    wrong = f"takes no option {', '.join(map(repr, unknown))}" if unknown else f"needs {', '.join(absent)}"
-    listed = ", ".join(_shown(each, item) for each in taken.values())
+    wrong = f"takes no option {', '.join(map(repr, unknown))}" if unknown else f"needs {', '.join(missing)}"
+    listed = ", ".join(_shown(each, component) for each in taken.values())
     known = f"its options are {listed}" if listed else "it has no options"
-    raise UsageError(f"The {item} {wrong}; {known}.")
+    raise UsageError(f"The {component} {wrong}; {known}.")
 
 
 _BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 
 
-def _shown(parameter: Parameter, item: Provided) -> str:
+def _shown(parameter: Parameter, component: Component) -> str:
     """An option as one writes it, with the value that it has when nobody gives one."""
-    default = item.defaults.get(parameter.name, parameter.default)
+    default = component.defaults.get(parameter.name, parameter.default)
     return parameter.name if default is Parameter.empty else f"{parameter.name}={default!r}"

@@ -26,6 +26,8 @@ class Found:
     version: str
     problem: str = ""
     details: str = ""
+    installed: float = 0.0
+    """When the distribution was installed, in seconds since the epoch; 0 where that is not known."""
 
     @property
     def name(self) -> str:
@@ -71,10 +73,22 @@ def _may_be_plugin(distribution: metadata.Distribution) -> bool:
 
 def _entry_points(distribution: metadata.Distribution, name: str, version: str) -> list[Found]:
     try:
-        return [Found(each, name, version) for each in distribution.entry_points if each.group == GROUP]
+        installed = _installed(distribution)
+        return [
+            Found(each, name, version, installed=installed)
+            for each in distribution.entry_points
+            if each.group == GROUP
+        ]
     except Exception as error:
         problem = f"its entry_points.txt cannot be read ({describe(error)})"
         return [Found(None, name, version, problem, full_traceback(error))]
+
+
+def _installed(distribution: metadata.Distribution) -> float:
+    """When an installer wrote the distribution's records."""
+    with suppress(AttributeError, OSError, ValueError):
+        return (Path(str(getattr(distribution, "_path"))) / "METADATA").stat().st_mtime  # noqa: B009
+    return 0.0
 
 
 def _origin(distribution: metadata.Distribution) -> tuple[str, str]:
@@ -89,21 +103,26 @@ def _origin(distribution: metadata.Distribution) -> tuple[str, str]:
     return normalise(str(name)), str(version or "?")
 
 
-def allowed(found: Iterable[Found]) -> tuple[list[Found], list[str]]:
-    """Keep what `SIGZOO_PLUGINS` allows, by distribution or entry point name.
+def chosen_plugins() -> tuple[str, ...] | None:
+    """What `SIGZOO_PLUGINS` allows; `None` where it is not set, so that all plugins are used."""
+    chosen = os.environ.get("SIGZOO_PLUGINS")
+    return None if chosen is None else tuple(chosen.split(","))
+
+
+def allowed(found: Iterable[Found], chosen: Iterable[str] | None) -> tuple[list[Found], list[str]]:
+    """Keep what is chosen, by distribution or entry point name.
 
     Returns
     -------
     kept
-        All of `found` where the variable is not set.
+        All of `found` where `chosen` is `None`.
     unknown
-        Names in the variable that nothing answers to.
+        Chosen names that nothing answers to.
     """
     found = list(found)
-    chosen = os.environ.get("SIGZOO_PLUGINS")
     if chosen is None:
         return found, []
-    names = {normalise(name.strip()): name.strip() for name in chosen.split(",") if name.strip()}
+    names = {normalise(name.strip()): name.strip() for name in chosen if name.strip()}
     called = [({each.distribution, normalise(each.name)}, each) for each in found]
     kept = [each for own, each in called if own & set(names)]
     known = set().union(*(own for own, _ in called))

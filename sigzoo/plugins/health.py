@@ -8,29 +8,33 @@ from functools import partial
 
 from sigzoo.errors import SigzooError
 from sigzoo.plugins.components import Plugin, describe, full_traceback, one_line
+from sigzoo.plugins.kinds import KINDS
 from sigzoo.plugins.manager import PluginManager
+
+__all__ = ["Build", "ComponentCheck", "check", "check_models"]
 
 
 @dataclass(frozen=True)
-class Checked:
+class ComponentCheck:
     """What became of one thing that a plugin offers."""
 
     distribution: str
     """Who offers it; the registry's path for a model of a user's own registry."""
     kind: str
-    """``backbone``, ``preprocessor``, ``loss``, ``model``, or ``plugin`` for one that was left out."""
+    """A kind of component, ``model``, or ``plugin`` for one that was left out."""
     name: str
     failure: str | None = None
     details: str = ""
 
 
-Attempt = Callable[[], object]
+Build = Callable[[], object]
+"""Builds something, or raises."""
 
 
 def check(
-    manager: PluginManager, plugins: Iterable[Plugin], models: Callable[[Plugin], dict[str, Attempt]]
-) -> Iterator[Checked]:
-    """Resolve every lazy target and build everything with its defaults.
+    manager: PluginManager, plugins: Iterable[Plugin], models: Callable[[Plugin], dict[str, Build]]
+) -> Iterator[ComponentCheck]:
+    """Resolve every lazy target and build what can be built with its defaults.
 
     Parameters
     ----------
@@ -44,16 +48,18 @@ def check(
     for plugin in plugins:
         who = plugin.distribution
         if plugin.failure is not None:
-            yield Checked(who, "plugin", plugin.name, plugin.failure, plugin.details)
+            yield ComponentCheck(who, "plugin", plugin.name, plugin.failure, plugin.details)
             continue
-        for gone in list(plugin.left_out):
-            yield Checked(who, gone.item.kind, gone.item.name, gone.reason, gone.details)
-        for item in list(plugin.provides):
-            yield _tried(who, item.kind, item.name, partial(manager.build, item.kind, item.name, {}))
+        for each in list(plugin.skipped):
+            yield ComponentCheck(who, each.component.kind, each.component.name, each.reason, each.details)
+        for component in list(plugin.provides):
+            kind = KINDS[component.kind]
+            build = manager.find if kind.needs_arguments else partial(manager.build, options={})
+            yield _tried(who, kind.name, component.name, partial(build, kind.name, component.name))
         yield from check_models(who, models(plugin))
 
 
-def check_models(origin: str, models: Mapping[str, Attempt]) -> Iterator[Checked]:
+def check_models(origin: str, models: Mapping[str, Build]) -> Iterator[ComponentCheck]:
     """Build models.
 
     Parameters
@@ -63,14 +69,14 @@ def check_models(origin: str, models: Mapping[str, Attempt]) -> Iterator[Checked
     models
         What builds each, by name.
     """
-    for name, attempt in models.items():
-        yield _tried(origin, "model", name, attempt)
+    for name, build in models.items():
+        yield _tried(origin, "model", name, build)
 
 
-def _tried(distribution: str, kind: str, name: str, attempt: Attempt) -> Checked:
+def _tried(distribution: str, kind: str, name: str, build: Build) -> ComponentCheck:
     try:
-        attempt()
+        build()
     except Exception as error:
         reason = one_line(str(error)) if isinstance(error, SigzooError) else describe(error)
-        return Checked(distribution, kind, name, reason.rstrip("."), full_traceback(error))
-    return Checked(distribution, kind, name)
+        return ComponentCheck(distribution, kind, name, reason.rstrip("."), full_traceback(error))
+    return ComponentCheck(distribution, kind, name)

@@ -13,16 +13,11 @@ import pluggy
 
 from sigzoo import hookspecs
 from sigzoo.errors import PluginError
-from sigzoo.plugins.components import Kind, Plugin, Provided
+from sigzoo.plugins.components import Component, Plugin
+from sigzoo.plugins.kinds import KINDS, MODELS_HOOK, Kind, kind_of_hook
 from sigzoo.plugins.targets import TARGET
 from sigzoo.registry.cards import NAME
 
-_HOOKS: dict[str, Kind] = {
-    "sigzoo_register_backbones": "backbone",
-    "sigzoo_register_preprocessors": "preprocessor",
-    "sigzoo_register_losses": "loss",
-}
-_MODELS_HOOK = "sigzoo_register_models"
 _PREFIX = "sigzoo_register"
 
 
@@ -65,7 +60,6 @@ def _hook_functions(module: Any) -> dict[str, Any]:
 
 def _is_hook(name: str, value: Any) -> bool:
     """Whether an attribute is a hook; an error if it was meant to be one and is none."""
-    known = {*_HOOKS, _MODELS_HOOK}
     if not inspect.isroutine(value):
         if not name.startswith(_PREFIX):
             return False
@@ -74,8 +68,10 @@ def _is_hook(name: str, value: Any) -> bool:
     if not isinstance(mark, dict) and not name.startswith("sigzoo_"):
         return False
     hook = (mark.get("specname") if isinstance(mark, dict) else None) or name
-    if hook not in known:
-        near = get_close_matches(hook, known, n=1, cutoff=0)
+    if hook != MODELS_HOOK and kind_of_hook(hook) is None:
+        if isinstance(mark, dict) and mark.get("optionalhook"):
+            return False  # of a later version of the plugin API: pluggy's own way to be compatible
+        near = get_close_matches(hook, [*(kind.hook for kind in KINDS.values()), MODELS_HOOK], n=1, cutoff=0)
         raise PluginError(f"it implements a hook {hook!r}, which does not exist; perhaps {near[0]} is meant")
     if not isinstance(mark, dict):
         raise PluginError(f"its {name} is not marked with `@sigzoo.hookimpl`, so it would never be called")
@@ -90,10 +86,10 @@ def _call(plugin: Plugin, functions: Mapping[str, Any]) -> None:
     alone.add_hookspecs(hookspecs)
     alone.register(SimpleNamespace(**functions))
     alone.check_pending()
-    for hook, kind in _HOOKS.items():
-        _check_results(hook, getattr(alone.hook, hook)(register=_recorder(plugin, kind)))
-    results = getattr(alone.hook, _MODELS_HOOK)(register=_registry_recorder(plugin))
-    _check_results(_MODELS_HOOK, results)
+    for kind in KINDS.values():
+        _check_results(kind.hook, getattr(alone.hook, kind.hook)(register=_recorder(plugin, kind)))
+    results = getattr(alone.hook, MODELS_HOOK)(register=_registry_recorder(plugin))
+    _check_results(MODELS_HOOK, results)
 
 
 def _check_results(hook: str, results: list[Any]) -> None:
@@ -112,15 +108,21 @@ def _recorder(plugin: Plugin, kind: Kind) -> Callable[..., None]:
     def register(name: str, target: str, /, **defaults: Any) -> None:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise PluginError(
-                f"a {kind}'s name is lower-case letters and digits, joined by '.', '-' or '_'; got {name!r}"
+                f"a {kind.label}'s name is lower-case letters and digits, joined by '.', '-' or '_';"
+                f" got {name!r}"
             )
         if not isinstance(target, str) or not TARGET.fullmatch(target):
             raise PluginError(
-                f"the target of {kind} {name!r} must look like 'package.module:Name', got {target!r}"
+                f"the target of {kind.label} {name!r} must look like 'package.module:Name', got {target!r}"
             )
-        if any((item.kind, item.name) == (kind, name) for item in plugin.provides):
-            raise PluginError(f"it registers the {kind} {name!r} twice")
-        plugin.provides.append(Provided(kind, name, target, defaults, plugin.distribution))
+        if any((each.kind, each.name) == (kind.name, name) for each in plugin.provides):
+            raise PluginError(f"it registers the {kind.label} {name!r} twice")
+        for key in defaults:
+            if not key.isidentifier():
+                raise PluginError(f"the {kind.label} {name!r} has an option {key!r}, no identifier")
+        if defaults and kind.is_object:
+            raise PluginError(f"the {kind.label} {name!r} is an object, which takes no default options")
+        plugin.provides.append(Component(kind.name, name, target, defaults, plugin.distribution))
 
     return register
 

@@ -1,4 +1,4 @@
-"""Loading and judging plugins: one at a time, each guarded, none able to break the rest."""
+"""The plugins of one zoo: which are there, who keeps a name that two claim, and what stands behind a name."""
 
 from __future__ import annotations
 
@@ -6,29 +6,27 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sigzoo.errors import PluginError, UnknownNameError
-from sigzoo.plugins import construction, hooks
+from sigzoo.plugins import construction
 from sigzoo.plugins.components import (
-    API_VERSION,
-    Kind,
-    LeftOut,
+    Component,
     Plugin,
-    Provided,
-    describe,
+    SkippedComponent,
     full_traceback,
     normalise,
 )
 from sigzoo.plugins.discovery import Found
-from sigzoo.plugins.plugin_code_guard import foreign_code
+from sigzoo.plugins.kinds import KINDS
+from sigzoo.plugins.loader import load_builtin, load_plugin
 from sigzoo.plugins.targets import missing, resolve
 
 
 class PluginManager:
-    """All plugins of one process, healthy and failed.
+    """All plugins of one zoo, healthy and failed.
 
     Attributes
     ----------
     plugins
-        In order of precedence.
+        In order of precedence; the core's own parts come first.
     """
 
     def __init__(self, found: Iterable[Found], owners: Mapping[str, str]) -> None:
@@ -43,49 +41,54 @@ class PluginManager:
             two plugins that claim it, that one keeps it.
         """
         self._owners = owners
-        ordered = sorted(found, key=self._precedence)
-        self.plugins: list[Plugin] = [_load(each) for each in ordered]
-        self._settle_names()
+        self.plugins: list[Plugin] = [load_builtin()]
+        self.plugins += [load_plugin(each) for each in sorted(found, key=self._precedence)]
+        # A claim on a name counts only where something stands behind it: before names are settled.
         for plugin in self.plugins:
-            _drop_missing(plugin)
+            _skip_missing(plugin)
+        self._settle_names()
 
-    def _precedence(self, found: Found) -> tuple[bool, str, str]:
-        """Order of loading: whoever the core's registry names first, so that nobody can take their names."""
-        return found.distribution not in self._owners.values(), found.distribution, found.name
+    def _precedence(self, found: Found) -> tuple[bool, float, str, str]:
+        """Order of loading: whom the core's registry names, then whoever was installed first."""
+        known = found.distribution in self._owners.values()
+        return not known, 0.0 if known else found.installed, found.distribution, found.name
 
     def _settle_names(self) -> None:
         """Let nobody win silently: who claims a name that is taken is left out, and told so."""
-        taken: dict[tuple[Kind, str], Provided] = {}
+        taken: dict[tuple[str, str], Component] = {}
         for plugin in self.plugins:
-            conflict = next(filter(None, (self._conflict(item, taken) for item in plugin.provides)), None)
+            conflict = next(filter(None, (self._conflict(each, taken) for each in plugin.provides)), None)
             if conflict:
                 plugin.fail(conflict)
-            taken.update({(item.kind, item.name): item for item in plugin.provides})
+            taken.update({(each.kind, each.name): each for each in plugin.provides})
 
-    def _conflict(self, item: Provided, taken: Mapping[tuple[Kind, str], Provided]) -> str | None:
-        owner = self._owners.get(f"{item.kind} {item.name}")
-        if owner is not None and owner != item.distribution:
-            return f"the {item.kind} name {item.name!r} belongs to {owner}"
-        holder = taken.get((item.kind, item.name))
+    def _conflict(self, claimed: Component, taken: Mapping[tuple[str, str], Component]) -> str | None:
+        owner = self._owners.get(f"{claimed.kind} {claimed.name}")
+        label = KINDS[claimed.kind].label
+        if owner is not None and owner != claimed.distribution:
+            return f"the {label} name {claimed.name!r} belongs to {owner}"
+        holder = taken.get((claimed.kind, claimed.name))
         if holder is None:
             return None
         whose = (
-            "another of its entry points" if holder.distribution == item.distribution else holder.distribution
+            "another of its entry points"
+            if holder.distribution == claimed.distribution
+            else f"{holder.distribution}, which was there first"
         )
         return (
-            f"the {item.kind} name {item.name!r} is taken by {whose};"
+            f"the {label} name {claimed.name!r} is taken by {whose};"
             " uninstall one, or choose with SIGZOO_PLUGINS"
         )
 
-    def provided(self, kind: Kind) -> dict[str, Provided]:
+    def provided(self, kind: str) -> dict[str, Component]:
         """Everything of one kind that can be used, by name."""
-        return {item.name: item for plugin in self.plugins for item in plugin.provides if item.kind == kind}
+        return {each.name: each for plugin in self.plugins for each in plugin.provides if each.kind == kind}
 
-    def withheld(self, kind: str, name: str) -> tuple[Plugin, LeftOut] | None:
+    def find_skipped(self, kind: str, name: str) -> tuple[Plugin, SkippedComponent] | None:
         """What was left out under a name, and by whom it was to be provided; `None` if nothing was."""
         for plugin in self.plugins:
-            for each in plugin.left_out:
-                if (each.item.kind, each.item.name) == (kind, name):
+            for each in plugin.skipped:
+                if (each.component.kind, each.component.name) == (kind, name):
                     return plugin, each
         return None
 
@@ -103,36 +106,45 @@ class PluginManager:
             raise UnknownNameError("plugin", name, [each.distribution for each in self.plugins])
         return chosen
 
-    def find(self, kind: Kind, name: str) -> type[Any]:
-        """Import the class behind a name; one that cannot be imported is left out from then on.
+    def find(self, kind: str, name: str) -> Any:
+        """Import what is behind a name; what cannot be imported is left out from then on.
 
         Raises
         ------
         UnknownNameError
-            If no plugin provides it.
+            If no plugin provides it, or there is no such kind.
         PluginError
             If it was left out, cannot be imported or is not of the right kind.
         """
-        known = self.provided(kind)
-        if name not in known:
-            gone = self.withheld(kind, name)
-            if gone is not None:
-                plugin, entry = gone
-                raise PluginError(
-                    f"The {kind} {name!r} of {plugin.distribution} {plugin.version} was left out:"
-                    f" {entry.reason}. See `sigzoo plugins {plugin.distribution}`."
-                )
-            raise UnknownNameError(kind, name, known, "`sigzoo plugins` shows who provides what.")
+        component = self._component(kind, name)
         try:
-            return resolve(known[name])
+            return resolve(component)
         except PluginError as error:
             for plugin in self.plugins:
-                if known[name] in plugin.provides:
-                    plugin.leave_out(known[name], str(error), full_traceback(error))
+                if component in plugin.provides:
+                    plugin.skip(component, str(error), full_traceback(error))
             raise
 
-    def build(self, kind: Kind, name: str, options: Mapping[str, Any]) -> Any:
+    def _component(self, kind: str, name: str) -> Component:
+        if kind not in KINDS:
+            raise UnknownNameError("kind", kind, KINDS)
+        known = self.provided(kind)
+        if name in known:
+            return known[name]
+        label = KINDS[kind].label
+        skipped = self.find_skipped(kind, name)
+        if skipped is not None:
+            plugin, entry = skipped
+            raise PluginError(
+                f"The {label} {name!r} of {plugin.distribution} {plugin.version} was left out:"
+                f" {entry.reason}. See `sigzoo plugins {plugin.distribution}`."
+            )
+        raise UnknownNameError(label, name, known, "`sigzoo plugins` shows who provides what.")
+
+    def build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
         """Build what a name stands for, with the plugin's defaults overridden by `options`.
+
+        A preset or a command is an object already; it is given as it is.
 
         Raises
         ------
@@ -141,43 +153,17 @@ class PluginManager:
         PluginError
             If it was left out, cannot be imported, or fails while it is built.
         UsageError
-            If the class does not take the options.
+            If it does not take the options.
         """
+        component = self._component(kind, name)
         target = self.find(kind, name)
-        item = self.provided(kind)[name]
-        return construction.build(item, target, options)
+        if KINDS[kind].is_object:
+            return target
+        return construction.build(component, target, options)
 
 
-def _load(found: Found) -> Plugin:
-    plugin = Plugin(found.name, found.distribution, found.version)
-    if found.entry_point is None:
-        plugin.fail(found.problem, found.details)
-        return plugin
-    try:
-        with foreign_code():
-            module = found.entry_point.load()
-            _check_api(plugin, module)
-            hooks.collect(plugin, module)
-    except (KeyboardInterrupt, GeneratorExit):
-        raise
-    except PluginError as error:
-        plugin.fail(str(error))
-    except BaseException as error:  # a plugin may even call sys.exit at import
-        plugin.fail(describe(error), full_traceback(error))
-    return plugin
-
-
-def _check_api(plugin: Plugin, module: Any) -> None:
-    api = getattr(module, "SIGZOO_API", None)
-    if not isinstance(api, int) or isinstance(api, bool):
-        raise PluginError(f"it does not declare `SIGZOO_API = {API_VERSION}`")
-    plugin.api = api
-    if api != API_VERSION:
-        raise PluginError(f"it was written for version {api} of sigzoo's interfaces; this is {API_VERSION}")
-
-
-def _drop_missing(plugin: Plugin) -> None:
-    for item in list(plugin.provides):
-        reason = missing(item.target)
+def _skip_missing(plugin: Plugin) -> None:
+    for component in list(plugin.provides):
+        reason = missing(component.target)
         if reason:
-            plugin.leave_out(item, f"its target {item.target} does not exist: {reason}")
+            plugin.skip(component, f"its target {component.target} does not exist: {reason}")

@@ -1,4 +1,8 @@
-"""Running code of plugins so that what it prints and sets does not spoil what the caller does."""
+"""Running code of plugins so that what it prints and breaks does not spoil what the command does.
+
+In a library call nothing of the host is touched: file descriptors, `sys.stdout` and the warnings filter are
+the caller's. Only the command line switches the guard on, in its own process.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,30 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 
+__all__ = ["own_process", "plugin_code_guard"]
+
 
 @contextmanager
-def foreign_code() -> Iterator[None]:
+def own_process() -> Iterator[None]:
+    """Switch the guard on for the block: this process is the command line's own."""
+    _guard.enabled += 1
+    try:
+        yield
+    finally:
+        _guard.enabled -= 1
+
+
+@contextmanager
+def plugin_code_guard() -> Iterator[None]:
     """Run code of a plugin.
 
-    What it prints goes to stderr, where it cannot spoil a command's output, also where it writes to
-    file descriptor 1 itself; a change of the warnings filter ends with it. C code that keeps output
-    in a buffer of its own (``printf`` without a flush) escapes this.
+    In the command's own process what it prints goes to stderr, where it cannot spoil a command's output,
+    also where it writes to file descriptor 1 itself; a change of the warnings filter ends with it. C code
+    that keeps output in a buffer of its own (``printf`` without a flush) escapes this.
     """
+    if not _guard.enabled:
+        yield
+        return
     _guard.enter()
     try:
         yield
@@ -32,6 +51,7 @@ class _Guard:
     """
 
     def __init__(self) -> None:
+        self.enabled = 0
         self._lock = threading.Lock()
         self._running = 0
         self._undo = ExitStack()
@@ -58,13 +78,13 @@ _guard = _Guard()
 
 @contextmanager
 def _raw_output_to_stderr() -> Iterator[None]:
-    kept = _moved_aside()
+    saved = _moved_aside()
     try:
         yield
     finally:
-        if kept is not None:
-            os.dup2(kept, 1)
-            os.close(kept)
+        if saved is not None:
+            os.dup2(saved, 1)
+            os.close(saved)
 
 
 def _moved_aside() -> int | None:
@@ -74,12 +94,12 @@ def _moved_aside() -> int | None:
         if stdout is None or sys.stdout is not stdout or stdout.fileno() != 1:
             return None
         stdout.flush()
-        kept = os.dup(1)
+        saved = os.dup(1)
     except (OSError, ValueError):  # closed, or a pipe that nobody reads
         return None
     try:
         os.dup2(2, 1)
     except OSError:
-        os.close(kept)
+        os.close(saved)
         return None
-    return kept
+    return saved

@@ -12,8 +12,10 @@ from types import ModuleType
 from typing import Any
 
 from sigzoo.errors import PluginError
-from sigzoo.plugins.components import Provided, describe
-from sigzoo.plugins.plugin_code_guard import foreign_code
+from sigzoo.plugins.components import Component, describe
+from sigzoo.plugins.containment import raised_by_user
+from sigzoo.plugins.kinds import KINDS
+from sigzoo.plugins.plugin_code_guard import plugin_code_guard
 
 TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -31,11 +33,11 @@ def missing(target: str) -> str | None:
     if _has_spec(module_name):
         return None
     try:  # a package may bend its __path__ while it is imported: only Python itself knows then
-        with foreign_code():
+        with plugin_code_guard():
             found = importlib.util.find_spec(module_name) is not None
-    except (KeyboardInterrupt, GeneratorExit):
-        raise
     except BaseException as error:
+        if raised_by_user(error):
+            raise
         return f"{module_name} cannot be found ({describe(error)})"
     return None if found else f"there is no module {module_name}"
 
@@ -69,32 +71,35 @@ def _find_spec(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
     return None
 
 
-def resolve(item: Provided) -> type[Any]:
-    """Import a lazy target and check that it is a class of the right kind.
+def resolve(component: Component) -> Any:
+    """Import a lazy target and check that it is of its kind: a subclass of the interface, or an instance.
 
     Raises
     ------
     PluginError
-        If it cannot be imported, does not exist or implements another interface.
+        If it cannot be imported, does not exist or is of another kind.
     """
-    from sigzoo import interfaces
+    who = f"The {component} of {component.distribution}"
+    target = _imported(component.target, who)
+    kind = KINDS[component.kind]
+    interface: type[Any] = _imported(kind.interface, f"The interface of {kind.label}s")
+    if kind.is_object and isinstance(target, interface):
+        return target
+    if not kind.is_object and isinstance(target, type) and issubclass(target, interface):
+        return target
+    wanted = "an instance" if kind.is_object else "a subclass"
+    home = interface.__module__
+    shown = "sigzoo.interfaces" if home.startswith("sigzoo.interfaces.") else home.partition(".")[0]
+    raise PluginError(f"{who}: {component.target} is not {wanted} of {shown}.{interface.__name__}.")
 
-    module_name, _, attribute = item.target.partition(":")
-    who = f"The {item} of {item.distribution}"
+
+def _imported(target: str, who: str) -> Any:
+    module_name, _, attribute = target.partition(":")
     try:
-        with foreign_code():
+        with plugin_code_guard():
             module: ModuleType = importlib.import_module(module_name)
-            target = getattr(module, attribute)
-    except (KeyboardInterrupt, GeneratorExit):
-        raise
+            return getattr(module, attribute)
     except BaseException as error:
-        raise PluginError(f"{who} cannot be imported from {item.target}: {describe(error)}.") from error
-    wanted = {
-        "backbone": interfaces.Backbone,
-        "preprocessor": interfaces.Preprocessor,
-        "loss": interfaces.Loss,
-    }
-    base: type[Any] = wanted[item.kind]
-    if not (isinstance(target, type) and issubclass(target, base)):
-        raise PluginError(f"{who}: {item.target} is not a subclass of sigzoo.interfaces.{base.__name__}.")
-    return target
+        if raised_by_user(error):
+            raise
+        raise PluginError(f"{who} cannot be imported from {target}: {describe(error)}.") from error

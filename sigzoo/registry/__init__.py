@@ -1,6 +1,6 @@
 """The registry: cards of models and artifacts, read strictly from YAML, found by name."""
 
-from sigzoo.registry.cards import Artifact, Card, Citation, Component, Golden, Licence, Recipe, Result
+from sigzoo.registry.cards import Artifact, Card, Citation, ComponentSpec, Golden, Licence, Recipe, Result
 from sigzoo.registry.catalogue import Catalogue
 from sigzoo.registry.core import core_registry_path
 from sigzoo.registry.registry_files import Registry, read_registry
@@ -10,7 +10,7 @@ __all__ = [
     "Card",
     "Catalogue",
     "Citation",
-    "Component",
+    "ComponentSpec",
     "Golden",
     "Licence",
     "Recipe",

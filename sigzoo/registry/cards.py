@@ -23,7 +23,7 @@ def with_tuples(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
 
 
-class Component(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ComponentSpec(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A backbone, preprocessor or loss by name, with the options it is built with."""
 
     name: str
@@ -134,7 +134,7 @@ class Recipe(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model that keeps its writer head."""
     data: str
     """An artifact: images as the teacher's network takes them."""
-    loss: Component
+    loss: ComponentSpec
     settings: RecipeSettings = RecipeSettings()
     min_agreement: float | None = None
     """Least agreement with the teacher, in percent of the images held out, below which a build has
@@ -151,8 +151,8 @@ class Card(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     summary: str
     distribution: str
     """The distribution whose plugin provides the backbone and the preprocessor."""
-    backbone: Component
-    preprocessor: Component
+    backbone: ComponentSpec
+    preprocessor: ComponentSpec
     input_scale: float
     """The network's input is the preprocessed uint8 image times this."""
     features: Features

@@ -19,6 +19,7 @@ class Catalogue:
         self.artifacts: dict[str, Artifact] = {}
         self.citations: dict[str, Citation] = {}
         self.default: str | None = None
+        self.default_distribution: str | None = None
         self._aliases: dict[str, str] = {}
         self._deprecated: set[str] = set()
         self._origin: dict[str, str] = {}
@@ -51,7 +52,8 @@ class Catalogue:
         for name, card in registry.models.items():
             self._aliases.update(dict.fromkeys([*card.aliases, *card.deprecated_aliases], name))
             self._deprecated.update(card.deprecated_aliases)
-        self.default = self.default or registry.default
+        if self.default is None:
+            self.default, self.default_distribution = registry.default, registry.default_distribution
 
     def _check_references(self, registry: Registry) -> None:
         artifacts = {**self.artifacts, **registry.artifacts}
@@ -99,9 +101,10 @@ class Catalogue:
         return name in self.models or name in self._aliases
 
     def search(self, pattern: str | None = None) -> list[str]:
-        """Names of models in the registry's order; `pattern` with ``*``, ``?`` and ``[...]``.
+        """Names of models, the default's first, then in the registries' order.
 
-        A pattern matches names and aliases; without a wildcard it must be one of them.
+        A pattern has ``*``, ``?`` and ``[...]``; it matches names and aliases. Without a wildcard it must be
+        one of them.
 
         Raises
         ------
@@ -109,7 +112,7 @@ class Catalogue:
             If the pattern has no wildcard and is no name.
         """
         if pattern is None:
-            return list(self.models)
+            return sorted(self.models, key=lambda name: name != self.default)
         if not any(character in pattern for character in "*?["):
             return [self.resolve(pattern)]
         return [

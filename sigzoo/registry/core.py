@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 from sigzoo.registry.cards import Card
-from sigzoo.registry.registry_files import Registry, read_registry
+from sigzoo.registry.registry_files import Registry
 
 
 def core_registry_path() -> Path:
@@ -16,21 +15,15 @@ def core_registry_path() -> Path:
     return installed if installed.exists() else package.parent / "registry.yaml"
 
 
-@cache
-def core_registry() -> Registry:
-    """The core's registry, read once."""
-    return read_registry(core_registry_path())
-
-
 def component_keys(card: Card) -> tuple[str, str]:
     """``"kind name"`` of the components that a card is made of."""
     return f"backbone {card.backbone.name}", f"preprocessor {card.preprocessor.name}"
 
 
-def component_owners() -> dict[str, str]:
-    """``"kind name"`` -> distribution, for the components that the core's cards use."""
+def component_owners(registry: Registry) -> dict[str, str]:
+    """``"kind name"`` -> distribution, for the components that a registry's cards use."""
     owners: dict[str, str] = {}
-    for card in core_registry().models.values():
+    for card in registry.models.values():
         for key in component_keys(card):
             owners.setdefault(key, card.distribution)
     return owners

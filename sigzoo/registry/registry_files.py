@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ class Registry:
 
     path: Path
     default: str | None = None
+    """Name of the model that is used where none is named."""
+    default_distribution: str | None = None
+    """The distribution that brings it, where this file does not."""
     models: Mapping[str, Card] = field(default_factory=dict)
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
     citations: Mapping[str, Citation] = field(default_factory=dict)
@@ -42,18 +46,26 @@ def read_registry(path: str | Path) -> Registry:
     """
     path = Path(path)
     raw = read_yaml(path)
+    with _LOCK:
+        return _checked(path, raw)
+
+
+_LOCK = threading.Lock()
+"""msgspec describes a type at its first use, and crashes where two threads do so at once."""
+
+
+def _checked(path: Path, raw: Any) -> Registry:
     if not isinstance(raw, dict):
         raise RegistryError(f"{path}: a registry is a mapping with `models` and `artifacts`.")
     sections = ("default", "models", "artifacts", "citations")
     for key in raw:
         if key not in sections:
             raise RegistryError(f"{path}: {key}: unknown key; known are {', '.join(sections)}.")
-    default = raw.get("default")
-    if not (default is None or isinstance(default, str)):
-        raise RegistryError(f"{path}: default: expected the name of a model, got {default!r}.")
+    default, distribution = _default(raw.get("default"), path)
     registry = Registry(
         path=path,
         default=default,
+        default_distribution=distribution,
         models=_section(
             path, raw, "models", lambda entry, where: _convert(_components(entry, where), Card, where)
         ),
@@ -64,6 +76,18 @@ def read_registry(path: str | Path) -> Registry:
     )
     _check_names(registry)
     return registry
+
+
+def _default(raw: Any, path: Path) -> tuple[str | None, str | None]:
+    """Name of the default model, and the distribution that brings it: a name, or both."""
+    if raw is None or isinstance(raw, str):
+        return raw, None
+    both = isinstance(raw, dict) and set(raw) == {"model", "distribution"}
+    if both and all(isinstance(each, str) for each in raw.values()):
+        return raw["model"], raw["distribution"]
+    raise RegistryError(
+        f"{path}: default: expected the name of a model, or `model` and `distribution`, got {raw!s:.80}."
+    )
 
 
 def _section(path: Path, raw: dict[Any, Any], key: str, read: Callable[[Any, str], _T]) -> dict[str, _T]:
@@ -159,5 +183,6 @@ def _check_names(registry: Registry) -> None:
         for paper in card.cite:
             if paper not in registry.citations:
                 raise RegistryError(f"{where}.cite: {paper!r} is not among the file's citations.")
-    if registry.default is not None and registry.default not in registry.models:
+    elsewhere = registry.default is None or registry.default_distribution is not None
+    if not elsewhere and registry.default not in registry.models:
         raise RegistryError(f"{registry.path}: default: there is no model {registry.default!r} in this file.")

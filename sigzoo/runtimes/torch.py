@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from sigzoo.errors import UsageError
-from sigzoo.interfaces import Backbone
+from sigzoo.interfaces import Backbone, Runtime
 
 
-class TorchRuntime:
+class TorchRuntime(Runtime):
     """Runs a backbone in evaluation mode, without gradients."""
 
-    def __init__(self, backbone: Backbone, device: str = "auto") -> None:
+    def __init__(self, backbone: Backbone, *, device: str = "auto") -> None:
         """Move `backbone` to `device`: ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ...
 
         Raises

@@ -14,11 +14,11 @@ from pathlib import Path
 from string import Template
 from typing import Literal
 
-from sigzoo import plugins, zoo
+from sigzoo import plugins
 from sigzoo.common.atomic import whole_folder
 from sigzoo.errors import SigzooError, UsageError
-from sigzoo.registry import Card, Component
-from sigzoo.registry.core import component_owners
+from sigzoo.registry import Card, ComponentSpec
+from sigzoo.zoo import default_zoo
 
 __all__ = ["KINDS", "PluginKind", "write_plugin"]
 
@@ -143,24 +143,25 @@ def _check_name(name: str) -> None:
 
 def _check_free(component: str, kind: PluginKind) -> None:
     """Refuse a name that the plugin manager would refuse."""
-    manager, known, owners = plugins.manager(), zoo.catalogue(), component_owners()
-    for each in plugins.KINDS:
-        here = manager.provided(each).get(component)
-        owner = owners.get(f"{each} {component}") or (here.distribution if here else None)
+    zoo = default_zoo()
+    for each in plugins.KINDS.values():
+        owner = zoo.owner(each.name, component)
         if owner is not None:
-            raise UsageError(f"The name {component!r} is taken by a {each} of {owner}. Choose another name.")
-    if known.is_taken(component):
+            raise UsageError(
+                f"The name {component!r} is taken by a {each.label} of {owner}. Choose another name."
+            )
+    if zoo.catalogue.is_taken(component):
         raise UsageError(f"The name {component!r} is taken by a model. Choose another name.")
 
 
 def _like(like: str | None) -> dict[str, str]:
-    known = zoo.catalogue()
+    known = default_zoo().catalogue
     name = like or known.default
     if name is None:
         raise UsageError("There is no default model; say with --like whose backbone the new one has.")
     name = known.resolve(name)
     card = known.models[name]
-    zoo.require_components(name, card)
+    default_zoo().require_components(name, card)
     return {
         "like": name,
         "provider": card.distribution,
@@ -173,7 +174,7 @@ def _like(like: str | None) -> dict[str, str]:
     }
 
 
-def _flow(component: Component) -> str:
+def _flow(component: ComponentSpec) -> str:
     """A component as YAML has it; JSON is YAML."""
     if not component.options:
         return component.name

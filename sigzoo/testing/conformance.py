@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any, ClassVar
 
-from sigzoo import plugins, zoo
 from sigzoo.plugins import KINDS, Plugin, normalise
 from sigzoo.registry import read_registry
 from sigzoo.testing.backbones import BACKBONE, BackboneCase
@@ -17,6 +16,7 @@ from sigzoo.testing.models import MODEL, ModelCase
 from sigzoo.testing.preprocessors import PREPROCESSOR
 from sigzoo.testing.registries import REGISTRY, RegistryCase
 from sigzoo.testing.suites import Suite
+from sigzoo.zoo import default_zoo
 
 __all__ = ["PluginConformance"]
 
@@ -75,12 +75,12 @@ class PluginConformance:
             "distribution", DISTRIBUTION, lambda: DistributionCase(cls.distribution, cls.limit_mb)
         )
         found = find_plugins(cls.distribution)
-        provided = [item for plugin in found for item in plugin.provides]
+        provided = [each for plugin in found for each in plugin.provides]
         for kind in KINDS:
-            for item in provided:
-                if item.kind == kind:
-                    subject = partial(_subject, cls.weights_limit_mb, kind, item.name)
-                    yield from _bound(f"{kind} {item.name}", _SUITES[kind], subject)
+            for each in provided:
+                if each.kind == kind and kind in _SUITES:
+                    subject = partial(_subject, cls.weights_limit_mb, kind, each.name)
+                    yield from _bound(f"{kind} {each.name}", _SUITES[kind], subject)
         for path in dict.fromkeys(path for plugin in found for path in plugin.registries):
             yield from _bound(f"registry {path.name}", REGISTRY, partial(RegistryCase, path))
         for name in _models(cls.distribution, found):
@@ -94,14 +94,14 @@ def _models(distribution: str, found: list[Plugin]) -> list[str]:
     }
     return [
         name
-        for name, card in zoo.catalogue().models.items()
+        for name, card in default_zoo().catalogue.models.items()
         if name in registered or (found and normalise(card.distribution) == normalise(distribution))
     ]
 
 
 @cache
-def _subject(limit_mb: float, kind: plugins.Kind, name: str) -> Any:
-    build = partial(plugins.manager().build, kind, name, {})
+def _subject(limit_mb: float, kind: str, name: str) -> Any:
+    build = partial(default_zoo().manager.build, kind, name, {})
     return BackboneCase(build(), build, limit_mb) if kind == "backbone" else build()
 
 

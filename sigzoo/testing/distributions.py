@@ -11,10 +11,10 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from sigzoo import plugins, zoo
 from sigzoo.errors import UnknownNameError
 from sigzoo.plugins import Plugin
 from sigzoo.testing.suites import Suite, expect
+from sigzoo.zoo import default_zoo
 
 __all__ = ["DISTRIBUTION", "DistributionCase", "check_distribution", "find_plugins"]
 
@@ -50,9 +50,9 @@ DISTRIBUTION: Suite[DistributionCase] = Suite()
 
 def find_plugins(distribution: str) -> list[Plugin]:
     """The plugins of an installed distribution, after its registries were read too; none if it has none."""
-    zoo.catalogue()
+    default_zoo().read_catalogue()
     try:
-        return plugins.manager().of_distribution(distribution)
+        return default_zoo().manager.of_distribution(distribution)
     except UnknownNameError:
         return []
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sigzoo import zoo
 from sigzoo.artifacts import locate
 from sigzoo.loading import build_backbone, build_preprocessor, load
 from sigzoo.registry import Card
 from sigzoo.testing import images
 from sigzoo.testing.suites import Suite, expect
+from sigzoo.zoo import default_zoo
 
 __all__ = ["MODEL", "ModelCase", "check_model"]
 
@@ -26,7 +26,7 @@ class ModelCase:
     @property
     def card(self) -> Card:
         """Its card."""
-        return zoo.info(self.name)
+        return default_zoo().info(self.name)
 
 
 MODEL: Suite[ModelCase] = Suite()
@@ -74,7 +74,7 @@ def parts_fit(case: ModelCase) -> None:
 def weights_load(case: ModelCase) -> None:
     """Weights that are at hand go into the network, and the features of two writers differ."""
     card = case.card
-    if card.weights is None or locate(zoo.artifact_spec(card.weights.artifact)) is None:
+    if card.weights is None or locate(default_zoo().artifact_spec(card.weights.artifact)) is None:
         return
     model = load(case.name, device="cpu")
     features = model.embed([images.signature(1), images.signature(2)])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sigzoo import plugins, zoo
+from sigzoo.artifacts.registered import single_spec
 from sigzoo.artifacts.urls import package_file, scheme
 from sigzoo.artifacts.verification import verify
 from sigzoo.errors import SigzooError
@@ -15,6 +15,7 @@ from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.registry import Artifact, Card, Catalogue, Registry, core_registry_path, read_registry
 from sigzoo.registry.cards import with_tuples
 from sigzoo.testing.suites import ConformanceFailure, Suite, expect
+from sigzoo.zoo import default_zoo
 
 __all__ = ["REGISTRY", "RegistryCase", "check_registry"]
 
@@ -141,7 +142,7 @@ def addresses(case: RegistryCase) -> None:
             )
             inside = package_file(url) if artifact.urls else None
             if inside is not None:
-                verify(inside, zoo.single_spec(name, artifact))
+                verify(inside, single_spec(name, artifact))
 
 
 @REGISTRY.check
@@ -149,7 +150,7 @@ def components(case: RegistryCase) -> None:
     """Each model's backbone and preprocessor are provided by a plugin that is installed and works."""
     for where, card in case.cards():
         try:
-            zoo.require_components(where, card)
+            default_zoo().require_components(where, card)
         except Exception as error:
             expect(False, f"{where}: {error}")
 
@@ -169,7 +170,7 @@ def recipes(case: RegistryCase) -> None:
                 output=Path(),
                 **card.recipe.settings.given(),
             )
-            loss = plugins.loss(card.recipe.loss.name, **with_tuples(card.recipe.loss.options))
+            loss = default_zoo().loss(card.recipe.loss.name, **with_tuples(card.recipe.loss.options))
         except SigzooError as error:
             raise ConformanceFailure(f"{where}.recipe: {error}") from error
         expect(

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sigzoo import zoo
 from sigzoo.cli import run
 
 LICENCE = "GPDS: non-commercial use only"
@@ -50,9 +49,7 @@ def served(site, content, tmp_path, monkeypatch):
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"artifacts": artifacts}))
     monkeypatch.setenv("SIGZOO_REGISTRY", str(tmp_path / "mine.yaml"))
-    zoo.catalogue.cache_clear()
-    yield {"test-pinned": pinned, "test-unpinned": unpinned}
-    zoo.catalogue.cache_clear()
+    return {"test-pinned": pinned, "test-unpinned": unpinned}
 
 
 def test_fetch_prints_where_the_file_is_and_tells_its_licence_once(sigzoo, served, home, caplog):

@@ -16,7 +16,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from sigzoo import plugins, zoo
 from sigzoo.cli import run as run_command_line
 from sigzoo.learning import DistillationSettings, TrainingResult, TrainingSettings, train
 
@@ -43,21 +42,8 @@ def _toy_plugin(toy_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.syspath_prepend(str(toy_site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(toy_site), os.environ.get("PYTHONPATH", "")]))
-    forget()
     yield
-    forget()
     torch.set_num_threads(threads)
-
-
-def forget() -> None:
-    plugins.forget()
-    zoo.catalogue.cache_clear()
-
-
-@pytest.fixture
-def forget_plugins() -> Callable[[], None]:
-    """Let the next look-up read plugins and registries anew."""
-    return forget
 
 
 @pytest.fixture
@@ -96,7 +82,6 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 @pytest.fixture
 def follow(
     run: Callable[..., tuple[int, str, str]],
-    forget_plugins: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[Iterable[str]], None]:
     """Run a page's commands one after the other, as a reader would in one shell; all must work."""
@@ -113,7 +98,6 @@ def follow(
                 done = subprocess.run([*torchrun, *arguments], capture_output=True, text=True)
                 assert done.returncode == 0, f"{command}\n{done.stderr}"
             os.environ["SIGZOO_REGISTRY"] = ""
-            forget_plugins()
 
     return followed
 
@@ -198,7 +182,6 @@ def taught(tmp_path_factory: pytest.TempPathFactory, toy_site: Path, patterns: A
     np.savez(place / "data.npz", x=x, y=y, yforg=yforg)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(toy_site))
-        forget()
         result = train(
             TrainingSettings(
                 backbone="toy",
@@ -214,7 +197,6 @@ def taught(tmp_path_factory: pytest.TempPathFactory, toy_site: Path, patterns: A
                 device="cpu",
             )
         )
-        forget()
     return result
 
 
@@ -222,7 +204,6 @@ def taught(tmp_path_factory: pytest.TempPathFactory, toy_site: Path, patterns: A
 def teacher(taught: TrainingResult, monkeypatch: pytest.MonkeyPatch) -> TrainingResult:
     """The toy teacher, where the registry finds it."""
     monkeypatch.setenv("SIGZOO_REGISTRY", str(taught.registry))
-    forget()
     return taught
 
 

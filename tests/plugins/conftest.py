@@ -126,7 +126,14 @@ class Site:
         """What `sigzoo plugins --json` says, by distribution."""
         done = self.sigzoo("plugins", "--json", **environment)
         assert done.returncode == 0, done.stderr
-        return {each["distribution"]: each for each in json.loads(done.stdout)}
+        return {each["distribution"]: each for each in self.shown(done.stdout)}
+
+    @staticmethod
+    def shown(stdout: str) -> list[dict[str, object]]:
+        """What `sigzoo plugins --json` printed, without the core's own parts."""
+        own, *others = json.loads(stdout)
+        assert (own["distribution"], own["healthy"]) == ("sigzoo", True)
+        return others
 
 
 @pytest.fixture(scope="session")

@@ -38,9 +38,12 @@ BROKEN = {
         "class Bad(Exception):\n    def __str__(self): raise KeyError(1)\nraise Bad",
         "Bad: <an exception that cannot be shown>",
     ),
-    "no API version": ("x = 1", "does not declare `SIGZOO_API = 1`"),
-    "API version that is no number": ("SIGZOO_API = '1'", "does not declare `SIGZOO_API = 1`"),
-    "API version of tomorrow": ("SIGZOO_API = 2", "written for version 2 of sigzoo's interfaces; this is 1"),
+    "no API version": ("x = 1", "does not declare `SIGZOO_API = 2`"),
+    "API version that is no number": ("SIGZOO_API = '1'", "does not declare `SIGZOO_API = 2`"),
+    "API version of tomorrow": (
+        "SIGZOO_API = 3",
+        "written for version 3 of sigzoo's plugin API; this sigzoo takes 1 to 2",
+    ),
     "misspelt hook": (
         HEAD + "@hookimpl\ndef sigzoo_register_bakbones(register): ...",
         "a hook 'sigzoo_register_bakbones', which does not exist; perhaps sigzoo_register_backbones is meant",

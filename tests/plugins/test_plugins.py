@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ def __dir__():
 def test_a_healthy_plugin_is_used_and_nothing_is_said(site: Any) -> None:
     site.add("our-lab", site.backbone("net", "our_lab.net:Net"), net_py=site.network)
     done = site.sigzoo("plugins", "--json")
-    (shown,) = json.loads(done.stdout)
+    (shown,) = site.shown(done.stdout)
     assert done.stderr == ""
     assert (shown["distribution"], shown["version"], shown["api"], shown["healthy"]) == (
         "our-lab",
@@ -70,17 +72,32 @@ def test_a_name_in_the_allow_list_that_nobody_has_is_told(site: Any) -> None:
     site.add("one-lab", site.backbone("one", "json:JSONDecoder"))
     done = site.sigzoo("plugins", "--json", SIGZOO_PLUGINS="one-lab,tow-lab")
     assert "SIGZOO_PLUGINS names 'tow-lab'" in done.stderr
-    assert len(json.loads(done.stdout)) == 1
+    assert len(site.shown(done.stdout)) == 1
 
 
-def test_of_two_that_claim_a_name_the_later_is_left_out_and_both_are_named(site: Any) -> None:
-    for name in ("zeta-lab", "alpha-lab"):
+def test_of_two_that_claim_a_name_whoever_was_installed_first_keeps_it(site: Any) -> None:
+    """Not the one whose name comes first in the alphabet; the claimant is told who has it."""
+    for age, name in enumerate(("zeta-lab", "alpha-lab")):
         module = name.replace("-", "_")
         site.add(name, site.backbone("net", f"{module}.net:Net"), net_py=site.network)
+        os.utime(site.records(name) / "METADATA", (1_700_000_000 + age, 1_700_000_000 + age))
     found = site.state()
-    assert found["alpha-lab"]["healthy"] is True
-    assert "the backbone name 'net' is taken by alpha-lab" in str(found["zeta-lab"]["failure"])
-    assert site.state(SIGZOO_PLUGINS="zeta-lab")["zeta-lab"]["healthy"] is True
+    assert found["zeta-lab"]["healthy"] is True
+    assert "the backbone name 'net' is taken by zeta-lab" in str(found["alpha-lab"]["failure"])
+    assert site.state(SIGZOO_PLUGINS="alpha-lab")["alpha-lab"]["healthy"] is True
+
+
+@pytest.mark.parametrize("target", ["claimant.gone:Net", "claimant:Nothing", "nowhere.at.all:Net"])
+def test_a_claim_on_a_name_without_anything_behind_it_takes_nothing(site: Any, target: str) -> None:
+    """Even where the claimant was there first."""
+    site.add("claimant", site.backbone("net", target))
+    os.utime(site.records("claimant") / "METADATA", (1_600_000_000, 1_600_000_000))
+    site.add("sound", site.backbone("net", "sound.net:Net"), net_py=site.network)
+    found = site.state()
+    assert found["sound"]["healthy"] is True
+    assert "does not exist" in str(found["claimant"]["left_out"])
+    built = site.python("import sigzoo; print(sigzoo.backbone('net', width=5).fc.out_features)")
+    assert built.stdout == "5\n"
 
 
 def test_one_name_may_stand_for_a_backbone_and_a_loss(site: Any) -> None:
@@ -96,19 +113,49 @@ def test_what_a_plugin_prints_does_not_spoil_the_output(site: Any) -> None:
     entries = site.hook("losses", "print('and again')", "register('x', 'json:loads')")
     site.add("chatty", raw + site.head + entries)
     done = site.sigzoo("plugins", "--json")
-    assert len(json.loads(done.stdout)) == 1
+    assert len(site.shown(done.stdout)) == 1
     assert done.stderr == "hello\nfrom the plugin\nand again\n"
 
 
-def test_what_a_plugin_sets_for_warnings_does_not_last(site: Any) -> None:
+LEFT_ALONE = """\
+import os, sys, threading, warnings
+import torch  # its own doings at import are not ours
+import sigzoo
+
+before = (sys.stdout, list(sys.meta_path), list(warnings.filters), os.fstat(1).st_ino)
+stop, inodes = threading.Event(), set()
+def watch():
+    while not stop.is_set():
+        inodes.add(os.fstat(1).st_ino)
+watcher = threading.Thread(target=watch)
+watcher.start()
+sigzoo.backbone("net")
+stop.set(); watcher.join()
+assert before[:3] == (sys.stdout, list(sys.meta_path), list(warnings.filters))
+assert inodes == {before[3]}, inodes
+mask = os.umask(0o137)
+sigzoo.list_models()
+assert os.umask(mask) == 0o137
+"""
+
+
+def test_a_library_call_leaves_its_host_alone(site: Any) -> None:
+    """What other threads print meanwhile stays where it belongs."""
+    source = "import time\ntime.sleep(0.2)\n" + site.backbone("net", "slow.net:Net")
+    site.add("slow", source, net_py="import time\ntime.sleep(0.2)\n" + site.network)
+    done = site.python(LEFT_ALONE)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_a_plugin_sets_for_warnings_does_not_outlast_a_command(site: Any) -> None:
     strict = "import warnings\nwarnings.simplefilter('error')\n"
     source = strict + site.backbone("net", "stern.net:Net")
     site.add("stern", source, net_py=strict + site.network)
     code = (
-        "import warnings, sigzoo; sigzoo.backbone('net');"
+        "import warnings; from sigzoo.cli import run; run(['plugins', 'check', 'stern', '--json']);"
         "print([each for each in warnings.filters if each[::2] == ('error', Warning, 0)])"
     )
-    assert site.python(code).stdout == "[]\n"
+    assert site.python(code).stdout.endswith("\n[]\n")
     filtered = site.python("import warnings; warnings.simplefilter('error');" + code)
     assert "('error', None, <class 'Warning'>, None, 0)" in filtered.stdout
 
@@ -130,12 +177,12 @@ def test_a_missing_target_leaves_out_that_entry_alone(site: Any) -> None:
     )  # fmt: skip
     site.add("half", site.head + entries, net_py=site.network)
     done = site.sigzoo("plugins", "--json")
-    (shown,) = json.loads(done.stdout)
+    (shown,) = site.shown(done.stdout)
     assert [each["name"] for each in shown["provides"]] == ["good"]
     assert [each["name"] for each in shown["left_out"]] == ["bad", "far", "unnamed"]
     assert (shown["healthy"], shown["failure"]) == (False, None)
     assert len(done.stderr.splitlines()) == 1
-    assert "Plugin half 2.5 was left out in part: the backbone 'bad': its target half.gone:Net" in done.stderr
+    assert "Plugin half 2.5 was left out in part: the backbone 'bad' was left out: its target" in done.stderr
     asked = site.python(site.caught.format(call="backbone('bad')"))
     assert asked.stdout.startswith("PluginError The backbone 'bad' of half 2.5 was left out")
 
@@ -146,7 +193,9 @@ def test_looking_for_targets_imports_nothing(site: Any) -> None:
     (site.folder / "light" / "deep" / "__init__.py").write_text("raise SystemExit('imported')")
     (site.folder / "light" / "deep" / "net.py").write_text(site.network)
     assert site.state()["light"]["healthy"] is True
-    code = "import sys; from sigzoo import plugins; plugins.manager(); print('torch' in sys.modules)"
+    code = (
+        "import sys; from sigzoo.zoo import default_zoo; default_zoo().manager; print('torch' in sys.modules)"
+    )
     assert site.python(code).stdout == "False\n"
 
 
@@ -191,7 +240,8 @@ def test_check_of_sound_plugins_succeeds(site: Any) -> None:
     site.add("sound", site.backbone("net", "sound.net:Net"), net_py=site.network)
     done = site.sigzoo("plugins", "check")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("1 thing checked, 0 failed\n")
+    assert "ok      sound: backbone net\n" in done.stdout
+    assert re.search(r"\n\d+ things checked, 0 failed\n$", done.stdout)
 
 
 def test_wrong_options_are_the_callers_mistake(site: Any) -> None:

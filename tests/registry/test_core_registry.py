@@ -33,7 +33,7 @@ def registry() -> Registry:
 
 
 def test_every_published_model_and_data_artifact_is_listed(registry: Registry) -> None:
-    assert set(registry.models) >= PUBLISHED | {"synsig-tiny"}
+    assert set(registry.models) >= PUBLISHED
     assert {name for name, card in registry.models.items() if card.recipe} == {
         "signet-student-tiny",
         "signet-student-base",
@@ -46,7 +46,7 @@ def test_all_references_hold_and_names_are_unique(registry: Registry) -> None:
     catalogue = Catalogue()
     catalogue.add(registry, "sigzoo")
     assert catalogue.resolve("signetf_lambda0.95") == "signet-f-0.95"
-    assert catalogue.default in registry.models
+    assert (catalogue.default, catalogue.default_distribution) == ("synsig-tiny", "sigzoo-students")
 
 
 def test_published_weights_are_never_free_for_commercial_use(registry: Registry) -> None:
@@ -119,14 +119,3 @@ def test_the_example_files_have_their_own_digests(root: Path, registry: Registry
     assert len(names) == len(digests) == 9
     files = registry.artifacts["hafemann-examples"].files
     assert {name: entry.sha256 for name, entry in files.items()} == dict(zip(names, digests, strict=True))
-
-
-def test_the_bundled_default_states_what_was_measured(registry: Registry) -> None:
-    assert registry.default is not None
-    measured = [each for each in registry.models[registry.default].results if each.source == "measured"]
-    assert len(measured) >= 4
-    for each in measured:
-        assert each.interval is not None
-        assert each.interval[0] <= each.value <= each.interval[1]
-        assert each.baseline is not None
-        assert "measure.py" in each.how

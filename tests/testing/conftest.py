@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from sigzoo import plugins, zoo
-
 Install = Callable[..., Path]
 
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
@@ -23,8 +21,6 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     installed: list[str] = []
 
     def forget() -> None:
-        plugins.forget()
-        zoo.catalogue.cache_clear()
         for module in [each for each in sys.modules if each.partition(".")[0] in installed]:
             del sys.modules[module]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigzoo import hookimpl
 
 if TYPE_CHECKING:
-    from sigzoo.hookspecs import Register
+    from sigzoo.hookspecs import Register, RegisterModels
 
 SIGZOO_API = 1
 
@@ -35,3 +36,9 @@ def sigzoo_register_losses(register: Register) -> None:
     register("kd-feature", "sigzoo_students.distillation:FeatureLoss")
     register("kd-kl", "sigzoo_students.distillation:DistillationLoss")
     register("verification", "sigzoo_students.losses:VerificationLoss")
+
+
+@hookimpl
+def sigzoo_register_models(register: RegisterModels) -> None:
+    """Register the bundled models."""
+    register(Path(__file__).with_name("registry.yaml"))

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import sigzoo_students
 
 from sigzoo.interfaces import Backbone, Loss, Preprocessor
+from sigzoo.registry import read_registry
 
 
 def registered(hook) -> dict[str, object]:
@@ -33,3 +35,16 @@ def test_the_hooks_register_what_the_cards_name():
     assert issubclass(preprocessors["synsig"], Preprocessor)
     assert issubclass(losses["am-softmax"], Loss)
     assert sigzoo_students.SIGZOO_API == 1
+
+
+def test_the_bundled_models_state_what_was_measured():
+    registry = read_registry(Path(sigzoo_students.__file__).with_name("registry.yaml"))
+    assert set(registry.models) == {"synsig-tiny", "synsig-base"}
+    for card in registry.models.values():
+        measured = [each for each in card.results if each.source == "measured"]
+        assert len(measured) >= 4
+        for each in measured:
+            assert each.interval is not None
+            assert each.interval[0] <= each.value <= each.interval[1]
+            assert each.baseline is not None
+            assert "measure.py" in each.how

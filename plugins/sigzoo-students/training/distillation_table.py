@@ -28,7 +28,6 @@ from sigzoo_students.preprocessing import SynsigPreprocessor
 from torch import nn
 
 import sigzoo
-from sigzoo import zoo
 from sigzoo.errors import ImageError
 from sigzoo.evaluation.datasets import ImageSet, crossmedia
 from sigzoo.evaluation.protocols import distance_protocol
@@ -140,7 +139,6 @@ class Inputs:
             os.environ["SIGZOO_REGISTRY"] = os.pathsep.join(
                 [*added, str(self._work / student / "registry.yaml")]
             )
-            zoo.catalogue.cache_clear()
         settings = InversionSettings(
             teacher=TEACHER,
             output=path,

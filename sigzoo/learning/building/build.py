@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sigzoo import plugins, recipes, zoo
+from sigzoo import recipes
 from sigzoo.artifacts import fetch_with_bar, locate
 from sigzoo.artifacts.built import (
     WEIGHTS,
@@ -44,6 +44,7 @@ from sigzoo.loading import load
 from sigzoo.registry import Recipe
 from sigzoo.registry.cards import with_tuples
 from sigzoo.weights import read_weights, save_weights
+from sigzoo.zoo import default_zoo
 
 __all__ = ["BuildError", "BuildResult", "build"]
 
@@ -114,8 +115,8 @@ def build(
     name, recipe = recipes.find_recipe(name)
     _require_one_process(name)
     _require_no_namesake(recipe.data)
-    zoo.require_components(name, zoo.info(name))
-    zoo.require_components(recipe.teacher, zoo.info(recipe.teacher))
+    default_zoo().require_components(name, default_zoo().info(name))
+    default_zoo().require_components(recipe.teacher, default_zoo().info(recipe.teacher))
     settings = resolve_settings(recipe_settings(name, changed, device=device))
     _check_early(settings)
     own = changed_settings(name, changed)
@@ -154,7 +155,7 @@ def _require_no_namesake(data: str) -> None:
 
 def _check_early(settings: DistillationSettings) -> None:
     """Find what would fail, before gigabytes are fetched."""
-    plugins.loss(settings.loss, **with_tuples(settings.loss_options))
+    default_zoo().loss(settings.loss, **with_tuples(settings.loss_options))
     with session(settings.device):
         pass
 
@@ -287,11 +288,11 @@ def _store(
 
 def _measure(name: str, settings: DistillationSettings, weights: Path) -> Agreement:
     """Compare the model as it loads with its teacher, on the images that its run held out."""
-    recipe = zoo.info(name).recipe
+    recipe = default_zoo().info(name).recipe
     assert recipe is not None
     student = load(name, weights=weights, device=settings.device)
     teacher = load(settings.teacher, device=settings.device)
-    path = locate(zoo.artifact_spec(recipe.data))
+    path = locate(default_zoo().artifact_spec(recipe.data))
     assert path is not None  # it has just been learnt from
     with closing(StoredData(path)) as data:
         outputs = teacher.heads["writer"].out_features

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sigzoo import recipes, zoo
+from sigzoo import recipes
 from sigzoo.artifacts.built import built_folder, run_folder
 from sigzoo.artifacts.home import artifact_folder, is_file, is_folder, target_path
 from sigzoo.artifacts.spec import ArtifactSpec
@@ -21,6 +21,7 @@ from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.loading import build_backbone, build_preprocessor
 from sigzoo.registry import Card
 from sigzoo.registry.cards import RecipeSettings
+from sigzoo.zoo import default_zoo
 
 __all__ = ["Need", "Plan", "changed_settings", "plan", "recipe_settings", "run_name"]
 
@@ -87,7 +88,7 @@ def recipe_settings(
         If a setting is none of a recipe's, or a value out of range.
     """
     name, recipe = recipes.find_recipe(name)
-    card = zoo.info(name)
+    card = default_zoo().info(name)
     unknown = sorted(set(changed or {}) - set(RecipeSettings.__struct_fields__))
     if unknown:
         known = ", ".join(RecipeSettings.__struct_fields__)
@@ -139,16 +140,16 @@ def plan(name: str, changed: Mapping[str, Any] | None = None, *, device: str = "
         As `build` does.
     """
     name, recipe = recipes.find_recipe(name)
-    card, teacher = zoo.info(name), zoo.info(recipe.teacher)
-    zoo.require_components(name, card)
-    zoo.require_components(recipe.teacher, teacher)
+    card, teacher = default_zoo().info(name), default_zoo().info(recipe.teacher)
+    default_zoo().require_components(name, card)
+    default_zoo().require_components(recipe.teacher, teacher)
     settings = recipe_settings(name, changed, device=device)
     student = build_backbone(card)
     size = _input_size(card)
     writers = card.heads["writer"]
     parameters = sum(each.numel() for each in student.parameters()) + (student.feature_dim + 1) * writers
     needs = tuple(map(_need, recipes.needed_files(recipe)))
-    images = _images(zoo.artifact_spec(recipe.data), size)
+    images = _images(default_zoo().artifact_spec(recipe.data), size)
     return Plan(
         name=name,
         teacher=recipe.teacher,

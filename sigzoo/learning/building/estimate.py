@@ -11,13 +11,13 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from sigzoo import plugins
 from sigzoo.interfaces import Backbone, Size, TrainingBatch
 from sigzoo.learning.training.distributed import session
 from sigzoo.learning.training.network import TrainedNetwork, autocast
 from sigzoo.learning.training.optim import build_optimiser, clip_gradients
 from sigzoo.learning.training.settings import TrainingSettings
 from sigzoo.registry.cards import with_tuples
+from sigzoo.zoo import default_zoo
 
 __all__ = ["Estimate", "estimate"]
 
@@ -96,7 +96,7 @@ def estimate(
         answers = _Answers(
             torch.rand(count, teacher.feature_dim).to(device), torch.randn(count, writers).to(device)
         )
-        loss = plugins.loss(settings.loss, **with_tuples(settings.loss_options))
+        loss = default_zoo().loss(settings.loss, **with_tuples(settings.loss_options))
         loss.prepare_for_teacher(feature_dim=teacher.feature_dim, writers=writers)
         network = TrainedNetwork(
             student,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from sigzoo import __version__, plugins, recipes, zoo
+from sigzoo import __version__, recipes
 from sigzoo.artifacts import ArtifactSpec, locate
 from sigzoo.artifacts.built import WEIGHTS, read_built
 from sigzoo.artifacts.home import artifact_folder
@@ -21,13 +21,14 @@ from sigzoo.learning.building.agreement import Agreement
 from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.learning.training.results import TrainingResult
 from sigzoo.registry import Card
+from sigzoo.zoo import default_zoo
 
 __all__ = ["is_whole", "metadata", "provenance"]
 
 
 def metadata(name: str, settings: DistillationSettings) -> dict[str, str]:
     """What the weight file says of itself; nothing that differs from one machine or day to another."""
-    card = zoo.info(name)
+    card = default_zoo().info(name)
     return {
         "model": name,
         "teacher": settings.teacher,
@@ -61,7 +62,7 @@ def provenance(
     agreement
         With its teacher.
     """
-    card = zoo.info(name)
+    card = default_zoo().info(name)
     recipe = recipes.recipe_facts(name)
     agreed = {
         key: round(value, 2) if isinstance(value, float) else value
@@ -98,7 +99,7 @@ def _files(card: Card) -> dict[str, Any]:
     """What went in: the data, and the weights of the teacher, fetched or built from a recipe of its own."""
     assert card.recipe is not None
     files = {spec.name: _file_facts(spec) for spec in recipes.needed_files(card.recipe)}
-    built = read_built(card.recipe.teacher) if zoo.info(card.recipe.teacher).recipe else None
+    built = read_built(card.recipe.teacher) if default_zoo().info(card.recipe.teacher).recipe else None
     if built is not None:
         files[card.recipe.teacher] = {"sha256": built.sha256, "size": built.size, "file": WEIGHTS}
     return files
@@ -114,10 +115,10 @@ def _file_facts(spec: ArtifactSpec) -> dict[str, Any]:
 
 
 def _versions(name: str) -> dict[str, str]:
-    card = zoo.info(name)
+    card = default_zoo().info(name)
     assert card.recipe is not None
-    provided = plugins.manager().provided("loss")
-    owners = {card.distribution, zoo.info(card.recipe.teacher).distribution}
+    provided = default_zoo().manager.provided("loss")
+    owners = {card.distribution, default_zoo().info(card.recipe.teacher).distribution}
     if card.recipe.loss.name in provided:
         owners.add(provided[card.recipe.loss.name].distribution)
     found = {"sigzoo": __version__, "python": platform.python_version()}

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from sigzoo import plugins
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import GreyImage, Preprocessor
 from sigzoo.learning.augment import centre_crop
 from sigzoo.registry.cards import with_tuples
+from sigzoo.zoo import default_zoo
 
 __all__ = ["Preparation"]
 
@@ -49,7 +49,7 @@ class Preparation:
         if self.name is None:
             return image
         if self._built is None:
-            built = plugins.preprocessor(self.name, **with_tuples(self.options))
+            built = default_zoo().preprocessor(self.name, **with_tuples(self.options))
             if self.published is not None and dict(self.options) != dict(self.published):
                 self._check_centre(image, built(image), self.published)
             self._built = built
@@ -62,7 +62,7 @@ class Preparation:
         """A model must see at last what it was trained on, so the first image is compared."""
         import torch
 
-        small = plugins.preprocessor(str(self.name), **with_tuples(published))(image)
+        small = default_zoo().preprocessor(str(self.name), **with_tuples(published))(image)
         fits = small.shape[0] <= large.shape[0] and small.shape[1] <= large.shape[1]
         if fits:
             size = (small.shape[0], small.shape[1])

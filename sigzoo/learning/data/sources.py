@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigzoo import plugins
 from sigzoo.errors import DataError, UnknownNameError, UsageError
 from sigzoo.interfaces.data_sources import DataSource, SignatureSet
 from sigzoo.learning.data.corpus_cache import code_digest, kept_or_made
@@ -19,6 +18,7 @@ from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.published_layouts import BHSig260, Cedar, Gpds, Mcyt
 from sigzoo.learning.data.synthetic import SyntheticSource
 from sigzoo.registry.cards import with_tuples
+from sigzoo.zoo import default_zoo
 
 __all__ = ["Found", "find_source", "open_data", "read_all", "read_training_data"]
 
@@ -158,7 +158,7 @@ def _preparation_key(preparation: Preparation) -> str:
     """What decides the preprocessing: its name, its options, and its programs."""
     if preparation.name is None:
         return "as it is"
-    built = plugins.preprocessor(preparation.name, **with_tuples(preparation.options))
+    built = default_zoo().preprocessor(preparation.name, **with_tuples(preparation.options))
     options = sorted(preparation.options.items())
     return f"{preparation.name} {options!r} {code_digest(type(built))}"
 

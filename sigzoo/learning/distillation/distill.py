@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sigzoo import plugins
 from sigzoo.common.progress import ProgressLike
 from sigzoo.errors import DataError, SigzooWarning, UsageError
 from sigzoo.interfaces import Backbone, Loss, SampledData
@@ -37,6 +36,7 @@ from sigzoo.learning.training.run import Task
 from sigzoo.learning.training.train import check_fit, check_selection, run_task
 from sigzoo.learning.training.validation import Measures, Validator
 from sigzoo.registry.cards import with_tuples
+from sigzoo.zoo import default_zoo
 
 __all__ = ["distill"]
 
@@ -149,13 +149,13 @@ class _Distillation:
 
     def _loss(self) -> Loss:
         settings = self._settings
-        loss = plugins.loss(settings.loss, **with_tuples(settings.loss_options))
+        loss = default_zoo().loss(settings.loss, **with_tuples(settings.loss_options))
         _check_loss(settings, loss)
         check_selection(settings, [loss])
         return loss
 
     def _student(self) -> Backbone:
-        return plugins.backbone(self._settings.backbone, **with_tuples(self._settings.backbone_options))
+        return default_zoo().backbone(self._settings.backbone, **with_tuples(self._settings.backbone_options))
 
     def _teacher(self) -> Teacher:
         """Load the teacher, in the first process before the others: it may have to be fetched."""
@@ -170,9 +170,11 @@ class _Distillation:
         settings = self._settings
         training = {**settings.preprocessor_options, **settings.training_options}
         preparation = Preparation(settings.preprocessor, training, settings.preprocessor_options)
-        size = plugins.preprocessor(
-            settings.preprocessor, **with_tuples(settings.preprocessor_options)
-        ).output_size
+        size = (
+            default_zoo()
+            .preprocessor(settings.preprocessor, **with_tuples(settings.preprocessor_options))
+            .output_size
+        )
         source = Source(name, preprocessed, preparation, size)
         return open_source(source, self._group, self._files, workers=settings.workers)
 

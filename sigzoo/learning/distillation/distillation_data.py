@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sigzoo import zoo
 from sigzoo.artifacts import fetch_with_bar
 from sigzoo.errors import DataError, UnknownNameError, UsageError
 from sigzoo.interfaces import Size
@@ -18,6 +17,7 @@ from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.sources import read_training_data
 from sigzoo.learning.data.synthetic import is_synthetic
 from sigzoo.learning.training.distributed import Group
+from sigzoo.zoo import default_zoo
 
 __all__ = ["Source", "open_source"]
 
@@ -107,11 +107,11 @@ def _stored(source: Source, files: ExitStack) -> StoredData | None:
 def _located(name: str) -> tuple[Path, bool]:
     """Where a file or folder lies, and whether it is an artifact, which is fetched."""
     path = Path(name).expanduser()
-    known = zoo.catalogue().artifacts
+    known = default_zoo().catalogue.artifacts
     if path.exists():
         return path, False
     if name.partition("/")[0] in known:
-        return fetch_with_bar(zoo.artifact_spec(name)), True
+        return fetch_with_bar(default_zoo().artifact_spec(name)), True
     if path.suffix or len(path.parts) > 1:
         raise DataError(
             f"{name} does not exist. Data are an .npz, a folder of images, the name of an artifact"

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sigzoo import zoo
 from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import Backbone, TrainingBatch
@@ -21,6 +20,7 @@ from sigzoo.learning.data.inputs import InputTransform
 from sigzoo.learning.training.network import autocast, weights_digest
 from sigzoo.loading import find_card, load
 from sigzoo.registry import Card
+from sigzoo.zoo import default_zoo
 
 __all__ = ["Teacher", "TeacherEnricher", "load_teacher", "teacher_card"]
 
@@ -82,7 +82,7 @@ def teacher_card(name: str) -> tuple[str, Card]:
     """
     name, card = find_card(name)
     if "writer" not in card.heads:
-        known = [each for each, other in zoo.catalogue().models.items() if "writer" in other.heads]
+        known = [each for each, other in default_zoo().catalogue.models.items() if "writer" in other.heads]
         raise UsageError(
             f"{name} keeps no writer head, so it cannot teach. Models that do: {', '.join(known) or 'none'}."
             " `sigzoo train` makes one with any loss over writer logits, such as signet."

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sigzoo import plugins
 from sigzoo.common.json_values import to_json_values
 from sigzoo.errors import UsageError
 from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic
@@ -17,6 +16,7 @@ from sigzoo.learning.training.settings import NOT_STATED
 from sigzoo.loading import build_preprocessor
 from sigzoo.registry import Card
 from sigzoo.registry.cards import with_tuples
+from sigzoo.zoo import default_zoo
 
 __all__ = ["resolve_settings"]
 
@@ -81,13 +81,13 @@ def _fitting_options(settings: DistillationSettings, card: Card) -> dict[str, An
     """The student's options, with the teacher's input size where it was left open and one is taken."""
     options = dict(settings.backbone_options)
     size = build_preprocessor(card).output_size
-    taken = plugins.backbone(settings.backbone, **with_tuples(options)).input_size
+    taken = default_zoo().backbone(settings.backbone, **with_tuples(options)).input_size
     if size is None or taken in (size, None):
         return options
     fitting = {**options, "input_size": list(size)}
     with suppress(UsageError):
         if "input_size" not in options:
-            plugins.backbone(settings.backbone, **with_tuples(fitting))
+            default_zoo().backbone(settings.backbone, **with_tuples(fitting))
             return fitting
     raise UsageError(
         f"The student {settings.backbone!r} takes images of {taken} (h, w), its teacher sees {size}. Choose a"

@@ -16,7 +16,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from sigzoo import __version__, plugins
+from sigzoo import __version__
 from sigzoo.common.json_values import to_json_values
 from sigzoo.errors import SigzooError
 from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic
@@ -24,6 +24,7 @@ from sigzoo.learning.files import write_whole
 from sigzoo.learning.training.network import TrainedNetwork
 from sigzoo.learning.training.settings import NOT_STATED, TrainingSettings
 from sigzoo.weights import save_weights
+from sigzoo.zoo import default_zoo
 
 __all__ = ["EpochResult", "TrainingResult", "draw_curve", "publish", "write_log"]
 
@@ -133,7 +134,7 @@ def _registry(
 ) -> dict[str, Any]:
     content = weights.read_bytes()
     backbone = network.backbone
-    provided = plugins.manager().provided("backbone")
+    provided = default_zoo().manager.provided("backbone")
     distribution = provided[settings.backbone].distribution
     artifact = f"{name}-weights"
     card: dict[str, Any] = {

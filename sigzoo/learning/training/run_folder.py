@@ -8,12 +8,13 @@ from pathlib import Path
 from shlex import quote
 from typing import TypeVar
 
-from sigzoo import __version__, zoo
+from sigzoo import __version__
 from sigzoo.errors import DataError, UsageError
 from sigzoo.learning.files import write_whole
 from sigzoo.learning.training.results import CURVE, LOG, REGISTRY, WEIGHTS
 from sigzoo.learning.training.settings import TrainingSettings
 from sigzoo.registry.cards import NAME
+from sigzoo.zoo import default_zoo
 
 __all__ = ["CHECKPOINT", "check_folder", "make_folder", "model_name", "read_settings"]
 
@@ -118,7 +119,7 @@ def model_name(settings: TrainingSettings, *, resume: bool) -> str:
             f"{name!r} is no name of a model: lower-case letters and digits, joined by '.', '-' or '_'."
             " Choose one: --name."
         )
-    known = zoo.catalogue()
+    known = default_zoo().catalogue
     if not resume and (known.is_taken(name) or f"{name}-weights" in known.artifacts):
         raise UsageError(f"The name {name!r} is taken by a model or its weights. Choose another: --name.")
     return name

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from sigzoo import plugins
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import Sampler
 from sigzoo.learning.data.samplers import FamilySampler, MixedSampler, ShuffledSampler
 from sigzoo.learning.training.objective import Term
 from sigzoo.learning.training.settings import TrainingSettings
 from sigzoo.registry.cards import with_tuples
+from sigzoo.zoo import default_zoo
 
 __all__ = ["LossChoice", "SamplerChoice", "build_sampler", "build_terms"]
 
@@ -51,7 +51,7 @@ def build_terms(settings: TrainingSettings) -> list[Term]:
     return [
         Term(
             each.loss,
-            plugins.loss(each.loss, **with_tuples(each.options)),
+            default_zoo().loss(each.loss, **with_tuples(each.options)),
             each.weight,
             each.layer,
             each.label,

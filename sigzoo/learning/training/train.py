@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sigzoo import plugins
 from sigzoo.common.progress import ProgressLike
 from sigzoo.errors import DataError, UsageError
 from sigzoo.interfaces import Backbone, Loss, Preprocessor, SampledData
@@ -33,6 +32,7 @@ from sigzoo.learning.training.terms import build_sampler, build_terms
 from sigzoo.learning.training.unseen import UnseenWriters, verify_unseen
 from sigzoo.learning.training.validation import Measures, Validator
 from sigzoo.registry.cards import with_tuples
+from sigzoo.zoo import default_zoo
 
 __all__ = ["check_fit", "check_selection", "run_task", "train"]
 
@@ -127,7 +127,7 @@ class _Training:
             check_needs(term.name, term.loss, self._enricher)
         check_selection(settings, [term.loss for term in terms])
         torch.manual_seed(settings.seed)
-        backbone = plugins.backbone(settings.backbone, **with_tuples(settings.backbone_options))
+        backbone = default_zoo().backbone(settings.backbone, **with_tuples(settings.backbone_options))
         scale, start = check_fit(settings, backbone), load_start(backbone, settings)
         data = self._read([settings.data, *settings.more_data])
         transform = self._transform(data, settings.data, backbone)
@@ -256,9 +256,11 @@ def untouched_rows(settings: TrainingSettings, transform: InputTransform) -> int
     UsageError
         If a random crop would cut into them.
     """
-    rows = plugins.preprocessor(
-        settings.preprocessor, **with_tuples(settings.preprocessor_options)
-    ).rows_beside
+    rows = (
+        default_zoo()
+        .preprocessor(settings.preprocessor, **with_tuples(settings.preprocessor_options))
+        .rows_beside
+    )
     if rows and transform.crop is not None:
         raise UsageError(
             f"The preprocessor {settings.preprocessor!r} writes measurements into the last {rows} rows of its"
@@ -294,7 +296,7 @@ def check_fit(settings: TrainingSettings, backbone: Backbone) -> float:
     UsageError
         If the images are not of the backbone's size, or the scale is not the preprocessor's.
     """
-    built: Preprocessor = plugins.preprocessor(
+    built: Preprocessor = default_zoo().preprocessor(
         settings.preprocessor, **with_tuples(settings.preprocessor_options)
     )
     given, taken = built.output_size, backbone.input_size

@@ -19,9 +19,7 @@ import pytest
 import torch
 
 import sigzoo
-from sigzoo import plugins, zoo
 from sigzoo.cli import run as run_command_line
-from sigzoo.registry import core
 from sigzoo.weights import save_weights
 
 ROOT = Path(__file__).parents[3]
@@ -98,18 +96,6 @@ def teacher(images: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.Temp
     return save_weights(path, backbone.state_dict(), {"writer": head})
 
 
-def forget() -> None:
-    plugins.forget()
-    zoo.catalogue.cache_clear()
-    core.core_registry.cache_clear()
-
-
-@pytest.fixture
-def forget_registries() -> Callable[[], None]:
-    """Let the next look-up read plugins and registries anew."""
-    return forget
-
-
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """One thread, an empty cache, no network but the test's own."""
@@ -119,9 +105,7 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     monkeypatch.setenv("SIGZOO_HOME", str(tmp_path / "home"))
     for name in [each for each in os.environ if each.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    forget()
     yield
-    forget()
     torch.set_num_threads(threads)
 
 
@@ -195,7 +179,6 @@ def publish(
         path = tmp_path / "registry.yaml"
         path.write_text(json.dumps(content))
         monkeypatch.setenv("SIGZOO_REGISTRY", str(path))
-        forget()
         return path
 
     return published

@@ -196,7 +196,6 @@ def test_another_least_agreement_address_or_summary_changes_no_model(publish):
     content["artifacts"]["toy-images"]["urls"].append("https://example.org/images.npz")
     content["models"]["toy-student"]["summary"] = "said otherwise"
     registry.write_text(json.dumps(content))
-    sigzoo.zoo.catalogue.cache_clear()
     sigzoo.load("toy-student")
 
 
@@ -390,7 +389,6 @@ def test_a_teacher_that_is_itself_built_from_a_recipe_comes_first(publish, tmp_p
     grandchild["recipe"]["teacher"] = "toy-student"
     content["models"]["toy-grandchild"] = grandchild
     registry.write_text(json.dumps(content))
-    sigzoo.zoo.catalogue.cache_clear()
     with pytest.raises(WeightsError, match="`sigzoo build toy-student`"):
         build("toy-grandchild")
     teacher = build("toy-student").provenance["sha256"]

@@ -12,7 +12,7 @@ import yaml
 from safetensors.torch import load_file
 
 import sigzoo
-from sigzoo.registry import core, core_registry_path
+from sigzoo.registry import core_registry_path
 from sigzoo.synthesis import Writer
 
 USERS = (350, 351, 500, 640, 879, 880)
@@ -53,7 +53,7 @@ def teacher(tmp_path: Path, inverted: tuple[np.ndarray, np.ndarray]) -> Path:
 
 
 @pytest.fixture
-def served(site, teacher, inverted, tmp_path, monkeypatch, forget_registries) -> None:
+def served(site, teacher, inverted, tmp_path, monkeypatch) -> None:
     """The core's registry, its two files those of this test's server."""
     np.savez(site.folder / "data.npz", x=inverted[0], y=inverted[1])
     content = yaml.safe_load(core_registry_path().read_text())
@@ -63,8 +63,7 @@ def served(site, teacher, inverted, tmp_path, monkeypatch, forget_registries) ->
         }
     registry = tmp_path / "core.yaml"
     registry.write_text(yaml.safe_dump(content))
-    monkeypatch.setattr(core, "core_registry_path", lambda: registry)
-    forget_registries()
+    monkeypatch.setattr("sigzoo.zoo.core_registry_path", lambda: registry)
 
 
 def test_from_nothing_to_features_by_name(served, run, home, site):

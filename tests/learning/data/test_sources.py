@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sigzoo import plugins
 from sigzoo.errors import DataError, ImageError, UnknownNameError, UsageError
 from sigzoo.learning.data.in_memory import Item, collect
 from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.sources import read_training_data
 from sigzoo.learning.data.synthetic import parse_synthetic
 from sigzoo.synthesis import DatasetSpec, generate, varied
+from sigzoo.zoo import default_zoo
 
 AS_IT_IS = Preparation(None)
 
@@ -42,7 +42,7 @@ def test_an_npz_of_raw_images_is_preprocessed(tmp_path, draw):
     raw = np.stack([draw(number) for number in range(4)])[:, None]
     np.savez(tmp_path / "raw.npz", x=raw, y=[5, 5, 3, 3])
     data = read_training_data(str(tmp_path / "raw.npz"), Preparation("toy-cut", {"size": [40, 60]}))
-    cut = plugins.preprocessor("toy-cut", size=(40, 60))
+    cut = default_zoo().preprocessor("toy-cut", size=(40, 60))
     assert [np.array_equal(data.image(i), cut(raw[i, 0])) for i in range(4)] == [True] * 4
     assert data.writers.tolist() == [1, 1, 0, 0]
     assert data.forged.tolist() == [0] * 4
@@ -107,7 +107,7 @@ def test_synthetic_data_are_those_of_the_generator_whatever_the_processes():
     preparation = Preparation("synsig", {"canvas": [32, 64]})
     data = read_training_data(source, preparation)
     shared = read_training_data(source, preparation, workers=2)
-    prepare = plugins.preprocessor("synsig", canvas=(32, 64))
+    prepare = default_zoo().preprocessor("synsig", canvas=(32, 64))
     expected = list(generate(DatasetSpec(2, 3, 1, seed=5, rendering=varied)))
     assert np.array_equal(
         np.stack([data.image(i) for i in range(8)]), np.stack([prepare(each.image) for each in expected])

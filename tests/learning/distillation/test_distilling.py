@@ -132,16 +132,13 @@ def test_writers_whom_the_teacher_does_not_know_teach_as_well(teacher, inverted,
     assert all(each.accuracy == each.agreement for each in result.epochs)
 
 
-def test_an_artifact_is_data_by_its_name(
-    teacher, inverted, toy_distillation, tmp_path, monkeypatch, forget_plugins
-):
+def test_an_artifact_is_data_by_its_name(teacher, inverted, toy_distillation, tmp_path, monkeypatch):
     registry = tmp_path / "more.yaml"
     registry.write_text(
         "models: {}\nartifacts:\n  toy-inverted:\n    summary: images\n    provenance: this test\n"
         f"    urls: ['file:{inverted.name}']\n    unpinned: true\n"
     )
     monkeypatch.setenv("SIGZOO_REGISTRY", f"{teacher.registry}:{registry}")
-    forget_plugins()
     named = distill(toy_distillation(data="toy-inverted"))
     plain = distill(toy_distillation(output=tmp_path / "plain"))
     assert [each.loss for each in named.epochs] == [each.loss for each in plain.epochs]
@@ -183,7 +180,7 @@ def test_the_student_sees_what_its_teacher_sees_and_its_card_says_whence_it_come
 
 
 def test_an_input_size_that_was_left_open_is_the_teachers(
-    toy_settings, toy_distillation, tmp_path, monkeypatch, forget_plugins
+    toy_settings, toy_distillation, tmp_path, monkeypatch
 ):
     """The teacher takes 24 x 24, the toy network 12 x 16 unless it is told otherwise."""
     rng = np.random.default_rng(0)
@@ -193,7 +190,6 @@ def test_an_input_size_that_was_left_open_is_the_teachers(
         toy_settings(data=str(tmp_path / "square.npz"), output=tmp_path / "square", epochs=1, **options)
     )
     monkeypatch.setenv("SIGZOO_REGISTRY", str(taught.registry))
-    forget_plugins()
     settings = toy_distillation(teacher="square", data=str(tmp_path / "square.npz"), labels="none", epochs=1)
     card = read_registry(distill(settings).registry).models["student"]
     assert card.backbone.options == {"input_size": [24, 24]}
@@ -201,7 +197,7 @@ def test_an_input_size_that_was_left_open_is_the_teachers(
 
 
 def test_a_student_inherits_what_restricts_its_teacher(
-    toy_settings, toy_distillation, tmp_path, npz, monkeypatch, forget_plugins
+    toy_settings, toy_distillation, tmp_path, npz, monkeypatch
 ):
     free = train(
         toy_settings(
@@ -214,7 +210,6 @@ def test_a_student_inherits_what_restricts_its_teacher(
     )
     bound = train(toy_settings(output=tmp_path / "bound", weights_licence="mine", epochs=1))
     monkeypatch.setenv("SIGZOO_REGISTRY", f"{free.registry}:{bound.registry}")
-    forget_plugins()
     common = {"data": str(npz()), "preprocessed": True, "labels": "none", "epochs": 1}
     stated = toy_distillation(
         teacher="free", commercial_use=True, weights_licence="CC0-1.0", output=tmp_path / "a", **common

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sigzoo import plugins, zoo
 from sigzoo.learning import InversionSettings, TrainingSettings, train
 
 SIZE = (24, 32)
@@ -32,8 +31,6 @@ def registries(tmp_path_factory: pytest.TempPathFactory, toy_site: Path, pattern
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(toy_site))
-        plugins.forget()
-        zoo.catalogue.cache_clear()
         for name, (backbone, options, preprocessor, preparing, seed) in kinds.items():
             settings = TrainingSettings(
                 backbone=backbone,
@@ -53,16 +50,13 @@ def registries(tmp_path_factory: pytest.TempPathFactory, toy_site: Path, pattern
                 weights_licence="for tests only",
             )
             found.append(train(settings).registry)
-        plugins.forget()
-        zoo.catalogue.cache_clear()
     return found
 
 
 @pytest.fixture(autouse=True)
-def _networks(registries: list[Path], monkeypatch: pytest.MonkeyPatch, forget_plugins: Any) -> None:
+def _networks(registries: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the registry find the networks."""
     monkeypatch.setenv("SIGZOO_REGISTRY", os.pathsep.join(map(str, registries)))
-    forget_plugins()
 
 
 @pytest.fixture

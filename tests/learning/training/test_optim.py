@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from sigzoo import plugins
 from sigzoo.interfaces import Batch, SampledData
 from sigzoo.learning import train
 from sigzoo.learning.data.in_memory import Item, collect
@@ -21,6 +20,7 @@ from sigzoo.learning.training.network import TrainedNetwork
 from sigzoo.learning.training.optim import build_optimiser
 from sigzoo.learning.training.schedule import Schedule
 from sigzoo.weights import read_weights
+from sigzoo.zoo import default_zoo
 
 
 @pytest.fixture
@@ -33,7 +33,10 @@ def trainer(toy_settings, patterns):
         data = collect([Item(a[0], int(w), bool(f)) for a, w, f in zip(x, y, yforg, strict=True)], "here")
         torch.manual_seed(0)
         network = TrainedNetwork(
-            plugins.backbone("toy", dropout=dropout), plugins.loss(loss), writers=4, input_scale=1 / 255
+            default_zoo().backbone("toy", dropout=dropout),
+            default_zoo().loss(loss),
+            writers=4,
+            input_scale=1 / 255,
         )
         group = Group(0, 1, torch.device("cpu"))
         transform = InputTransform(None, (12, 16))

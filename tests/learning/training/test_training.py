@@ -11,14 +11,14 @@ import pytest
 import torch
 
 import sigzoo
-from sigzoo import plugins
 from sigzoo.errors import DataError, PluginError, SigzooError, UnknownNameError, UsageError
 from sigzoo.learning import DivergedError, train
 from sigzoo.learning.training.presets import preset
 from sigzoo.registry import read_registry
 from sigzoo.weights import read_weights
+from sigzoo.zoo import default_zoo
 
-LOSSES = sorted(plugins.manager().provided("loss"))
+LOSSES = sorted(default_zoo().manager.provided("loss"))
 
 
 class Teacher:
@@ -41,7 +41,7 @@ class Teacher:
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_installed_loss_learns_in_the_loop(name, toy_settings, npz):
     """Nothing is said but the name; forgeries and a teacher are there for those that need them."""
-    needs = plugins.loss(name).needs
+    needs = default_zoo().loss(name).needs
     settings = toy_settings(
         loss=name,
         data=str(npz(forgeries=4)),
@@ -87,11 +87,8 @@ def finished(toy_settings):
     return train(toy_settings(epochs=4))
 
 
-def test_the_model_loads_by_name_and_gives_the_features_that_were_trained(
-    finished, patterns, monkeypatch, forget_plugins
-):
+def test_the_model_loads_by_name_and_gives_the_features_that_were_trained(finished, patterns, monkeypatch):
     monkeypatch.setenv("SIGZOO_REGISTRY", str(finished.registry))
-    forget_plugins()
     model = sigzoo.load("run")
     image = 255 - patterns()[0][3, 0]
     kept = read_weights(finished.weights, "safetensors")

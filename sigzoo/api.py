@@ -1,0 +1,126 @@
+"""The functions at the root of `sigzoo` that look things up: each asks the default zoo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sigzoo.zoo import default_zoo
+
+if TYPE_CHECKING:
+    from sigzoo.interfaces import Backbone, Loss, Preprocessor
+    from sigzoo.registry import Card
+
+__all__ = [
+    "backbone",
+    "fetch",
+    "info",
+    "list_backbones",
+    "list_losses",
+    "list_models",
+    "list_preprocessors",
+    "loss",
+    "preprocessor",
+]
+
+
+def list_models(pattern: str | None = None) -> list[str]:
+    """Names of the models, the default's first: ``sigzoo.list_models("signet-f*")``.
+
+    Raises
+    ------
+    UnknownNameError
+        If the pattern has no wildcard and is no model's name; with the nearest names.
+    """
+    return default_zoo().list_models(pattern)
+
+
+def info(name: str) -> Card:
+    """The card of a model, by its name or an alias.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model; with the nearest names.
+    """
+    return default_zoo().info(name)
+
+
+def fetch(name: str, *, require_hash: bool = False) -> list[Path]:
+    """Fetch and verify the files of a model or artifact: ``sigzoo.fetch("signet")``.
+
+    What is in the cache already is not fetched again. The licence is told at the first fetch.
+
+    Parameters
+    ----------
+    name
+        A model, an artifact, or one file of a collection.
+    require_hash
+        Refuse a file of which nobody published a digest.
+
+    Returns
+    -------
+    list
+        Paths in the cache (or inside an installed package), one a file; empty for a model that is
+        made from a recipe.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is nothing of that name; with the nearest names.
+    ArtifactError
+        If a file cannot be had or is not the published one; lists each URL with what went wrong.
+    """
+    return default_zoo().fetch(name, require_hash=require_hash)
+
+
+def backbone(name: str, /, **options: Any) -> Backbone:
+    """Build a backbone with random weights: ``sigzoo.backbone("signet")``.
+
+    Raises
+    ------
+    UnknownNameError
+        If no installed plugin provides it; with the nearest names.
+    PluginError
+        If its plugin is broken.
+    UsageError
+        If it does not take the options.
+    """
+    return default_zoo().backbone(name, **options)
+
+
+def preprocessor(name: str, /, **options: Any) -> Preprocessor:
+    """Build a preprocessor: ``sigzoo.preprocessor("signet-2017", canvas=(952, 1360))``.
+
+    Raises
+    ------
+    UnknownNameError, PluginError, UsageError
+        As `backbone` does.
+    """
+    return default_zoo().preprocessor(name, **options)
+
+
+def loss(name: str, /, **options: Any) -> Loss:
+    """Build a loss: ``sigzoo.loss("signet-f", forgery_weight=0.95)``.
+
+    Raises
+    ------
+    UnknownNameError, PluginError, UsageError
+        As `backbone` does.
+    """
+    return default_zoo().loss(name, **options)
+
+
+def list_backbones() -> list[str]:
+    """Names of the backbones that the installed plugins provide."""
+    return default_zoo().list_components("backbone")
+
+
+def list_preprocessors() -> list[str]:
+    """Names of the preprocessors that the installed plugins provide."""
+    return default_zoo().list_components("preprocessor")
+
+
+def list_losses() -> list[str]:
+    """Names of the losses that the installed plugins provide."""
+    return default_zoo().list_components("loss")

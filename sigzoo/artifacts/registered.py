@@ -1,0 +1,75 @@
+"""From a registry's entry to the files that must be fetched for it."""
+
+from __future__ import annotations
+
+from sigzoo.artifacts.spec import ArtifactSpec
+from sigzoo.errors import ArtifactError, RegistryError, UnknownNameError
+from sigzoo.registry import Artifact, Catalogue, Registry
+
+__all__ = ["check_artifacts", "single_spec", "specs_of"]
+
+
+def specs_of(name: str, entry: Artifact, file: str = "") -> list[ArtifactSpec]:
+    """The files of an artifact, or the one of a collection that `file` names.
+
+    Raises
+    ------
+    UnknownNameError
+        If the collection has no such file.
+    """
+    if not entry.files:
+        return [single_spec(name, entry)]
+    if file and file not in entry.files:
+        raise UnknownNameError(f"file of {name}", file, entry.files)
+    return [_one_of_many(name, entry, each) for each in ([file] if file else entry.files)]
+
+
+def check_artifacts(registry: Registry, known: Catalogue) -> None:
+    """Refuse an artifact that could never be fetched, before a list of models stumbles over it.
+
+    Raises
+    ------
+    RegistryError
+        If an artifact's description contradicts itself, or a card's weights are a whole collection.
+    """
+    for name, entry in registry.artifacts.items():
+        try:
+            specs_of(name, entry)
+        except ArtifactError as error:
+            raise RegistryError(f"{registry.path}: artifacts.{name}: {error}") from error
+    for name, card in registry.models.items():
+        if card.weights is None:
+            continue
+        artifact, _, file = card.weights.artifact.partition("/")
+        if len(specs_of(artifact, known.artifacts[artifact], file)) != 1:
+            raise RegistryError(
+                f"{registry.path}: models.{name}.weights.artifact: {artifact!r} is a collection;"
+                f" name one file of it, `{artifact}/FILE`."
+            )
+
+
+def single_spec(name: str, entry: Artifact) -> ArtifactSpec:
+    """What must be fetched for an artifact that is one file."""
+    return ArtifactSpec(
+        name=name,
+        urls=tuple(entry.urls),
+        sha256=entry.sha256,
+        git_blob=entry.git_blob,
+        size=entry.size,
+        unpinned=entry.unpinned,
+        filename=entry.filename,
+        licence_notice=entry.licence,
+    )
+
+
+def _one_of_many(name: str, entry: Artifact, file: str) -> ArtifactSpec:
+    content = entry.files[file]
+    return ArtifactSpec(
+        name=name,
+        urls=(f"{entry.base_url}{file}",),
+        sha256=content.sha256,
+        git_blob=content.git_blob,
+        size=content.size,
+        filename=file,
+        licence_notice=entry.licence,
+    )

@@ -1,0 +1,51 @@
+"""The core's own parts, registered through the same hooks as a third party's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sigzoo.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from sigzoo.hookspecs import Register
+
+SIGZOO_API = 2
+
+COMMANDS = {
+    "list": "sigzoo.cli.listing:list_command",
+    "info": "sigzoo.cli.info:info",
+    "embed": "sigzoo.cli.embed:embed",
+    "compare": "sigzoo.cli.compare:compare",
+    "synth": "sigzoo.cli.synth:synth",
+    "fetch": "sigzoo.cli.fetch:fetch",
+    "cache": "sigzoo.cli.cache:cache",
+    "convert": "sigzoo.cli.convert:convert",
+    "preprocess": "sigzoo.cli.preprocess:preprocess",
+    "check": "sigzoo.cli.check:check",
+    "plugins": "sigzoo.cli.plugins:plugins",
+    "train": "sigzoo.cli.train:train",
+    "distill": "sigzoo.cli.distill:distill",
+    "build": "sigzoo.cli.build:build",
+    "invert": "sigzoo.cli.invert:invert",
+    "new-plugin": "sigzoo.cli.new_plugin:new_plugin",
+}
+"""Name -> lazy target, in the order in which a newcomer meets them."""
+
+
+@hookimpl
+def sigzoo_register_runtimes(register: Register) -> None:
+    """Register what runs a network."""
+    register("torch", "sigzoo.runtimes.torch:TorchRuntime")
+
+
+@hookimpl
+def sigzoo_register_protocols(register: Register) -> None:
+    """Register the evaluation protocols that need nothing but numpy."""
+    register("distance", "sigzoo.evaluation.protocols:DistanceProtocol")
+
+
+@hookimpl
+def sigzoo_register_commands(register: Register) -> None:
+    """Register the commands of `sigzoo`."""
+    for name, target in COMMANDS.items():
+        register(name, target)

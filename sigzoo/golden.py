@@ -9,16 +9,20 @@ from itertools import combinations
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from sigzoo.artifacts import fetch_with_bar
-from sigzoo.errors import DataError
+from sigzoo.common.messages import quoted
+from sigzoo.data.npz import read_npy
+from sigzoo.errors import DataError, WeightsError
 from sigzoo.evaluation.distances import distances
+from sigzoo.interfaces.weight_formats import file_bytes
 from sigzoo.loading import load
 from sigzoo.model import SignatureModel
 from sigzoo.registry import Golden
 from sigzoo.synthesis import Writer
+from sigzoo.weights.torch_files import read_torch_file
+from sigzoo.weights.torch_pickle import TensorRecord
 from sigzoo.zoo import default_zoo
 
 
@@ -111,15 +115,23 @@ def _file(reference: str) -> Path:
 
 
 def _vector(path: Path, size: int) -> NDArray[np.float32]:
-    """Read expected features: ``.npy``, or a tensor as ``torch.save`` writes it."""
-    try:
-        if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            values = torch.load(path, map_location="cpu", weights_only=True).numpy()
-        vector = np.asarray(values, dtype=np.float32).ravel()
-    except Exception as error:
-        raise DataError(f"{path}: golden features cannot be read: {error}.") from error
+    """Read expected features: ``.npy``, or a tensor as ``torch.save`` writes it, hostile as any."""
+    if path.suffix == ".npy":
+        values = read_npy(path)
+    else:
+        try:
+            content, where = file_bytes(path)
+        except WeightsError as error:
+            raise DataError(f"{error}") from error
+        file = read_torch_file(content, where, error=DataError)
+        if not isinstance(file.value, TensorRecord):
+            raise DataError(f"{path}: golden features are one tensor; found {quoted(file.value)}.")
+        values = file.tensor(file.value).float().numpy()
+    if values.dtype.kind not in "fiu":
+        raise DataError(f"{path}: golden features are numbers; found {values.dtype}.")
+    vector = values.astype(np.float32).ravel()
+    if not np.isfinite(vector).all():
+        raise DataError(f"{path}: holds golden features that are not finite.")
     if vector.size != size:
         raise DataError(f"{path}: holds {vector.size} golden features, the model gives {size}.")
     return vector

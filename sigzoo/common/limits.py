@@ -82,6 +82,9 @@ MAX_DESCRIBED = 4096
 MAX_YAML = 4 * MIB
 MAX_YAML_DEPTH = 24
 
+MAX_YAML_NODES = 100_000
+"""Texts, lists and mappings of a registry; the core's own has 4,000."""
+
 MAX_DIGITS = 40
 """Digits of a number in a text; a size in bytes has 13."""
 

@@ -6,7 +6,7 @@ import os
 import re
 import struct
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -17,16 +17,17 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.common.limits import (
+    FREE_INFLATION,
+    MAX_ARRAY,
+    MAX_ARRAY_ROW,
+    MAX_AXES,
+    MAX_MEMBER_RATIO,
+    MAX_NPY_HEADER,
+)
+from sigzoo.common.messages import listed
 from sigzoo.common.zip_archives import data_offset, open_zip
 from sigzoo.errors import DataError
-
-MAX_HEADER = 10_000
-MAX_AXES = 8
-MAX_ROW_BYTES = 64 << 20
-"""Largest entry along the first axis; a float32 image of 4096 x 4096."""
-
-MAX_READ_BYTES = 256 << 20
-"""Largest array that `NpzArray.read` reads whole."""
 
 DEFLATE_LIMIT = 1032
 """No deflated byte yields more (RFC 1951: 258 bytes from 2 bits)."""
@@ -57,6 +58,9 @@ class NpzArray:
     """Whether it lies uncompressed in the file."""
 
     where: str
+    packed: int
+    """Bytes that it takes in the file."""
+
     _column_major: bool
     _offset: int
     _source: _Source
@@ -77,10 +81,12 @@ class NpzArray:
         Raises
         ------
         DataError
-            If it takes more than `MAX_READ_BYTES`, or the file is damaged.
+            If it takes more than `MAX_ARRAY`, or the file is damaged.
         """
-        if self.nbytes > MAX_READ_BYTES:
+        if self.nbytes > MAX_ARRAY:
             raise DataError(f"{self.where} takes {self.nbytes} bytes; read it by rows.")
+        if self.nbytes > FREE_INFLATION and self.nbytes > MAX_MEMBER_RATIO * self.packed:
+            raise DataError(f"{self.where} would inflate {self.packed} bytes to {self.nbytes}; refused.")
         flat = np.empty(prod(self.shape), self.dtype)
         if flat.nbytes:
             self._source.read_into(_bytes_of(flat), self._offset)
@@ -135,7 +141,7 @@ class NpzArray:
         return np.memmap(self._source.file.name, self.dtype, "r", at, self.shape, order)  # type: ignore[call-overload, no-any-return]
 
     def _check_rows(self) -> None:
-        if not self.shape or self.row_bytes > MAX_ROW_BYTES:
+        if not self.shape or self.row_bytes > MAX_ARRAY_ROW:
             raise DataError(
                 f"{self.where} of shape {self.shape} {self.dtype} has no rows of a sensible size."
             )
@@ -201,7 +207,9 @@ class NpzFile:
             If there is none such, its header is not valid, or it holds Python objects.
         """
         if name not in self._members:
-            raise DataError(f"{self.path}: no array {name!r}; it holds {', '.join(self._members) or 'none'}.")
+            raise DataError(
+                f"{self.path}: no array {name!r:.80}; it holds {listed(self._members) or 'none'}."
+            )
         info = self._members[name]
         where = f"{self.path}: array {name!r:.60}"
         if info.file_size > DEFLATE_LIMIT * max(info.compress_size, 1):
@@ -215,10 +223,9 @@ class NpzFile:
             source = _StoredSource(self._raw, start, self._lock, where)
         else:
             source = _DeflatedSource(self._archive, info, where)
-        shape, dtype, column_major, offset = _read_header(source, info, where)
-        return NpzArray(
-            name, shape, dtype, info.compress_type == ZIP_STORED, where, column_major, offset, source
-        )
+        shape, dtype, column_major, offset = _read_header(source, info.file_size, where)
+        stored = info.compress_type == ZIP_STORED
+        return NpzArray(name, shape, dtype, stored, where, info.compress_size, column_major, offset, source)
 
     def unpacked(self, name: str) -> NpzArray:
         """Like indexing, but fit for reading in any order.
@@ -236,9 +243,7 @@ class NpzFile:
             return array
         spooled = _spool(array._source, self._members[name].file_size, self.path.parent, array.where)
         self._spooled.append(spooled)
-        return NpzArray(
-            name, array.shape, array.dtype, False, array.where, array._column_major, array._offset, spooled
-        )
+        return replace(array, stored=False, _source=spooled)
 
     def close(self) -> None:
         """Close the file; its arrays cannot be read any more."""
@@ -266,6 +271,30 @@ def open_npz(path: str | os.PathLike[str]) -> NpzFile:
         If it is missing, damaged, or its directory is hostile.
     """
     return NpzFile(path)
+
+
+def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read one array of numbers from an ``.npy`` file; nothing is unpickled.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, holds anything but plain numbers or texts, is not what its header says, or
+        takes more than `MAX_ARRAY`.
+    """
+    where = str(path)
+    try:
+        if not Path(path).is_file():
+            raise DataError(f"{where}: there is no such file.")
+        with Path(path).open("rb", buffering=0) as file:
+            source = _StoredSource(file, 0, Lock(), where)
+            size = os.fstat(file.fileno()).st_size
+            shape, dtype, column_major, offset = _read_header(source, size, where)
+            return NpzArray(
+                Path(path).name, shape, dtype, True, where, size, column_major, offset, source
+            ).read()
+    except OSError as problem:
+        raise DataError(f"{where}: cannot be read ({problem.strerror or problem}).") from problem
 
 
 class _StoredSource:
@@ -351,18 +380,16 @@ def _spool(source: _Source, size: int, folder: Path, where: str) -> _StoredSourc
     return _StoredSource(file, 0, Lock(), where)
 
 
-def _read_header(
-    source: _Source, info: ZipInfo, where: str
-) -> tuple[tuple[int, ...], np.dtype[Any], bool, int]:
+def _read_header(source: _Source, size: int, where: str) -> tuple[tuple[int, ...], np.dtype[Any], bool, int]:
     """Shape, dtype, column-major or not, and where the data begin."""
-    start = bytearray(min(info.file_size, 12))
+    start = bytearray(min(size, 12))
     source.read_into(memoryview(start), 0)
     if len(start) < 12 or start[:6] != b"\x93NUMPY" or bytes(start[6:8]) not in (b"\1\0", b"\2\0", b"\3\0"):
         raise DataError(f"{where} is no numpy array; the file is damaged or of another kind.")
     short = start[6] == 1
     begin = 10 if short else 12
     length = struct.unpack_from("<H" if short else "<L", start, 8)[0]
-    if length > MAX_HEADER or begin + length > info.file_size:
+    if length > MAX_NPY_HEADER or begin + length > size:
         raise DataError(f"{where} declares a header of {length} bytes; refused.")
     text = bytearray(length)
     source.read_into(memoryview(text), begin)
@@ -370,7 +397,7 @@ def _read_header(
     found = _HEADER.fullmatch(text.decode("latin-1"))
     if found is None:
         raise DataError(f"{where} has a header that numpy does not write ({bytes(text[:60])!r}); refused.")
-    return *_layout(found, info.file_size - begin - length, where), begin + length
+    return *_layout(found, size - begin - length, where), begin + length
 
 
 def _layout(found: re.Match[str], size: int, where: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:

@@ -228,7 +228,7 @@ class SignatureData:
             )
         found = array.read()
         with np.errstate(invalid="ignore"):
-            labels = found.astype(np.int64)
+            labels = found.astype(np.int64, copy=False)
         wrong = (labels != found) if found.dtype.kind == "f" else (found > np.iinfo(np.int64).max)
         if allowed is not None:
             wrong |= (labels < allowed[0]) | (labels > allowed[1])

@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
+from sigzoo.common.limits import MAX_DIGITS, MAX_YAML, MAX_YAML_DEPTH, MAX_YAML_NODES
 from sigzoo.errors import RegistryError
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-MAX_BYTES = 4 * 1024 * 1024
-MAX_DEPTH = 24
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def read_yaml(path: Path) -> Any:
@@ -21,8 +21,9 @@ def read_yaml(path: Path) -> Any:
     Raises
     ------
     RegistryError
-        If the file cannot be read, is over 4 MiB, is no YAML, nests deeper than 24 levels, or
-        holds a tag, an anchor, an alias or a key that stands twice; with file and path.
+        If the file cannot be read, is over 4 MiB or 100,000 entries, is no YAML, nests deeper than 24
+        levels, or holds a tag, an anchor, an alias, a duplicate key, or a number in base 60 or of over 40
+        digits; with file and path.
     """
     text = _text(path)
     try:
@@ -32,18 +33,21 @@ def read_yaml(path: Path) -> Any:
             return loader.get_single_data()
         finally:
             loader.dispose()
-    except (yaml.YAMLError, ValueError) as error:
-        raise RegistryError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, ValueError, ArithmeticError) as error:
+        raise RegistryError(f"{path}: not valid YAML: {' '.join(str(error).split()):.400}") from error
 
 
 def _text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            # A pipe would keep every command waiting for somebody to write into it.
+            raise RegistryError(f"{path}: is a folder or device, not a file.")
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(MAX_YAML + 1)
     except OSError as error:
         raise RegistryError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    if len(content) > MAX_BYTES:
-        raise RegistryError(f"{path}: larger than {MAX_BYTES} bytes, which no registry is.")
+    if len(content) > MAX_YAML:
+        raise RegistryError(f"{path}: larger than {MAX_YAML} bytes, which no registry is.")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -70,32 +74,51 @@ class _Level:
             self.expects_key = True
             return False
         self.expects_key = False
-        self.here = "<a key that is no word>" if value is None else value
-        repeated = self.here in self.keys
-        self.keys.add(self.here)
+        self.here = "<a key that is no word>" if value is None else value[:80]
+        repeated = (value or self.here) in self.keys
+        self.keys.add(value or self.here)
         return repeated
 
 
 def _scan(text: str, path: Path) -> None:
     """Refuse what plain data does not need, before anything is built from it."""
     levels: list[_Level] = []
+    nodes = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             levels.pop()
         elif isinstance(event, yaml.NodeEvent):
+            nodes += 1
+            if nodes > MAX_YAML_NODES:
+                raise RegistryError(f"{path}: over {MAX_YAML_NODES} entries, which no registry has.")
             value = event.value if isinstance(event, yaml.ScalarEvent) else None
             repeated = bool(levels) and levels[-1].step(value)
             where = f"{path}: {dotted([level.here for level in levels]) or 'top level'}"
             if repeated:
-                raise RegistryError(f"{where}: this key stands twice.")
+                raise RegistryError(f"{where}: duplicate key.")
             if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
                 raise RegistryError(f"{where}: anchors and aliases are not allowed.")
             if getattr(event, "tag", None) not in (None, "!"):
-                raise RegistryError(f"{where}: tags are not allowed, got {event.tag!r}.")  # type: ignore[attr-defined]
+                raise RegistryError(f"{where}: tags are not allowed, got {event.tag!r:.80}.")  # type: ignore[attr-defined]
+            if isinstance(event, yaml.ScalarEvent) and _is_absurd_number(event):
+                raise RegistryError(
+                    f"{where}: {event.value[:40]!r} would be a number in base 60, or of over {MAX_DIGITS}"
+                    " digits; put quotes around a text."
+                )
             if isinstance(event, yaml.CollectionStartEvent):
-                if len(levels) == MAX_DEPTH:
-                    raise RegistryError(f"{path}: nested deeper than {MAX_DEPTH} levels.")
+                if len(levels) == MAX_YAML_DEPTH:
+                    raise RegistryError(f"{path}: nested deeper than {MAX_YAML_DEPTH} levels.")
                 levels.append(_Level(isinstance(event, yaml.MappingStartEvent)))
+
+
+def _is_absurd_number(event: yaml.ScalarEvent) -> bool:
+    """Whether YAML 1.1 would take a word for a number that takes quadratic time to make."""
+    value = event.value
+    if not event.implicit[0] or not value:
+        return False
+    resolvers = _LOADER.yaml_implicit_resolvers.get(value[0], ())
+    tag = next((tag for tag, pattern in resolvers if pattern.match(value)), None)
+    return tag in _NUMBERS and (":" in value or len(value) > MAX_DIGITS)
 
 
 def dotted(parts: list[str]) -> str:

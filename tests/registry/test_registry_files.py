@@ -11,9 +11,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sigzoo.common.limits import MAX_YAML, MAX_YAML_DEPTH
 from sigzoo.errors import RegistryError
 from sigzoo.registry import read_registry
-from sigzoo.registry.yaml import MAX_BYTES, MAX_DEPTH
 
 VALID = """\
 models:
@@ -109,9 +109,9 @@ def test_a_valid_registry_gives_cards(write: Write) -> None:
             "    summary: a network\n",
             "    summary: a\n    summary: b\n",
             "models.net.summary",
-            "stands twice",
+            "duplicate key",
         ),
-        ("artifacts:\n", "  net: {}\nartifacts:\n", "models.net", "stands twice"),
+        ("artifacts:\n", "  net: {}\nartifacts:\n", "models.net", "duplicate key"),
     ],
 )
 def test_a_fault_is_named_with_file_and_path(
@@ -139,7 +139,7 @@ def test_a_card_needs_weights_or_a_recipe_and_not_both(write: Write) -> None:
         ("models: !unknown {}", "tags are not allowed"),
         ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "anchors and aliases"),
         ("models: &loop\n  again: *loop", "anchors and aliases"),
-        ("models: " + "[" * (MAX_DEPTH + 1), "nested deeper"),
+        ("models: " + "[" * (MAX_YAML_DEPTH + 1), "nested deeper"),
         ("models: " + "{a: " * 50_000, "nested deeper"),
         ("[" * 1_000_000, "nested deeper"),
         ("models: [1, 2", "not valid YAML"),
@@ -164,7 +164,7 @@ def test_a_hundred_megabytes_are_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "registry.yaml"
     with path.open("wb") as file:
         file.truncate(100_000_000)
-    with pytest.raises(RegistryError, match=f"larger than {MAX_BYTES} bytes"):
+    with pytest.raises(RegistryError, match=f"larger than {MAX_YAML} bytes"):
         read_registry(path)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.errors import DataError, SigzooError, UsageError
-from sigzoo.learning.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from sigzoo.learning.training.checkpoints import Checkpoint, load_checkpoint, restore, save_checkpoint
 from sigzoo.learning.training.distributed import Group
 from sigzoo.learning.training.loop import DivergedError, Trainer
 from sigzoo.learning.training.network import TrainedNetwork
@@ -174,19 +174,10 @@ class Run:
         found = load_checkpoint(path)
         if found.data != self._digest:
             raise DataError(f"{path}: the run was trained on other data than {self._data_description} now.")
-        try:
-            self._trainer.network.load_state_dict(found.network)
-            self._trainer.optimiser.load_state_dict(found.optimiser)
-            self._trainer.scaler.load_state_dict(found.scaler)
-            if found.average is not None:
-                self._trainer.begin_average(len(found.history) - 1)
-                average = self._trainer.average
-                if average is None:
-                    raise KeyError("averaged weights, which a run of these settings has not")
-                average.load_state_dict(found.average)
-        except (AttributeError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise DataError(f"{path}: does not fit the network of this run: {reason:.300}") from error
+        trainer = self._trainer
+        if found.average is not None:
+            trainer.begin_average(len(found.history) - 1)
+        restore(found, path, trainer.network, trainer.optimiser, trainer.scaler, trainer.average)
         self._history = found.history
 
     def _kept(self) -> str:

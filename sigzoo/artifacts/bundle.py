@@ -13,7 +13,6 @@ from typing import IO, NoReturn, Self
 import msgspec
 
 from sigzoo.artifacts import pins
-from sigzoo.artifacts.arrival import arrivals, install, remove_strays
 from sigzoo.artifacts.cache import Lookup
 from sigzoo.artifacts.fetching import locate
 from sigzoo.artifacts.home import (
@@ -27,6 +26,7 @@ from sigzoo.artifacts.home import (
 )
 from sigzoo.artifacts.inspection import inspect
 from sigzoo.artifacts.lock import locked
+from sigzoo.artifacts.retrieval import install, remove_temporary_folders, temporary_folder
 from sigzoo.artifacts.spec import ArtifactSpec, is_safe_filename
 from sigzoo.artifacts.verification import Digests, check, digests_of, verify
 from sigzoo.common.atomic import whole_file
@@ -195,19 +195,19 @@ def import_cache(source: Path, lookup: Lookup, *, require_hash: bool = False) ->
         If the cache cannot be written.
     """
     with locked("import", "importing into the cache"), _staging() as folder:
-        arrivals = [
-            _judged(entry, path, source, lookup, require_hash=require_hash)
+        temporary_folder = [
+            _checked_arrival(entry, path, source, lookup, require_hash=require_hash)
             for entry, path in _unpack(source, folder)
         ]
-        return [_take(arrival, source) for arrival in arrivals]
+        return [_install_arrival(arrival, source) for arrival in temporary_folder]
 
 
 @contextmanager
 def _staging() -> Iterator[Path]:
     """Give an empty folder inside the cache; what a killed import left there goes."""
     home = make_folder(cache_home())
-    remove_strays(home)
-    with arrivals(home) as folder:
+    remove_temporary_folders(home)
+    with temporary_folder(home) as folder:
         yield folder
 
 
@@ -218,7 +218,9 @@ class _Arrival:
     found: Digests
 
 
-def _judged(entry: _File, staged: Path, source: Path, lookup: Lookup, *, require_hash: bool) -> _Arrival:
+def _checked_arrival(
+    entry: _File, staged: Path, source: Path, lookup: Lookup, *, require_hash: bool
+) -> _Arrival:
     """Hold a file to the manifest, and to the registry where that knows it."""
     known = lookup(entry.artifact, entry.filename)
     if require_hash and (known is None or not known.pinned):
@@ -246,7 +248,7 @@ def _judged(entry: _File, staged: Path, source: Path, lookup: Lookup, *, require
     return _Arrival(spec, staged, found)
 
 
-def _take(arrival: _Arrival, source: Path) -> Imported:
+def _install_arrival(arrival: _Arrival, source: Path) -> Imported:
     spec, found = arrival.spec, arrival.found
     with locked(f"artifact-{spec.name}", f"fetching {spec.name}"):
         here = locate(spec)
@@ -264,7 +266,7 @@ def _unpack(source: Path, folder: Path) -> list[tuple[_File, Path]]:
     with _opened(source) as archive:
         expected = {entry.path: entry for entry in _read_manifest(archive, source).files}
         for info in _members(archive, source):
-            entry = _admitted(info, expected, source)
+            entry = _safe_entry(info, expected, source)
             if info.name in staged:
                 raise ArtifactError(f"{source}: {_named(info)} is in it twice; refused.")
             target = folder / str(len(staged))
@@ -323,7 +325,7 @@ def _read_manifest(archive: tarfile.TarFile, source: Path) -> _Manifest:
     return manifest
 
 
-def _admitted(info: tarfile.TarInfo, expected: dict[str, _File], source: Path) -> _File:
+def _safe_entry(info: tarfile.TarInfo, expected: dict[str, _File], source: Path) -> _File:
     if not info.isreg() or info.issparse():
         raise ArtifactError(
             f"{source}: {_named(info)} is no regular file but a link, device or folder; refused."

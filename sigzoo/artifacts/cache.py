@@ -122,15 +122,15 @@ def verify_again(
         if not is_folder(folder):
             continue
         with storage_errors(folder, doing="read"):
-            verdicts += [_judge(name, path, lookup(name, path.name)) for path in _files(name)]
-            verdicts += _judge_members(name)
-    verdicts.extend(_judge_built(name) for name in built.built_names() if names is None or name in names)
+            verdicts += [_verify_file(name, path, lookup(name, path.name)) for path in _files(name)]
+            verdicts += _verify_members(name)
+    verdicts.extend(_verify_built(name) for name in built.built_names() if names is None or name in names)
     for spec in bundled or []:
-        verdicts.extend(_judge_bundled(spec))
+        verdicts.extend(_verify_bundled(spec))
     return verdicts
 
 
-def _judge(name: str, path: Path, spec: ArtifactSpec | None) -> Verdict:
+def _verify_file(name: str, path: Path, spec: ArtifactSpec | None) -> Verdict:
     mark = stamp_path(path.parent, path.name)
     record = read_json(mark)
     against = "registry" if spec is not None else "stamp" if record is not None else "nothing"
@@ -150,7 +150,7 @@ def _judge(name: str, path: Path, spec: ArtifactSpec | None) -> Verdict:
     return Verdict(name, path, problem, against)
 
 
-def _judge_members(name: str) -> Iterator[Verdict]:
+def _verify_members(name: str) -> Iterator[Verdict]:
     for path in sorted((cache_home() / "artifacts" / name).glob("*.members/*")):
         record = read_json(stamp_path(path.parent, path.name))
         if record is None or path.name.endswith(RESERVED_ENDINGS):
@@ -164,7 +164,7 @@ def _judge_members(name: str) -> Iterator[Verdict]:
         yield Verdict(name, path, problem, "stamp")
 
 
-def _judge_built(name: str) -> Verdict:
+def _verify_built(name: str) -> Verdict:
     path, problem = built.built_folder(name), None
     try:
         model = built.read_built(name)
@@ -176,7 +176,7 @@ def _judge_built(name: str) -> Verdict:
     return Verdict(name, path, problem, "provenance")
 
 
-def _judge_bundled(spec: ArtifactSpec) -> Iterator[Verdict]:
+def _verify_bundled(spec: ArtifactSpec) -> Iterator[Verdict]:
     for url in spec.urls:
         try:
             path = package_file(url)

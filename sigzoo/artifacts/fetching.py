@@ -175,12 +175,12 @@ def _require_package(spec: ArtifactSpec) -> None:
 
 
 def _from_mirrors(spec: ArtifactSpec, progress: Progress | None, retry: Retry) -> Path:
-    from sigzoo.artifacts.arrival import remove_strays
     from sigzoo.artifacts.http import ResumingDownloader
+    from sigzoo.artifacts.retrieval import remove_temporary_folders
 
     folder = make_folder(artifact_folder(spec.name))
     sweep(folder)
-    remove_strays(folder)
+    remove_temporary_folders(folder)
     downloader = ResumingDownloader(spec.size, spec.pinned, retry, progress)
     offline = is_offline()
     failures: list[tuple[str, ArtifactError]] = []
@@ -204,7 +204,7 @@ def _from_mirrors(spec: ArtifactSpec, progress: Progress | None, retry: Retry) -
 
 
 def _from_mirror(spec: ArtifactSpec, url: str, downloader: ResumingDownloader) -> Path:
-    from sigzoo.artifacts.arrival import retrieve
+    from sigzoo.artifacts.retrieval import retrieve
 
     inside = package_file(url)
     if inside is not None:
@@ -238,15 +238,15 @@ def _by_archive(
 
 
 def _from_archive(spec: ArtifactSpec, archive: Path) -> Path:
-    from sigzoo.artifacts.arrival import Admission, arrivals
     from sigzoo.artifacts.members import MAX_MEMBER_SIZE, copy_member
+    from sigzoo.artifacts.retrieval import InstallProcessor, temporary_folder
 
     name = spec.archive_member or spec.stored_name
-    with arrivals(make_folder(artifact_folder(spec.name))) as arriving:
+    with temporary_folder(make_folder(artifact_folder(spec.name))) as arriving:
         target = arriving / spec.stored_name
         copy_member(archive, name, target, limit=MAX_MEMBER_SIZE)
         try:
-            return Path(Admission(spec, f"{archive}#{name}")(str(target), "fetch", None))
+            return Path(InstallProcessor(spec, f"{archive}#{name}")(str(target), "fetch", None))
         except VerificationError as error:
             raise VerificationError(
                 f"{archive}: member {name!r} is not the file that the registry names: {error}"

@@ -113,8 +113,8 @@ def copy_member(path: Path, name: str, target: Path, *, limit: int = MAX_MEMBER_
     part = target.with_name(f"{target.name}.part")
     try:
         with _opened(path) as archive:
-            info = _admitted(path, archive, name, limit)
-            _pour(path, archive, info, part)
+            info = _safe_entry(path, archive, name, limit)
+            _write_member(path, archive, info, part)
         with storage_errors(target):
             part.replace(target)
     finally:
@@ -169,17 +169,17 @@ def check_archive(path: Path, members: Iterable[Member] = ()) -> None:
                 and info.compress_type in _PLAIN_METHODS
             ):
                 _refuse_bomb(path, info)
-                for _ in _blocks(path, archive, info):
+                for _ in _member_blocks(path, archive, info):
                     pass
         for member in members:
             _check_member(path, archive, member)
 
 
 def _check_member(path: Path, archive: zipfile.ZipFile, member: Member) -> None:
-    info = _admitted(path, archive, member.name, MAX_MEMBER_SIZE)
+    info = _safe_entry(path, archive, member.name, MAX_MEMBER_SIZE)
     sha256 = hashlib.sha256()
     blob = hashlib.sha1(b"blob %d\0" % info.file_size, usedforsecurity=False)
-    for block in _blocks(path, archive, info):
+    for block in _member_blocks(path, archive, info):
         sha256.update(block)
         blob.update(block)
     for kind, wanted, found in (
@@ -233,7 +233,7 @@ def _is_current(path: Path, target: Path, origin: dict[str, Any]) -> bool:
 def _is_as_in_archive(path: Path, name: str, target: Path) -> bool:
     digest = hashlib.sha256()
     with _opened(path) as archive:
-        for block in _blocks(path, archive, _admitted(path, archive, name, MAX_MEMBER_SIZE)):
+        for block in _member_blocks(path, archive, _safe_entry(path, archive, name, MAX_MEMBER_SIZE)):
             digest.update(block)
     return digests_of(target).sha256 == digest.hexdigest()
 
@@ -252,14 +252,14 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def _pour(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, part: Path) -> None:
+def _write_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, part: Path) -> None:
     """Write a member block by block, counting, so that a lying size cannot fill the disk."""
-    written = write_blocks(part, _blocks(path, archive, info))
+    written = write_blocks(part, _member_blocks(path, archive, info))
     if written != info.file_size:
         raise ArtifactError(f"{_named(path, info)} has {written} bytes instead of {info.file_size}; refused.")
 
 
-def _blocks(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+def _member_blocks(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
     try:
         with archive.open(info) as source:
             left = info.file_size
@@ -270,9 +270,9 @@ def _blocks(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iter
         raise ArtifactError(f"{_named(path, info)} is damaged ({_reason(error) or 'cut short'}).") from error
 
 
-def _admitted(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> zipfile.ZipInfo:
+def _safe_entry(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> zipfile.ZipInfo:
     """Return the entry of that name if it may be extracted, judged by the archive's directory alone."""
-    info = _found(path, archive, name)
+    info = _find_entry(path, archive, name)
     what = _named(path, info)
     if "\0" in info.orig_filename or "\\" in info.filename or _escapes(info.filename):
         raise ArtifactError(f"{what} has a name that leads out of its folder; refused.")
@@ -317,7 +317,7 @@ def _escapes(name: str) -> bool:
     return not parts or is_dot or name.startswith("/") or ".." in parts or ":" in parts[0]
 
 
-def _found(path: Path, archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+def _find_entry(path: Path, archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     entries = archive.infolist()
     exact = [info for info in entries if info.filename == name]
     hits = exact or [

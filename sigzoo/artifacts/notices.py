@@ -1,4 +1,4 @@
-"""Licences of weights: told once a machine and notice, before the file is fetched, never silently passed."""
+"""Licences of weights: shown once a machine and notice, before the file is fetched, never silently passed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def notices_path() -> Path:
 
 
 def show_once(spec: ArtifactSpec) -> bool:
-    """Tell of an artifact's licence on the ``sigzoo.artifacts`` log, unless it has been told.
+    """Log an artifact's licence on ``sigzoo.artifacts``, unless it has been shown.
 
-    A notice whose words have changed is told again, and so is one that could not be remembered.
+    A notice whose words have changed is shown again, and so is one that could not be remembered.
 
     Returns
     -------
     bool
-        Whether it was told now.
+        Whether it was shown now.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def check(name: str, sha256: str) -> None:
 
 
 def record(name: str, sha256: str, size: int, source: str) -> None:
-    """Record the digest of an unpinned artifact if it is the first, and tell of it.
+    """Record the digest of an unpinned artifact if it is the first, and log it.
 
     Raises
     ------

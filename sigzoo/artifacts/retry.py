@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-__all__ = ["Progress", "Retry", "retry_after_seconds"]
+__all__ = ["MAX_UNSTATED_SIZE", "Progress", "Retry", "retry_after_seconds"]
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are here and the bytes there will be, `None` where nobody said."""
+
+MAX_UNSTATED_SIZE = 1 << 34
+"""Bytes at which a file of unknown size is given up: an endless answer must not fill the disk."""
 
 _LONGEST_DATE = 64
 """Characters; an HTTP date has 29."""

@@ -16,8 +16,9 @@ from urllib.parse import unquote, urlsplit
 from zipimport import zipimporter
 
 from sigzoo.artifacts.home import write_blocks
-from sigzoo.artifacts.http import BLOCK, MAX_UNSTATED_SIZE, ResumingDownloader
+from sigzoo.artifacts.http import ResumingDownloader
 from sigzoo.artifacts.part_files import discard_part
+from sigzoo.artifacts.retry import MAX_UNSTATED_SIZE
 from sigzoo.artifacts.spec import KINDS, scheme
 from sigzoo.common.safe_text import redacted
 from sigzoo.errors import ArtifactError, VerificationError
@@ -36,6 +37,7 @@ __all__ = [
 DRIVE_URL = "https://drive.usercontent.google.com/download?id={id}&export=download&confirm=t"
 """Where Google Drive gives a file without its warning page."""
 
+_BLOCK = 1 << 20
 _DRIVE_ID = re.compile(r"[A-Za-z0-9_-]{10,100}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -209,7 +211,7 @@ def _blocks(source: Traversable, limit: int) -> Iterator[bytes]:
     have = 0
     try:
         with source.open("rb") as stream:
-            while block := stream.read(BLOCK):
+            while block := stream.read(_BLOCK):
                 have += len(block)
                 if have > limit:
                     raise VerificationError(f"{source} has more than {limit} bytes")

@@ -1,4 +1,4 @@
-"""`sigzoo fetch`: bring the files of models into the cache."""
+"""`sigzoo fetch`: download the files of models into the cache."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def fetch(names: tuple[str, ...], everything: bool, require_hash: bool, as_json:
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        told = "\n".join(map(str, failures))
-        raise ArtifactError(f"{len(failures)} of {len(specs)} files could not be fetched:\n{told}")
+        reasons = "\n".join(map(str, failures))
+        raise ArtifactError(f"{len(failures)} of {len(specs)} files could not be fetched:\n{reasons}")
 
 
 def _fetched(spec: ArtifactSpec, require_hash: bool) -> dict[str, str | int]:

@@ -282,7 +282,7 @@ def pinned() -> Callable[..., ArtifactSpec]:
 _SPAWNER = """
 import json, os, resource, sys
 import filelock, pooch, requests
-import sigzoo.artifacts.arrival, sigzoo.artifacts.connections
+import sigzoo.artifacts.retrieval, sigzoo.artifacts.connections
 from sigzoo.artifacts import ArtifactSpec, Retry, fetch
 
 for line in sys.stdin:

@@ -26,9 +26,9 @@ from sigzoo.artifacts.urls import transfer
 from sigzoo.artifacts.verification import Digests, check, digests_of, stamp, stamp_path
 from sigzoo.errors import VerificationError
 
-__all__ = ["Admission", "arrivals", "install", "remove_strays", "retrieve"]
+__all__ = ["InstallProcessor", "install", "remove_temporary_folders", "retrieve", "temporary_folder"]
 
-_ARRIVING = ".arriving-"
+_TEMPORARY = ".arriving-"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,7 +36,7 @@ def retrieve(spec: ArtifactSpec, url: str, downloader: ResumingDownloader) -> Pa
     """Download an artifact from one URL, verify it, and return its path in the cache.
 
     pooch downloads into a temporary name, compares the SHA-256 where one is published, and hands
-    the file to `Admission`. A wrong file is thrown away, so that it spoils no later try.
+    the file to `InstallProcessor`. A wrong file is thrown away, so that it spoils no later try.
 
     Raises
     ------
@@ -50,14 +50,14 @@ def retrieve(spec: ArtifactSpec, url: str, downloader: ResumingDownloader) -> Pa
     folder = make_folder(artifact_folder(spec.name))
     part = part_path(folder / spec.stored_name)
     try:
-        with arrivals(folder) as arriving, _unheard(pooch.get_logger()), storage_errors(arriving):
+        with temporary_folder(folder) as arriving, _without_log(pooch.get_logger()), storage_errors(arriving):
             path: str = pooch.retrieve(
                 url,
                 known_hash=None if spec.sha256 is None else f"sha256:{spec.sha256}",
                 fname=spec.stored_name,
                 path=arriving,
                 downloader=_PartDownloader(spec, part, downloader),
-                processor=Admission(spec, url, is_hashed=spec.sha256 is not None),
+                processor=InstallProcessor(spec, url, is_hashed=spec.sha256 is not None),
             )
     except VerificationError:
         discard_part(part)
@@ -89,7 +89,7 @@ class _PartDownloader:
 
 
 @dataclass
-class Admission:
+class InstallProcessor:
     """For pooch: the processor that checks what pooch cannot, and gives the file its name in the cache.
 
     Attributes
@@ -150,7 +150,7 @@ def install(path: Path, spec: ArtifactSpec, found: Digests, source: str) -> Path
 
 
 @contextmanager
-def arrivals(folder: Path) -> Iterator[Path]:
+def temporary_folder(folder: Path) -> Iterator[Path]:
     """Give an empty folder inside `folder` that nobody else may enter, and that goes in the end.
 
     Raises
@@ -159,16 +159,16 @@ def arrivals(folder: Path) -> Iterator[Path]:
         If it cannot be made.
     """
     with storage_errors(folder):
-        arriving = Path(tempfile.mkdtemp(prefix=_ARRIVING, dir=folder))
+        arriving = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=folder))
     try:
         yield arriving
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
 
 
-def remove_strays(folder: Path) -> None:
-    """Remove what killed processes have left of `arrivals`; of a link only the link goes."""
-    for stray in folder.glob(f"{_ARRIVING}*"):
+def remove_temporary_folders(folder: Path) -> None:
+    """Remove what killed processes have left of `temporary_folder`; of a link only the link goes."""
+    for stray in folder.glob(f"{_TEMPORARY}*"):
         with suppress(OSError):
             if stray.is_symlink() or not stray.is_dir():
                 stray.unlink()
@@ -177,7 +177,7 @@ def remove_strays(folder: Path) -> None:
 
 
 @contextmanager
-def _unheard(logger: logging.Logger) -> Iterator[None]:
+def _without_log(logger: logging.Logger) -> Iterator[None]:
     """Keep pooch from writing this thread's URLs on stderr; its other users are heard."""
     thread = threading.get_ident()
 

@@ -32,7 +32,7 @@ MAX_SCANNED_PIXELS = 2_000_000_000
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 """Bytes a pixel takes in Pillow's memory; all others take 4."""
 
-_OVERHEAD = {"WEBP": 14, "AVIF": 12, "HEIF": 12, "JPEG2000": 20, "GIF": 9}
+_OVERHEAD = {"WEBP": 14, "AVIF": 12, "HEIF": 12, "JPEG2000": 20, "GIF": 5}
 """Bytes a pixel that decoders take beside, as measured."""
 
 
@@ -55,16 +55,22 @@ def check_size(width: int, height: int) -> None:
         )
 
 
-def bytes_to_decode(image: Image.Image) -> int:
-    """How much memory decoding an opened image and making it grey take at most."""
+def bytes_to_decode(image: Image.Image, strip_bytes: int = 0, turned: bool = False) -> int:
+    """How much memory decoding an opened image and making it grey take at most.
+
+    Parameters
+    ----------
+    image
+        An image that Pillow has opened and not decoded.
+    strip_bytes
+        Bytes a pixel in the file, where a strip of it may be the whole image.
+    turned
+        Whether Pillow turns it, which takes a copy.
+    """
     each = _STORED.get(image.mode, 4) + 1 + _OVERHEAD.get(image.format or "", 0)
     if image.format in ("JPEG", "MPO") and image.info.get("progressive"):
         each += 2 * len(image.getbands())  # all coefficients, 16 bits each
-    if image.format == "TIFF":
-        # A strip may be the whole image, and one that is turned is copied.
-        each += 2 * _STORED.get(image.mode, 4) + (2 if "16" in str(getattr(image, "tile", "")) else 0) * len(
-            image.getbands()
-        )
+    each += strip_bytes + (_STORED.get(image.mode, 4) if turned else 0)
     return each * image.width * image.height + (2 << 20)
 
 

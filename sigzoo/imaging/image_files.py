@@ -173,7 +173,7 @@ def _read_file(
             check_scans(file, image.width, image.height)
         elif tiff is not None and tiff.first(259) == JPEG:
             check_scans(file, image.width, image.height, MAX_SCANS + 4 * tiff.segments)
-        needed = _reduced(image)
+        needed = _reduced(image, tiff)
         with budget.take(needed):
             grey = grey_from_pillow(
                 image, grey_range=grey_range, tiff=tiff, png_bits=head[24] if kind == "PNG" else None
@@ -218,9 +218,12 @@ def _open_heif(file: IO[bytes]) -> Image.Image:
     return image
 
 
-def _reduced(image: Image.Image) -> int:
+def _reduced(image: Image.Image, tiff: TiffPage | None) -> int:
     """Bytes that decoding takes; a JPEG over the limit is decoded at a half, a quarter or an eighth."""
-    needed, size = bytes_to_decode(image), image.size
+    strip, turned_by_pillow = 0, False
+    if tiff is not None:
+        strip, turned_by_pillow = -(-tiff.bits * tiff.samples // 8), tiff.first(ORIENTATION, 1) > 1
+    needed, size = bytes_to_decode(image, strip, turned_by_pillow), image.size
     if needed > MAX_BYTES and image.format in ("JPEG", "MPO") and not image.info.get("progressive"):
         for part in (2, 4, 8):
             image.draft(None, (size[0] // part, size[1] // part))
@@ -242,7 +245,7 @@ def _too_much(width: int, height: int) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    if len(image.info.get("exif", b"")) > _MAX_EXIF:
+    if len(image.info.get("exif") or b"") > _MAX_EXIF:
         raise ImageError("EXIF data of over 64 KiB; save it without.")
     return int(image.getexif().get(ORIENTATION, 1) or 1)
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from sigzoo.common.terminal import safe_text
 from sigzoo.errors import ImageError, SigzooWarning, UsageError
+from sigzoo.imaging.decode_limits import budget
 
 __all__ = ["ImageSource", "ReadOptions", "as_sources", "read_and_apply", "source_name"]
 
@@ -24,6 +25,9 @@ _T = TypeVar("_T")
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any]
 """One image: a path (``file.tif#2`` names a page), the content of an image file as bytes or an open
 binary file, a PIL image, or an array or torch tensor (see `read_image`)."""
+
+_APPLY_BYTES = 6
+"""Bytes a pixel that the published preprocessings take, as measured."""
 
 _ONE_IMAGE = (str, os.PathLike, bytes, bytearray, memoryview, io.IOBase, Image.Image)
 
@@ -110,14 +114,18 @@ def read_and_apply(
         If it cannot be read or used; says which image it was.
     """
     from sigzoo.imaging.image_files import read_image
-    from sigzoo.interfaces import collected_warnings
+    from sigzoo.imaging.plausibility import doubts
+    from sigzoo.interfaces import collected_warnings, warn
 
     options = options or ReadOptions()
     name = safe_text(source_name(source, index)) or "''"
     try:
         with collected_warnings() as messages:
             image = read_image(source, grey_range=options.grey_range)
-            result = apply(image)
+            if options.check and (found := doubts(image)):
+                warn(f"does not look like one signature on paper: {'; '.join(found)}")
+            with budget.take(_APPLY_BYTES * image.size):
+                result = apply(image)
     except ImageError as error:
         message = str(error).removeprefix("the image: ")
         raise error if message.startswith(f"{name}: ") else ImageError(f"{name}: {message}") from error

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,30 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sigzoo.common.parallel import ordered_map
 from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.data.feature_files import check_shape
-from sigzoo.errors import ImageError, SigzooError, SigzooWarning, UsageError
-from sigzoo.imaging import ImageSource, ReadOptions, as_sources, read_and_apply, source_name
+from sigzoo.embedding import Embedded, EmbeddingStream
+from sigzoo.errors import SigzooWarning, UsageError
+from sigzoo.imaging import ImageSource, ReadOptions, as_sources, read_and_apply
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, Runtime
 from sigzoo.registry import Card
+from sigzoo.weights import save_weights
 from sigzoo.zoo import default_zoo
 
+__all__ = ["Embedded", "OnError", "SignatureModel"]
+
 OnError = Literal["raise", "skip"]
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """What became of one image of a stream."""
-
-    index: int
-    """Its place in the input, from 0."""
-    source: str
-    """The path, or ``image 3`` for what has none."""
-    features: NDArray[np.float32] | None
-    """float32, of the layer's shape; `None` where the image could not be used."""
-    error: SigzooError | None = None
-    """Why not."""
 
 
 class SignatureModel:
@@ -64,17 +51,62 @@ class SignatureModel:
         backbone: Backbone,
         heads: dict[str, nn.Linear] | None = None,
         *,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         runtime: str | type[Runtime] = "torch",
     ) -> None:
         self.name, self.card = name, card
         self.preprocessor, self.backbone = preprocessor, backbone
         kind = default_zoo().component("runtime", runtime) if isinstance(runtime, str) else runtime
-        self._runtime: Runtime = kind(backbone.eval(), device=device)
-        self.heads = {key: head.eval().to(self._runtime.device) for key, head in (heads or {}).items()}
+        self._kind: type[Runtime] = kind
+        # In float32, whatever torch's default is just now: that is what the weights were trained in.
+        self._runtime: Runtime = kind(backbone.float().eval(), device=str(device))
+        self.heads = {
+            key: head.float().eval().to(self._runtime.device) for key, head in (heads or {}).items()
+        }
+
+    @property
+    def feature_dim(self) -> int:
+        """Size of the features that `embed` gives by default."""
+        return self.card.features.size
+
+    @property
+    def device(self) -> str:
+        """Where the network runs: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ..."""
+        return self._runtime.device
+
+    def to(self, device: str | torch.device) -> SignatureModel:
+        """Move the model to a device, in float32 and evaluation mode; returns the model.
+
+        Raises
+        ------
+        UsageError
+            If there is no such device, or `device` is something else.
+        """
+        if not isinstance(device, str | torch.device):
+            raise UsageError(f"A device is named by a string or a torch.device, got {device!r}.")
+        self._runtime = self._kind(self.backbone.float().eval(), device=str(device))
+        self.heads = {key: head.float().eval().to(self._runtime.device) for key, head in self.heads.items()}
+        return self
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the weights, heads included, as safetensors; ``sigzoo.load(name, weights=path)`` reads them.
+
+        Raises
+        ------
+        UsageError
+            If the name does not end in ``.safetensors``.
+        SigzooError
+            If the file cannot be written; nothing of it stays, and what was there before is whole.
+        """
+        if Path(path).suffix != ".safetensors":
+            raise UsageError(f"{os.fspath(path)}: the name of a weight file must end in .safetensors.")
+        heads = {name: dict(head.state_dict()) for name, head in self.heads.items()}
+        licence = self.card.licence
+        identity = {"model": self.name, "licence_code": licence.code, "licence_weights": licence.weights}
+        return save_weights(path, self.backbone.state_dict(), heads, identity)
 
     def __repr__(self) -> str:
-        return f"<SignatureModel {self.name}: {self.card.features.size} features on {self._runtime.device}>"
+        return f"<SignatureModel {self.name}: {self.feature_dim} features on {self.device}>"
 
     def preprocess(self, image: ImageSource) -> GreyImage:
         """Preprocess one image: uint8 ``(h, w)``, ink bright on 0.
@@ -143,6 +175,8 @@ class SignatureModel:
         UsageError
             If `batch_size` is below 1, no image is left, or an inner layer's features differ in
             shape because the images do.
+        WeightsError
+            If features are not finite: the weights are damaged, or do not suit the precision.
         """
         sources = list(as_sources(images))
         rows: list[NDArray[np.float32]] = []
@@ -196,7 +230,7 @@ class SignatureModel:
         """
         layer = self.card.features.layer if layer is None else layer
         if not isinstance(layer, str):
-            raise UsageError(f"A layer is named by a text, got {layer!r}.")
+            raise UsageError(f"A layer name must be a string, got {layer!r}.")
         self.backbone.check_layers([layer])
         if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
             raise UsageError(
@@ -204,66 +238,17 @@ class SignatureModel:
             )
         if on_error not in ("raise", "skip"):
             raise UsageError(f"on_error is 'raise' or 'skip', got {on_error!r}.")
-        options = ReadOptions(grey_range, check_images)
-        return self._stream(as_sources(images), layer, int(batch_size), on_error, options)
-
-    def _stream(
-        self,
-        images: Iterable[ImageSource],
-        layer: str,
-        batch_size: int,
-        on_error: OnError,
-        options: ReadOptions,
-    ) -> Iterator[Embedded]:
-        # Sizes differ only without a fixed one; then a wider window finds equal ones to batch.
-        window = batch_size if self.preprocessor.output_size else 4 * batch_size
-        prepare = partial(self._prepare, options)
-        with closing(ordered_map(prepare, enumerate(images), ahead=window)) as prepared:
-            while items := list(islice(prepared, window)):
-                if on_error == "raise":
-                    for item in items:
-                        if item.error is not None:
-                            raise item.error
-                yield from self._run(items, layer, batch_size)
-
-    def _prepare(self, options: ReadOptions, numbered: tuple[int, ImageSource]) -> _Prepared:
-        index, source = numbered
-        name = source_name(source, index)
-        try:
-            return _Prepared(index, name, read_and_apply(source, index, self._network_image, options))
-        except SigzooError as error:
-            return _Prepared(index, name, None, error)
-
-    def _network_image(self, image: GreyImage) -> GreyImage:
-        """Preprocess an image, and refuse one too small for a network of any size."""
-        result = self.preprocessor(image)
-        least = self.backbone.minimum_size
-        if result.shape[0] < least[0] or result.shape[1] < least[1]:
-            found, wanted = " x ".join(map(str, result.shape)), " x ".join(map(str, least))
-            raise ImageError(
-                f"too small: {found} pixels after preprocessing, {self.name} needs at least {wanted}."
-            )
-        return result
-
-    def _run(self, items: list[_Prepared], layer: str, batch_size: int) -> Iterator[Embedded]:
-        """Batch images of equal size, and give the results back in order."""
-        sizes: dict[tuple[int, ...], list[_Prepared]] = {}
-        for item in items:
-            if item.image is not None:
-                sizes.setdefault(item.image.shape, []).append(item)
-        features: dict[int, NDArray[np.float32]] = {}
-        for same in sizes.values():
-            for start in range(0, len(same), batch_size):
-                batch = same[start : start + batch_size]
-                output = self._runtime.run(self._input([item.image for item in batch]), [layer])[layer]
-                features.update(zip((item.index for item in batch), output, strict=True))
-        for item in items:
-            yield Embedded(item.index, item.source, features.get(item.index), item.error)
-
-    def _input(self, images: Iterable[GreyImage | None]) -> NDArray[np.float32]:
-        batch = np.stack([image for image in images if image is not None])[:, np.newaxis]
-        scaled: NDArray[np.float32] = batch * np.float32(self.card.input_scale)
-        return scaled
+        stream = EmbeddingStream(
+            self.name,
+            self.preprocessor,
+            self._runtime,
+            layer,
+            input_scale=self.card.input_scale,
+            minimum_size=self.backbone.minimum_size,
+            batch_size=int(batch_size),
+            options=ReadOptions(grey_range, check_images),
+        )
+        return stream.run(as_sources(images), skip=on_error == "skip")
 
     def logits(
         self, images: ImageSource | Iterable[ImageSource], *, head: str = "writer", batch_size: int = 32
@@ -282,16 +267,6 @@ class SignatureModel:
             raise UsageError(f"The model {self.name!r} has no {head!r} head (it keeps: {kept}).")
         features = self.embed(images, layer=self.backbone.layers[-1], batch_size=batch_size)
         with torch.inference_mode():
-            output = self.heads[head](torch.from_numpy(features).to(self._runtime.device))
-            logits: NDArray[np.float32] = output.cpu().numpy()
+            output = self.heads[head](torch.from_numpy(features).to(self.device))
+            logits: NDArray[np.float32] = output.float().cpu().numpy()
         return logits
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """An image after preprocessing, or why it has none."""
-
-    index: int
-    source: str
-    image: GreyImage | None
-    error: SigzooError | None = None

@@ -205,7 +205,7 @@ def test_what_is_no_image_is_an_error(model: SignatureModel, pages: list[NDArray
         model.embed(None)  # type: ignore[arg-type]
     with pytest.raises(ImageError, match="image 1: expected a path"):
         model.embed([pages[0], 3])  # type: ignore[list-item]
-    with pytest.raises(UsageError, match="named by a text"):
+    with pytest.raises(UsageError, match="A layer name must be a string"):
         model.embed(pages[0], layer=3)  # type: ignore[arg-type]
 
 

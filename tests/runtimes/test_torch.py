@@ -1,0 +1,140 @@
+"""The torch runtime runs a backbone as it is, leaves it as it was, and survives a fork."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import sigzoo
+from sigzoo.errors import UsageError, WeightsError
+from sigzoo.synthesis import Writer
+
+
+@pytest.fixture(scope="module")
+def images() -> list[np.ndarray]:
+    """Three signatures."""
+    return [Writer(seed).genuine(0) for seed in (1, 2, 3)]
+
+
+@pytest.fixture
+def model() -> sigzoo.SignatureModel:
+    """The default model."""
+    return sigzoo.load(device="cpu")
+
+
+def test_training_mode_changes_neither_features_nor_statistics(model, images) -> None:
+    expected = model.embed(images)
+    model.backbone.train()
+    modes = [each.training for each in model.backbone.modules()]
+    assert np.array_equal(model.embed(images), expected)
+    assert [each.training for each in model.backbone.modules()] == modes
+    model.backbone.eval()
+    assert np.array_equal(model.embed(images), expected)
+
+
+def test_a_part_left_in_training_mode_is_found(model, images) -> None:
+    expected = model.embed(images)
+    inner = [each for each in model.backbone.modules() if not list(each.children())][-1]
+    inner.train()
+    assert np.array_equal(model.embed(images), expected)
+    assert inner.training is True
+
+
+@pytest.fixture
+def default_float64() -> Iterator[None]:
+    """Torch makes float64 tensors where nobody says otherwise."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("name", ["synsig-tiny", "synsig-base"])
+def test_the_default_dtype_of_torch_decides_nothing(name, images, request) -> None:
+    expected = sigzoo.load(name, device="cpu").embed(images)
+    request.getfixturevalue("default_float64")
+    found = sigzoo.load(name, device="cpu").embed(images)
+    assert found.dtype == np.float32
+    assert np.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "cosine"), [(torch.bfloat16, 0.99), (torch.float64, 0.999999)])
+def test_another_precision_by_hand_is_run_as_it_is(model, images, dtype, cosine) -> None:
+    expected = model.embed(images)
+    model.backbone.to(dtype)
+    found = model.embed(images)
+    assert found.dtype == np.float32
+    same = (found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
+    assert (same > cosine).all()
+    assert np.allclose(model.to("cpu").embed(images), expected, atol=0.1)
+
+
+def test_parts_of_two_precisions_are_told(model, images) -> None:
+    next(iter(model.backbone.children())).half()
+    with pytest.raises(UsageError, match=r"cannot be run as it is now, torch.float16 on cpu.*model.to"):
+        model.embed(images)
+
+
+def test_a_model_is_moved_and_saved(model, images, tmp_path: Path) -> None:
+    expected = model.embed(images)
+    assert model.to(torch.device("cpu")) is model
+    assert (model.device, model.feature_dim) == ("cpu", expected.shape[1])
+    path = model.save(tmp_path / "copy.safetensors")
+    assert np.array_equal(sigzoo.load(model.name, weights=path, device="cpu").embed(images), expected)
+    assert sigzoo.load(device=torch.device("cpu")).device == "cpu"
+    for wrong in (3, None, b"cpu"):
+        with pytest.raises(UsageError, match="A device is named by"):
+            model.to(wrong)
+    with pytest.raises(UsageError, match="cannot be used"):
+        model.to("nonsense")
+    with pytest.raises(UsageError, match=r"must end in \.safetensors"):
+        model.save(tmp_path / "copy.pth")
+    base = sigzoo.load("synsig-base", device="cpu")
+    again = sigzoo.load("synsig-base", weights=base.save(tmp_path / "base.safetensors"), device="cpu")
+    assert np.array_equal(again.logits(images), base.logits(images))
+
+
+def test_features_that_are_not_finite_are_an_error(model, images) -> None:
+    with torch.no_grad():
+        next(iter(model.backbone.parameters())).fill_(float("nan"))
+    with pytest.raises(WeightsError, match=r"image 0: synsig-tiny gives features that are not finite"):
+        model.embed(images)
+    stream = list(model.embed_stream(images, on_error="skip"))
+    assert [each.features is None and "not finite" in str(each.error) for each in stream] == [True] * 3
+
+
+FORK = """\
+import multiprocessing, sys
+import sigzoo
+
+model = sigzoo.load(device="cpu")
+{before}
+def child(queue):
+    queue.put(model.embed({path!r}).shape)
+
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+process = context.Process(target=child, args=(queue,))
+process.start()
+print(queue.get(timeout=240))
+process.join()
+"""
+
+
+@pytest.mark.parametrize("before", ["", "model.embed({path!r})"])
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_forked_child_embeds(before: str, images, tmp_path: Path) -> None:
+    """Whether the parent has only loaded the model or has used it; this hung for ever."""
+    path = str(tmp_path / "ink.png")
+    Image.fromarray(images[0]).save(path)
+    code = FORK.format(path=path, before=before.format(path=path))
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.stdout == "(1, 584)\n", done.stderr

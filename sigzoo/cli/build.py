@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sigzoo.cli.output import json_option, print_json
-from sigzoo.cli.training_options import add_parameters, tell
-from sigzoo.learning.training.settings import CHOICES
+from sigzoo.cli.training_options import add_parameters, epoch_printer, explicit_options, setting_options
+from sigzoo.settings.distillation_settings import DistillationSettings
+from sigzoo.settings.recipe_settings import RecipeSettings
 
 if TYPE_CHECKING:
     from sigzoo.learning.building.build import BuildResult
@@ -17,24 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["build"]
 
-_CHANGES: tuple[Callable[[Any], Any], ...] = (
-    click.option("--epochs", type=int, help="Passes over the data."),
-    click.option("--batch-size", type=int, help="Images in a step."),
-    click.option("--optimiser", type=click.Choice(CHOICES["optimiser"])),
-    click.option("--rate", type=float, help="Highest learning rate."),
-    click.option("--weight-decay", type=float),
-    click.option("--schedule", type=click.Choice(CHOICES["schedule"]), help="How the learning rate falls."),
-    click.option("--precision", type=click.Choice(CHOICES["precision"]), help="float16 needs a GPU."),
-    click.option("--validation", type=float, help="Share of each writer's images that is held out."),
-    click.option("--seed", type=int, help="Decides everything that is random."),
-)
-
 
 @click.command()
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and about how long; do nothing.")
 @click.option("--force", is_flag=True, help="Begin anew, whatever was built or begun before.")
-@add_parameters(_CHANGES)
+@add_parameters(
+    setting_options(DistillationSettings, only=RecipeSettings.__struct_fields__, show_defaults=False)
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @json_option
 def build(name: str, dry_run: bool, force: bool, device: str, as_json: bool, **given: Any) -> None:
@@ -42,7 +32,7 @@ def build(name: str, dry_run: bool, force: bool, device: str, as_json: bool, **g
 
     Fetches the teacher and the data, distils, compares the student with its teacher, and keeps it in
     the cache, where every command finds it by its name. A build that was interrupted goes on. What
-    is said here goes before what the recipe says, and is written down beside the weights.
+    is given here goes before what the recipe says, and is written down beside the weights.
 
     \b
     sigzoo build signet-student-tiny --dry-run
@@ -51,11 +41,11 @@ def build(name: str, dry_run: bool, force: bool, device: str, as_json: bool, **g
     """
     from sigzoo import learning
 
-    changed = {key: value for key, value in given.items() if value is not None}
+    changed = explicit_options(DistillationSettings, given)
     if dry_run:
         _show(learning.plan(name, changed, device=device), as_json)
         return
-    on_epoch = tell(None, on_stderr=as_json, figures=[("agreement", "agreement")])
+    on_epoch = epoch_printer(None, on_stderr=as_json, figures=[("agreement", "agreement")])
     result = learning.build(
         name, changed=changed, device=device, force=force, progress=True, on_epoch=on_epoch
     )

@@ -3,58 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from msgspec.structs import replace
 
+from sigzoo.cli.output import json_option
 from sigzoo.cli.training_options import (
-    BACKBONE_OPTIONS,
-    LOSS_OPTIONS,
-    RUN,
-    TRAINING_OPTIONS,
     add_parameters,
-    flag,
-    number,
+    epoch_printer,
+    explicit_options,
+    output_option,
     report,
-    said,
-    tell,
-    text,
+    require_options,
+    setting_options,
 )
-from sigzoo.learning.distillation.distill_settings import LABELS
-
-if TYPE_CHECKING:
-    from sigzoo.learning import DistillationSettings
+from sigzoo.settings.distillation_settings import DistillationSettings
 
 __all__ = ["distill"]
 
+_FIRST = (
+    "teacher",
+    "teacher_weights",
+    "backbone",
+    "backbone_options",
+    "loss",
+    "loss_options",
+    "data",
+    "preprocessed",
+    "labels",
+    "first_label",
+    "copy_head",
+    "continual",
+    "continual_preprocessed",
+    "training_options",
+    "name",
+)
+_OF_THE_TEACHER = ("preprocessor", "preprocessor_options", "input_scale")
+
 _PARAMETERS = (
-    text("--teacher", "A model that keeps its writer head."),
-    click.option(
-        "--teacher-weights",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="A local weight file in place of the teacher's published one.",
-    ),
-    click.option("--student", "backbone", metavar="NAME", help="Network to teach; see `sigzoo plugins`."),
-    BACKBONE_OPTIONS,
-    text("--loss", "What to minimise; by default kd-kl, with --continual continual."),
-    LOSS_OPTIONS,
-    text(
-        "--data",
-        "An artifact such as inverted-signet, an .npz, a folder of images, or synth:writers=500,genuine=16.",
-        metavar="SOURCE",
-    ),
-    flag("--preprocessed", "An .npz of uint8 images holds preprocessed ones."),
-    click.option(
-        "--labels",
-        type=click.Choice(LABELS),
-        help="Whether the data's writers are the teacher's; by default those of preprocessed data are.",
-    ),
-    number("--first-label", int, "The label of the head's output 0, such as 350."),
-    flag("--copy-head", "Let the student's writer head begin as the teacher's."),
-    text("--continual", "New data, of writers whom the teacher does not know.", metavar="SOURCE"),
-    flag("--continual-preprocessed", "Like --preprocessed, of the new data."),
-    TRAINING_OPTIONS,
-    *RUN,
+    output_option(DistillationSettings),
+    click.option("--resume", is_flag=True, help="Go on with the run in the folder, after its last epoch."),
+    *setting_options(DistillationSettings, first=_FIRST, without=_OF_THE_TEACHER),
+    json_option,
 )
 
 
@@ -76,31 +67,22 @@ def distill(output: Path, resume: bool, as_json: bool, **given: Any) -> None:
 
     from sigzoo import learning
 
-    values = said(given)
+    values = explicit_options(DistillationSettings, given)
     settings = _resumed(output, values) if resume else _fresh(output, values)
     first = os.environ.get("RANK", "0") == "0"
-    on_epoch = tell(settings.epochs, on_stderr=as_json)
+    on_epoch = epoch_printer(settings.epochs, on_stderr=as_json)
     result = learning.distill(settings, resume=resume, progress=first, on_epoch=on_epoch)
     if first:
         report(result, as_json=as_json)
 
 
 def _fresh(output: Path, values: dict[str, Any]) -> DistillationSettings:
-    from sigzoo.errors import UsageError
-    from sigzoo.learning import DistillationSettings
-
-    names = {"teacher": "--teacher", "backbone": "--student", "data": "--data"}
-    missing = [flag for key, flag in names.items() if key not in values]
-    if missing:
-        raise UsageError(f"Say also {', '.join(missing)}; `sigzoo list` and `sigzoo plugins` list names.")
+    require_options(DistillationSettings, values, "`sigzoo list` and `sigzoo plugins` list names.")
     return DistillationSettings(**values, output=output)
 
 
 def _resumed(output: Path, values: dict[str, Any]) -> DistillationSettings:
     """The settings of the run in the folder; what was named again must be the same."""
-    from dataclasses import replace
-
-    from sigzoo.learning import DistillationSettings
     from sigzoo.learning.training.run_folder import read_settings
 
     return replace(read_settings(output, DistillationSettings), **values)

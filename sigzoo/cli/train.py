@@ -3,48 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from msgspec.structs import replace
 
+from sigzoo.cli.output import json_option
 from sigzoo.cli.training_options import (
-    BACKBONE_OPTIONS,
-    LOSS_OPTIONS,
-    RUN,
-    TRAINING_OPTIONS,
     add_parameters,
-    flag,
-    number,
-    options,
+    epoch_printer,
+    explicit_options,
+    output_option,
     report,
-    said,
-    tell,
-    text,
+    require_options,
+    setting_options,
 )
 from sigzoo.learning.training.presets import PRESETS
-
-if TYPE_CHECKING:
-    from sigzoo.learning import TrainingSettings
+from sigzoo.settings.training_settings import TrainingSettings
 
 __all__ = ["train"]
 
+_FIRST = (
+    "backbone",
+    "backbone_options",
+    "loss",
+    "loss_options",
+    "preprocessor",
+    "preprocessor_options",
+    "training_options",
+    "data",
+    "preprocessed",
+    "input_scale",
+    "name",
+)
+
 _PARAMETERS = (
     click.option("--preset", type=click.Choice(list(PRESETS)), help="A published recipe to start from."),
-    text("--backbone", "Network to train; `sigzoo plugins` lists them."),
-    BACKBONE_OPTIONS,
-    text("--loss", "What to minimise; `sigzoo plugins` lists them."),
-    LOSS_OPTIONS,
-    text("--preprocessor", "How images become input; `sigzoo plugins` lists them."),
-    options("--preprocessor-option", "How the preprocessor is built, in training and in the model."),
-    TRAINING_OPTIONS,
-    text(
-        "--data",
-        "An .npz, a folder of images, or synth:writers=500,genuine=16,forgeries=4,seed=0.",
-        metavar="SOURCE",
-    ),
-    flag("--preprocessed", "The data are preprocessed already."),
-    number("--input-scale", float, "Factor from the uint8 image to the network's input."),
-    *RUN,
+    output_option(TrainingSettings),
+    click.option("--resume", is_flag=True, help="Go on with the run in the folder, after its last epoch."),
+    *setting_options(TrainingSettings, first=_FIRST),
+    json_option,
 )
 
 
@@ -53,7 +51,7 @@ _PARAMETERS = (
 def train(output: Path, preset: str | None, resume: bool, as_json: bool, **given: Any) -> None:
     """Train a network and leave a model: weights and a registry fragment in one folder.
 
-    Any backbone goes with any loss, those of plugins included. What is not said has a default, or
+    Any backbone goes with any loss, those of plugins included. What is not given has a default, or
     comes from --preset. A run that was stopped goes on with `sigzoo train --resume -o FOLDER`. On
     several GPUs: `torchrun --nproc-per-node 4 -m sigzoo train ...`.
 
@@ -67,32 +65,22 @@ def train(output: Path, preset: str | None, resume: bool, as_json: bool, **given
     from sigzoo import learning
 
     recipe = dict(PRESETS[preset]) if preset else {}
-    values = {**recipe, **said(given)}
+    values = {**recipe, **explicit_options(TrainingSettings, given)}
     settings = _resumed(output, values) if resume else _fresh(output, values)
     first = os.environ.get("RANK", "0") == "0"
-    on_epoch = tell(settings.epochs, on_stderr=as_json)
+    on_epoch = epoch_printer(settings.epochs, on_stderr=as_json)
     result = learning.train(settings, resume=resume, progress=first, on_epoch=on_epoch)
     if first:
         report(result, as_json=as_json)
 
 
 def _fresh(output: Path, values: dict[str, Any]) -> TrainingSettings:
-    from sigzoo.errors import UsageError
-    from sigzoo.learning import TrainingSettings
-
-    missing = [key for key in ("backbone", "loss", "preprocessor", "data") if key not in values]
-    if missing:
-        raise UsageError(
-            f"Say also {', '.join(f'--{key}' for key in missing)}; `sigzoo plugins` lists names."
-        )
+    require_options(TrainingSettings, values, "`sigzoo plugins` lists names.")
     return TrainingSettings(**values, output=output)
 
 
 def _resumed(output: Path, values: dict[str, Any]) -> TrainingSettings:
     """The settings of the run in the folder; what was named again must be the same."""
-    from dataclasses import replace
-
-    from sigzoo.learning import TrainingSettings
     from sigzoo.learning.training.run_folder import read_settings
 
     return replace(read_settings(output, TrainingSettings), **values)

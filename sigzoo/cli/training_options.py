@@ -1,161 +1,189 @@
-"""What the commands that train share: options, what they mean, and what is told of a run."""
+"""What the commands that train share: options made of the settings' declarations, and what a run reports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sigzoo.cli.output import json_option, print_json
-from sigzoo.learning.training.settings import AUGMENTATIONS, CHOICES
+from sigzoo.cli.output import print_json
+from sigzoo.errors import UsageError
+from sigzoo.settings.declaration import Declaration
+from sigzoo.settings.run_settings import RunSettings, declarations
 
 if TYPE_CHECKING:
     from sigzoo.learning import EpochResult, TrainingResult
 
 __all__ = [
-    "BACKBONE_OPTIONS",
-    "LOSS_OPTIONS",
-    "RUN",
-    "TRAINING_OPTIONS",
     "add_parameters",
-    "flag",
-    "number",
-    "options",
+    "epoch_printer",
+    "explicit_options",
+    "output_option",
     "report",
-    "said",
-    "tell",
-    "text",
+    "require_options",
+    "setting_options",
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Parameter = Callable[[Any], Any]
 
-_OPTION_GROUPS = {
-    "option": "backbone_options",
-    "loss_option": "loss_options",
-    "preprocessor_option": "preprocessor_options",
-    "training_option": "training_options",
-}
 
+def setting_options(
+    kind: type[RunSettings],
+    *,
+    first: Iterable[str] = (),
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
+    show_defaults: bool = True,
+) -> list[_Parameter]:
+    """An option for each setting of a run; type, choices, default and help are those of its declaration.
 
-def text(name: str, help: str, *, metavar: str = "NAME") -> _Parameter:
-    """An option that takes a text."""
-    return click.option(name, metavar=metavar, help=help)
+    An option that is not given is `None` or empty, so that the setting stays as it is.
 
-
-def number(name: str, kind: type[int] | type[float], help: str) -> _Parameter:
-    """An option that takes a number."""
-    return click.option(name, type=kind, help=help)
-
-
-def flag(name: str, help: str) -> _Parameter:
-    """An option that is said or not; not saying it leaves a setting as it is."""
-    return click.option(name, is_flag=True, default=None, help=help)
-
-
-def options(name: str, help: str) -> _Parameter:
-    """An option that takes KEY=VALUE, any number of times."""
-    return click.option(name, multiple=True, metavar="KEY=VALUE", help=f"{help} May be repeated.")
-
-
-def _choice(name: str, help: str) -> _Parameter:
-    return click.option(name, type=click.Choice(CHOICES[name.strip("-")]), help=help)
-
-
-BACKBONE_OPTIONS = options(
-    "--option", "How the backbone is built, such as feature_dim=64 or input_size=96,192."
-)
-LOSS_OPTIONS = options("--loss-option", "How the loss is built, such as margin=0.3 or temperature=2.")
-TRAINING_OPTIONS = options(
-    "--training-option",
-    "How the preprocessor is built in training only; larger images are cropped at random.",
-)
-
-RUN: tuple[_Parameter, ...] = (
-    click.option(
-        "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the results."
-    ),
-    click.option("--resume", is_flag=True, help="Go on with the run in the folder, after its last epoch."),
-    text("--name", "The model's name; by default the folder's."),
-    number("--epochs", int, "Passes over the data."),
-    number("--batch-size", int, "Signatures in a step, over all processes."),
-    number("--per-writer", int, "Signatures of a writer kept together in a batch, for losses over pairs."),
-    _choice("--optimiser", "AdamW, or SGD with Nesterov momentum."),
-    number("--rate", float, "Highest learning rate."),
-    number("--momentum", float, "Of SGD."),
-    number("--weight-decay", float, "Of all parameters, or see --decay."),
-    _choice("--decay", "Let the weight decay act on all parameters, or spare biases and normalisation."),
-    _choice("--schedule", "How the learning rate falls."),
-    number("--drops", int, "With --schedule steps: divide by 10 after every EPOCHS // DROPS epochs."),
-    number("--warmup", float, "Epochs in which the learning rate rises."),
-    number("--clip-value", float, "Largest entry of a gradient."),
-    number("--clip-norm", float, "Largest norm of all gradients."),
-    _choice("--precision", "float16 needs a GPU."),
-    text("--augment", f"all, none, or some of {','.join(AUGMENTATIONS)}.", metavar="STEPS"),
-    number("--strength", float, "Factor on the extent of all augmentation."),
-    number("--validation", float, "Share of each writer's signatures that is held out."),
-    _choice("--select", "Which epoch is kept: the best by accuracy or EER of what is held out."),
-    number("--seed", int, "Decides everything that is random."),
-    text("--device", "auto, cpu, cuda, cuda:1, ...", metavar="DEVICE"),
-    number("--workers", int, "Processes that write synthetic signatures."),
-    text("--weights-licence", "What may be done with the result.", metavar="TEXT"),
-    text("--code-licence", "Of the backbone's code; by default what its package states.", metavar="TEXT"),
-    flag("--commercial-use", "The licence allows commercial use of the result."),
-    text("--trained-on", "What the card says about the data.", metavar="TEXT"),
-    flag("--plot", "Also draw curve.png (needs matplotlib)."),
-    json_option,
-)
-"""Options of every run, whatever it learns from."""
-
-
-def add_parameters(parameters: Iterable[_Parameter]) -> Callable[[_F], _F]:
-    """Add options to a command, in their order."""
-
-    def add(command: _F) -> _F:
-        for parameter in reversed(list(parameters)):
-            command = parameter(command)
-        return command
-
-    return add
-
-
-def said(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings that were named on the command line.
-
-    Raises
-    ------
-    UsageError
-        If an option is not KEY=VALUE.
+    Parameters
+    ----------
+    kind
+        The run's settings; ``output`` has an option of its own, `output_option`.
+    first
+        Settings that the help names before the others.
+    only, without
+        Settings that have an option, and those that have none; by default all have.
+    show_defaults
+        Whether the help ends with the setting's default.
     """
-    values = {key: value for key, value in given.items() if key not in _OPTION_GROUPS and value is not None}
-    for name, key in _OPTION_GROUPS.items():
-        if given.get(name):
-            values[key] = dict(_pair(each, name) for each in given[name])
-    if "augment" in values:
-        values["augment"] = _steps(values["augment"])
-    return values
+    known = declarations(kind)
+    names = dict.fromkeys([*first, *known])
+    wanted = [name for name in names if (only is None or name in only) and name not in {*without, "output"}]
+    return [_option(known[name], show_defaults) for name in wanted]
 
 
-def _steps(text: str) -> tuple[str, ...]:
-    if text in ("all", "none"):
-        return AUGMENTATIONS if text == "all" else ()
-    return tuple(filter(None, text.split(",")))
+def output_option(kind: type[RunSettings]) -> _Parameter:
+    """The option that says where the results go."""
+    found = declarations(kind)["output"]
+    return click.option("-o", "--output", type=_type(found), required=True, help=found.text)
 
 
-def _pair(text: str, name: str) -> tuple[str, Any]:
-    from sigzoo.errors import UsageError
+def _option(setting: Declaration, show_default: bool) -> _Parameter:
+    flag = setting.option or f"--{setting.name.replace('_', '-')}"
+    if setting.kind is bool:
+        return click.option(flag, setting.name, is_flag=True, default=None, help=setting.text)
+    if setting.repeated:
+        kind = _Object() if setting.items[0] is Mapping else str
+        text = f"{setting.text} May be repeated."
+        return click.option(flag, setting.name, type=kind, multiple=True, metavar=setting.metavar, help=text)
+    if setting.kind is Mapping:
+        text = f"{setting.text} May be repeated."
+        return click.option(flag, setting.name, type=_KeyValue(), multiple=True, help=text)
+    hidden = not show_default or setting.default in (None, "", ())
+    text = setting.text if hidden else f"{setting.text} Default: {_shown(setting)}."
+    return click.option(flag, setting.name, type=_type(setting), metavar=setting.metavar, help=text)
 
-    key, equals, value = text.partition("=")
-    if not equals or not key.isidentifier():
-        raise UsageError(f"--{name.replace('_', '-')} takes KEY=VALUE, got {text!r}.")
-    return key, _value(value)
+
+def _shown(setting: Declaration) -> str:
+    if setting.kind is tuple:
+        return "all" if setting.default == setting.choices else ",".join(setting.default)
+    return f"{setting.default}"
+
+
+def _type(setting: Declaration) -> Any:
+    if setting.kind is tuple:
+        if setting.choices:
+            return _Words(setting.choices)
+        return _Counts() if Ellipsis in setting.items else _Sides()
+    if setting.choices:
+        return click.Choice(setting.choices)
+    if setting.kind is Path:
+        return click.Path(dir_okay=setting.metavar != "FILE", path_type=Path)
+    return click.types.convert_type(setting.kind)
+
+
+class _Words(click.ParamType):  # type: ignore[type-arg]
+    """Some of a setting's words with commas between them, all, or none."""
+
+    name = "words"
+
+    def __init__(self, choices: tuple[str, ...]) -> None:
+        self._choices = choices
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if value in ("all", "none"):
+            return self._choices if value == "all" else ()
+        return tuple(filter(None, value.split(",")))
+
+
+class _Sides(click.ParamType):  # type: ignore[type-arg]
+    """Height and width, ``150,220`` or ``150x220``."""
+
+    name = "h,w"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        height, _, width = value.replace("x", ",").partition(",")
+        if not (height.strip().isdecimal() and width.strip().isdecimal()):
+            raise UsageError(
+                f"{_flag(param)} takes height and width in pixels, such as 150,220; got {value!r}."
+            )
+        return int(height), int(width)
+
+
+class _Counts(click.ParamType):  # type: ignore[type-arg]
+    """Whole numbers with commas between them."""
+
+    name = "n,n"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        parts = value.split(",")
+        if not all(each.strip().isdecimal() for each in parts):
+            raise UsageError(f"{_flag(param)} takes whole numbers with commas, got {value!r}.")
+        return tuple(map(int, parts))
+
+
+class _Object(click.ParamType):  # type: ignore[type-arg]
+    """An object of JSON."""
+
+    name = "JSON"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise UsageError(
+                f"{_flag(param)} takes an object of JSON, such as"
+                f' \'{{"options": {{"margin": 0.3}}}}\'; got {value!r:.80}.'
+            )
+        return found
+
+
+class _KeyValue(click.ParamType):  # type: ignore[type-arg]
+    """An option of a part; its value a number, true, false, none, a list of them with commas, or a text."""
+
+    name = "KEY=VALUE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        key, equals, text = value.partition("=")
+        if not equals or not key.isidentifier():
+            raise UsageError(f"{_flag(param)} takes KEY=VALUE, got {value!r}.")
+        return key, _value(text)
+
+
+def _flag(param: click.Parameter | None) -> str:
+    return param.opts[0] if param else "The option"
 
 
 def _value(text: str) -> Any:
-    """Numbers, true, false, none, and lists of them with commas; anything else is text."""
     if "," in text:
         return [_value(part) for part in text.split(",") if part]
     known = {"true": True, "false": False, "none": None}
@@ -169,6 +197,47 @@ def _value(text: str) -> Any:
     return text
 
 
+def add_parameters(parameters: Iterable[_Parameter]) -> Callable[[_F], _F]:
+    """Add options to a command, in their order."""
+
+    def add(command: _F) -> _F:
+        for parameter in reversed(list(parameters)):
+            command = parameter(command)
+        return command
+
+    return add
+
+
+def explicit_options(kind: type[RunSettings], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were named on the command line."""
+    known = declarations(kind)
+    options = {name for name in given if known[name].kind is Mapping}
+    repeated = {name for name in given if known[name].repeated}
+    values = {
+        key: value
+        for key, value in given.items()
+        if key not in options and value is not None and (value or key not in repeated)
+    }
+    return {**values, **{key: dict(given[key]) for key in options if given[key]}}
+
+
+def require_options(kind: type[RunSettings], values: Mapping[str, Any], hint: str) -> None:
+    """Refuse to begin without a setting that has no default.
+
+    Raises
+    ------
+    UsageError
+        Names the options that are missing.
+    """
+    missing = [
+        each.option or f"--{each.name.replace('_', '-')}"
+        for each in declarations(kind).values()
+        if each.required and each.name not in {*values, "output"}
+    ]
+    if missing:
+        raise UsageError(f"Missing option{'s' if len(missing) > 1 else ''} {', '.join(missing)}; {hint}")
+
+
 _FIGURES = (
     ("accuracy", "accuracy"),
     ("agreement", "agreement"),
@@ -179,10 +248,10 @@ _FIGURES = (
 )
 
 
-def tell(
+def epoch_printer(
     epochs: int | None, *, on_stderr: bool, figures: Iterable[tuple[str, str]] = _FIGURES
 ) -> Callable[[EpochResult], None]:
-    """A function that tells each epoch in a line: its number, of how many if that is known, and figures."""
+    """A function that prints each epoch in a line: its number, of how many if that is known, and figures."""
     of = "" if epochs is None else f"/{epochs}"
     figures = tuple(figures)
 
@@ -192,14 +261,14 @@ def tell(
             value = getattr(epoch, key)
             if value is not None:
                 parts.append(f"{label} {value:.2f} %")
-        told = "  ".join([*parts, f"{epoch.seconds:.1f} s"]) + ("  best" if epoch.best else "")
-        click.echo(told, err=on_stderr)
+        text = "  ".join([*parts, f"{epoch.seconds:.1f} s"]) + ("  best" if epoch.best else "")
+        click.echo(text, err=on_stderr)
 
     return line
 
 
 def report(result: TrainingResult, *, as_json: bool) -> None:
-    """Tell what came of a run, and how to use it."""
+    """Print what came of a run, and how to use it."""
     best = result.best
     if as_json:
         from dataclasses import asdict

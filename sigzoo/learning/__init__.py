@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sigzoo.common.lazy import lazy_names
+from sigzoo.settings.distillation_settings import DistillationSettings
+from sigzoo.settings.inversion_settings import InversionSettings
+from sigzoo.settings.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
     from sigzoo.learning.building.build import BuildError, BuildResult, build
     from sigzoo.learning.building.build_plan import plan
     from sigzoo.learning.distillation.distill import distill
-    from sigzoo.learning.distillation.distill_settings import DistillationSettings
     from sigzoo.learning.inversion.inversion_results import InversionResult
     from sigzoo.learning.inversion.invert import invert
-    from sigzoo.learning.inversion.invert_settings import InversionSettings
     from sigzoo.learning.training.loop import DivergedError
     from sigzoo.learning.training.network import BatchEnricher
     from sigzoo.learning.training.presets import PRESETS
     from sigzoo.learning.training.results import EpochResult, TrainingResult
-    from sigzoo.learning.training.settings import TrainingSettings
     from sigzoo.learning.training.train import train
 
 __all__ = [
@@ -46,17 +46,14 @@ __getattr__ = lazy_names(
         "BatchEnricher": "training.network",
         "BuildError": "building.build",
         "BuildResult": "building.build",
-        "DistillationSettings": "distillation.distill_settings",
         "DivergedError": "training.loop",
         "build": "building.build",
         "distill": "distillation.distill",
         "EpochResult": "training.results",
         "InversionResult": "inversion.inversion_results",
-        "InversionSettings": "inversion.invert_settings",
         "invert": "inversion.invert",
         "PRESETS": "training.presets",
         "TrainingResult": "training.results",
-        "TrainingSettings": "training.settings",
         "plan": "building.build_plan",
         "train": "training.train",
     },

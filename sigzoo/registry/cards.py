@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType, to_builtins
+from msgspec import Struct
+
+from sigzoo.settings.recipe_settings import RecipeSettings
 
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 """Form of model, artifact and component names: ``family`` or ``family.tag``."""
@@ -94,37 +96,6 @@ class Golden(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("distances: a golden case of kind 'distances' needs `distances`")
         if self.kind == "features" and self.features is None:
             raise ValueError("features: a golden case of kind 'features' needs `features`")
-
-
-class RecipeSettings(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How a recipe trains: settings of `sigzoo distill`, whose defaults hold where the recipe is silent."""
-
-    epochs: int | UnsetType = UNSET
-    batch_size: int | UnsetType = UNSET
-    per_writer: int | UnsetType = UNSET
-    optimiser: str | UnsetType = UNSET
-    rate: float | UnsetType = UNSET
-    momentum: float | UnsetType = UNSET
-    weight_decay: float | UnsetType = UNSET
-    decay: str | UnsetType = UNSET
-    schedule: str | UnsetType = UNSET
-    drops: int | UnsetType = UNSET
-    warmup: float | UnsetType = UNSET
-    clip_value: float | UnsetType = UNSET
-    clip_norm: float | UnsetType = UNSET
-    precision: str | UnsetType = UNSET
-    augment: list[str] | UnsetType = UNSET
-    strength: float | UnsetType = UNSET
-    validation: float | UnsetType = UNSET
-    select: str | UnsetType = UNSET
-    seed: int | UnsetType = UNSET
-    copy_head: bool | UnsetType = UNSET
-    first_label: int | UnsetType = UNSET
-
-    def given(self) -> dict[str, Any]:
-        """What the recipe says, by name."""
-        found: dict[str, Any] = to_builtins(self)
-        return found
 
 
 class Recipe(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):

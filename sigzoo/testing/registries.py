@@ -11,9 +11,9 @@ from sigzoo.artifacts.registered import single_spec
 from sigzoo.artifacts.urls import package_file, scheme
 from sigzoo.artifacts.verification import verify
 from sigzoo.errors import SigzooError
-from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.registry import Artifact, Card, Catalogue, Registry, core_registry_path, read_registry
 from sigzoo.registry.cards import with_tuples
+from sigzoo.settings.distillation_settings import DistillationSettings
 from sigzoo.testing.suites import ConformanceFailure, Suite, expect
 from sigzoo.zoo import default_zoo
 

@@ -152,7 +152,7 @@ def toy_settings(tmp_path: Path, npz: Make) -> Callable[..., TrainingSettings]:
             "output": tmp_path / "run",
             "epochs": 3,
             "batch_size": 12,
-            "rate": 0.02,
+            "learning_rate": 0.02,
             "augment": (),
             "device": "cpu",
         }
@@ -192,7 +192,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory, toy_site: Path, patterns: A
                 output=place / "toy-teacher",
                 epochs=15,
                 batch_size=12,
-                rate=0.02,
+                learning_rate=0.02,
                 augment=(),
                 device="cpu",
             )
@@ -232,7 +232,7 @@ def toy_distillation(tmp_path: Path, inverted: Path) -> Callable[..., Distillati
             "output": tmp_path / "student",
             "epochs": 3,
             "batch_size": 12,
-            "rate": 0.02,
+            "learning_rate": 0.02,
             "device": "cpu",
         }
         return DistillationSettings(**{**values, **otherwise})

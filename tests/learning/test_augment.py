@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from sigzoo.learning.augment import STEPS, ImageRandom, augment, centre_crop, random_crop
-from sigzoo.learning.training.settings import AUGMENTATIONS
+from sigzoo.settings.training_settings import AUGMENTATIONS
 
 NUMBERS = np.arange(16)
 

@@ -34,7 +34,7 @@ from sigzoo.evaluation.protocols import distance_protocol
 from sigzoo.imaging import read_image
 from sigzoo.interfaces import Backbone
 from sigzoo.learning import DistillationSettings, InversionSettings, TrainingSettings, distill, invert, train
-from sigzoo.learning.training.settings import AUGMENTATIONS
+from sigzoo.settings.training_settings import AUGMENTATIONS
 from sigzoo.weights import load_into, read_weights
 
 TEACHER, STUDENT = "synsig-base", "student-tiny"
@@ -168,10 +168,10 @@ def students(args: argparse.Namespace, data: Inputs) -> dict[str, Callable[[], P
         "preprocessor_options": {"statistics": True},
         "preprocessed": True,
         "batch_size": args.batch,
-        "rate": args.rate,
+        "learning_rate": args.learning_rate,
         "warmup": 1.0,
         "weight_decay": 0.02,
-        "decay": "weights",
+        "weight_decay_on": "weights",
         "precision": args.precision,
         "seed": 1,
     }
@@ -242,7 +242,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, default=120, help="of an inversion")
     parser.add_argument("--images", type=int, default=100_000, help="that a student sees in training")
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--precision", default="bfloat16")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()

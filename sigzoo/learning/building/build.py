@@ -33,7 +33,6 @@ from sigzoo.learning.building.provenance import is_whole, metadata, provenance
 from sigzoo.learning.data.on_disk import StoredData
 from sigzoo.learning.data.splits import split_per_writer
 from sigzoo.learning.distillation.distill import distill
-from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.learning.distillation.labels import head_labels
 from sigzoo.learning.distillation.teacher_defaults import resolve_settings
 from sigzoo.learning.training.distributed import session
@@ -43,6 +42,7 @@ from sigzoo.learning.training.run_folder import SETTINGS
 from sigzoo.loading import load
 from sigzoo.registry import Recipe
 from sigzoo.registry.cards import with_tuples
+from sigzoo.settings.distillation_settings import DistillationSettings
 from sigzoo.weights import read_weights, save_weights
 from sigzoo.zoo import default_zoo
 
@@ -249,7 +249,8 @@ def _distilled(
         return distill(settings, resume=resume, progress=progress, on_epoch=on_epoch)
     except DivergedError as error:
         raise DivergedError(
-            f"{name}: {error} Here that is `sigzoo build {name} --force --rate ...`, which begins anew."
+            f"{name}: {error} Here that is `sigzoo build {name} --force --learning-rate ...`, which begins"
+            " anew."
         ) from error
     except SigzooError as error:
         if not isinstance(error.__cause__, OSError):
@@ -276,7 +277,7 @@ def _store(
                 f" {agreement.percent:.1f} % of the {agreement.images} images held out; at least"
                 f" {agreement.required:.1f} % is required ({agreement.constant:.1f} % is had by always naming"
                 f" one). It is not stored; its run is kept in {run_folder(name)}. Begin anew with"
-                f" other settings: `sigzoo build {name} --force --epochs ... --rate ...`."
+                f" other settings: `sigzoo build {name} --force --epochs ... --learning-rate ...`."
             )
         found = digests_of(weights)
         facts = provenance(name, settings, own, result, agreement)

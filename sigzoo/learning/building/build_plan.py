@@ -17,10 +17,10 @@ from sigzoo.data import open_npz
 from sigzoo.errors import ArtifactError, DataError, UsageError
 from sigzoo.interfaces import Size
 from sigzoo.learning.building.estimate import Estimate, estimate
-from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.loading import build_backbone, build_preprocessor
 from sigzoo.registry import Card
-from sigzoo.registry.cards import RecipeSettings
+from sigzoo.settings.distillation_settings import DistillationSettings
+from sigzoo.settings.recipe_settings import RecipeSettings
 from sigzoo.zoo import default_zoo
 
 __all__ = ["Need", "Plan", "changed_settings", "plan", "recipe_settings", "run_name"]

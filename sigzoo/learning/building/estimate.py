@@ -15,8 +15,8 @@ from sigzoo.interfaces import Backbone, Size, TrainingBatch
 from sigzoo.learning.training.distributed import session
 from sigzoo.learning.training.network import TrainedNetwork, autocast
 from sigzoo.learning.training.optim import build_optimiser, clip_gradients
-from sigzoo.learning.training.settings import TrainingSettings
 from sigzoo.registry.cards import with_tuples
+from sigzoo.settings.training_settings import TrainingSettings
 from sigzoo.zoo import default_zoo
 
 __all__ = ["Estimate", "estimate"]

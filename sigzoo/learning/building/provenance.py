@@ -18,9 +18,9 @@ from sigzoo.artifacts.home import artifact_folder
 from sigzoo.artifacts.json_records import read_json
 from sigzoo.artifacts.verification import stamp_path
 from sigzoo.learning.building.agreement import Agreement
-from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.learning.training.results import TrainingResult
 from sigzoo.registry import Card
+from sigzoo.settings.distillation_settings import DistillationSettings
 from sigzoo.zoo import default_zoo
 
 __all__ = ["is_whole", "metadata", "provenance"]

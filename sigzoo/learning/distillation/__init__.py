@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sigzoo.common.lazy import lazy_names
+from sigzoo.settings.distillation_settings import DistillationSettings
 
 if TYPE_CHECKING:
     from sigzoo.learning.distillation.distill import distill
-    from sigzoo.learning.distillation.distill_settings import DistillationSettings
 
 __all__ = ["DistillationSettings", "distill"]
 
-__getattr__ = lazy_names(__name__, {"DistillationSettings": "distill_settings", "distill": "distill"})
+__getattr__ = lazy_names(__name__, {"distill": "distill"})

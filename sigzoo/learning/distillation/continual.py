@@ -13,7 +13,7 @@ from sigzoo.interfaces import Batch, Size
 from sigzoo.learning.data.in_memory import ImageSet
 from sigzoo.learning.data.splits import epoch_batches
 from sigzoo.learning.training.loop import EpochBatches
-from sigzoo.learning.training.settings import TrainingSettings
+from sigzoo.settings.training_settings import TrainingSettings
 
 __all__ = ["JoinedData", "paired"]
 

@@ -23,7 +23,6 @@ from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.samplers import ShuffledSampler
 from sigzoo.learning.data.splits import Split, split_per_writer
 from sigzoo.learning.distillation.continual import JoinedData, paired
-from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.learning.distillation.distillation_data import Source, open_source
 from sigzoo.learning.distillation.labels import head_labels
 from sigzoo.learning.distillation.teacher import Teacher, TeacherEnricher, load_teacher
@@ -36,6 +35,7 @@ from sigzoo.learning.training.run import Task
 from sigzoo.learning.training.train import check_fit, check_selection, run_task
 from sigzoo.learning.training.validation import Measures, Validator
 from sigzoo.registry.cards import with_tuples
+from sigzoo.settings.distillation_settings import DistillationSettings
 from sigzoo.zoo import default_zoo
 
 __all__ = ["distill"]

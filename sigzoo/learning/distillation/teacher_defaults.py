@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from sigzoo.common.json_values import to_json_values
 from sigzoo.errors import UsageError
 from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic
-from sigzoo.learning.distillation.distill_settings import DistillationSettings
 from sigzoo.learning.distillation.teacher import teacher_card
-from sigzoo.learning.training.settings import NOT_STATED
 from sigzoo.loading import build_preprocessor
 from sigzoo.registry import Card
 from sigzoo.registry.cards import with_tuples
+from sigzoo.settings.distillation_settings import DistillationSettings
+from sigzoo.settings.training_settings import NOT_STATED
 from sigzoo.zoo import default_zoo
 
 __all__ = ["resolve_settings"]

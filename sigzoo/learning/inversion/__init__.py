@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sigzoo.common.lazy import lazy_names
+from sigzoo.settings.inversion_settings import InversionSettings
 
 if TYPE_CHECKING:
     from sigzoo.learning.inversion.inversion_results import BatchResult, InversionResult
     from sigzoo.learning.inversion.invert import invert
-    from sigzoo.learning.inversion.invert_settings import InversionSettings
 
 __all__ = ["BatchResult", "InversionResult", "InversionSettings", "invert"]
 
@@ -22,7 +22,6 @@ __getattr__ = lazy_names(
     {
         "BatchResult": "inversion_results",
         "InversionResult": "inversion_results",
-        "InversionSettings": "invert_settings",
         "invert": "invert",
     },
 )

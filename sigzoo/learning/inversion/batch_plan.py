@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.errors import UsageError
-from sigzoo.learning.inversion.invert_settings import InversionSettings
+from sigzoo.settings.inversion_settings import InversionSettings
 
 __all__ = ["Plan", "make_plan"]
 

@@ -13,10 +13,10 @@ from torch.nn import functional as F  # noqa: N812  (the usual name)
 
 from sigzoo.interfaces import Size
 from sigzoo.learning.inversion import objective
-from sigzoo.learning.inversion.invert_settings import WEIGHTS, InversionSettings
 from sigzoo.learning.inversion.networks import WriterClassifier
 from sigzoo.learning.inversion.statistics import StatisticsProbe
 from sigzoo.learning.training.loop import DivergedError
+from sigzoo.settings.inversion_settings import WEIGHTS, InversionSettings
 
 __all__ = ["ImageOptimiser", "resolutions"]
 
@@ -117,10 +117,10 @@ class ImageOptimiser:
         """Take steps at one resolution."""
         settings = self._settings
         images = images.clone().requires_grad_()
-        adam = torch.optim.Adam([images], lr=settings.rate, betas=_BETAS)
+        adam = torch.optim.Adam([images], lr=settings.learning_rate, betas=_BETAS)
         active = [term for term in WEIGHTS if settings.weight(term) > 0]
         for step in range(steps):
-            adam.param_groups[0]["lr"] = settings.rate * _rate_factor(step, steps)
+            adam.param_groups[0]["lr"] = settings.learning_rate * _rate_factor(step, steps)
             logits, student = self._look(self._disturbed(self._full(images), rng))
             values = [
                 settings.weight(term) * self._term(term, images, logits, student, wanted) for term in active
@@ -130,7 +130,7 @@ class ImageOptimiser:
             if not bool(torch.isfinite(loss)):
                 raise DivergedError(
                     f"The objective became {loss.item()} in step {step + 1} of batch {number + 1}. Batches"
-                    " before it are kept. Try a smaller rate or smaller weights, or float32."
+                    " before it are kept. Try a smaller learning_rate or smaller weights, or float32."
                 )
             adam.step()
             with torch.no_grad():

@@ -24,9 +24,9 @@ from sigzoo.learning.inversion.inversion_results import (
     write_log,
     write_sheet,
 )
-from sigzoo.learning.inversion.invert_settings import InversionSettings
 from sigzoo.learning.inversion.networks import WriterClassifier, check_student, image_size, load_classifier
 from sigzoo.learning.inversion.parts import Parts, check_places
+from sigzoo.settings.inversion_settings import InversionSettings
 
 __all__ = ["invert"]
 

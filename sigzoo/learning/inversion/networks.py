@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import Size
 from sigzoo.learning.distillation.teacher import teacher_card
-from sigzoo.learning.inversion.invert_settings import InversionSettings
 from sigzoo.learning.training.network import autocast, weights_digest
 from sigzoo.loading import find_card, load
 from sigzoo.model import SignatureModel
+from sigzoo.settings.inversion_settings import InversionSettings
 
 Role = Literal["teacher", "student"]
 

@@ -18,7 +18,7 @@ from sigzoo.data import NpzFile, open_npz
 from sigzoo.errors import DataError, SigzooError, UsageError
 from sigzoo.learning.files import write_whole
 from sigzoo.learning.inversion.inversion_results import MEASURES, BatchResult, beside
-from sigzoo.learning.inversion.invert_settings import InversionSettings
+from sigzoo.settings.inversion_settings import InversionSettings
 
 __all__ = ["Parts", "check_places", "read_inversion_settings"]
 

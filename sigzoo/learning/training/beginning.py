@@ -16,7 +16,7 @@ from sigzoo.interfaces import Backbone, Loss
 from sigzoo.learning.data.in_memory import ImageSet
 from sigzoo.learning.data.inputs import InputTransform
 from sigzoo.learning.training.network import TrainedNetwork
-from sigzoo.learning.training.settings import TrainingSettings
+from sigzoo.settings.training_settings import TrainingSettings
 from sigzoo.weights import load_into, read_weights
 
 __all__ = ["calibrate", "drawing_seed", "load_start", "place_classes"]

@@ -21,7 +21,7 @@ from sigzoo.learning.training.distributed import Group
 from sigzoo.learning.training.network import TrainedNetwork
 from sigzoo.learning.training.optim import build_optimiser, clip_gradients, set_step
 from sigzoo.learning.training.schedule import Schedule
-from sigzoo.learning.training.settings import TrainingSettings
+from sigzoo.settings.training_settings import TrainingSettings
 
 __all__ = ["DivergedError", "EpochBatches", "Trainer", "drawn_by"]
 
@@ -185,7 +185,7 @@ class Trainer:
         if settings.augment:
             height = pixels.shape[2] - self._untouched
             picture, beside = pixels[:, :, :height], pixels[:, :, height:]
-            picture = white * augment(picture / white, rng, settings.augment, settings.strength)
+            picture = white * augment(picture / white, rng, settings.augment, settings.augment_strength)
             pixels = torch.cat([picture, beside], dim=2) if self._untouched else picture
         if self._input.crop is not None:
             pixels = random_crop(pixels, self._input.crop, rng.spawn("crop"))

@@ -7,7 +7,7 @@ from torch import nn
 
 from sigzoo.learning.training.network import TrainedNetwork
 from sigzoo.learning.training.schedule import Step
-from sigzoo.learning.training.settings import TrainingSettings
+from sigzoo.settings.training_settings import TrainingSettings
 
 __all__ = ["build_optimiser", "clip_gradients", "set_step"]
 
@@ -17,8 +17,8 @@ _BETAS = (0.9, 0.999)
 def build_optimiser(network: TrainedNetwork, settings: TrainingSettings) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum, or AdamW, over all parameters, the losses' own included."""
     parameters = [each for each in network.parameters() if each.requires_grad]
-    light = [] if settings.decay == "all" else [each for each in parameters if each.ndim < 2]
-    if settings.decay == "network":
+    light = [] if settings.weight_decay_on == "all" else [each for each in parameters if each.ndim < 2]
+    if settings.weight_decay_on == "network":
         light += [each for each in network.objective.parameters() if each.requires_grad and each.ndim >= 2]
     spared = {id(each) for each in light}
     groups = [
@@ -30,8 +30,8 @@ def build_optimiser(network: TrainedNetwork, settings: TrainingSettings) -> torc
     ]
     groups = [group for group in groups if group["params"]]
     if settings.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=settings.rate, momentum=settings.momentum, nesterov=True)
-    return torch.optim.AdamW(groups, lr=settings.rate, betas=_BETAS)
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=True)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=_BETAS)
 
 
 def set_step(optimiser: torch.optim.Optimizer, step: Step, settings: TrainingSettings) -> None:

@@ -15,20 +15,20 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         # Hafemann, Sabourin, Oliveira, Pattern Recognition 70, 2017, as its successor sigver trains.
         "signet-2017": {
             "optimiser": "sgd",
-            "rate": 1e-3,
+            "learning_rate": 1e-3,
             "momentum": 0.9,
             "weight_decay": 1e-4,
-            "decay": "all",
+            "weight_decay_on": "all",
             "batch_size": 32,
             "epochs": 60,
             "schedule": "steps",
-            "drops": 3,
+            "lr_steps": 3,
             "clip_value": 10.0,
             "precision": "float32",
             "augment": (),
             "training_options": {"size": [170, 242]},
             "validation": 0.1,
-            "select": "auto",
+            "select_by": "auto",
         },
     }
 )

@@ -22,7 +22,7 @@ from sigzoo.errors import SigzooError
 from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic
 from sigzoo.learning.files import write_whole
 from sigzoo.learning.training.network import TrainedNetwork
-from sigzoo.learning.training.settings import NOT_STATED, TrainingSettings
+from sigzoo.settings.training_settings import NOT_STATED, TrainingSettings
 from sigzoo.weights import save_weights
 from sigzoo.zoo import default_zoo
 

@@ -27,8 +27,8 @@ from sigzoo.learning.training.results import (
     write_log,
 )
 from sigzoo.learning.training.run_folder import CHECKPOINT, check_folder, make_folder, model_name
-from sigzoo.learning.training.settings import TrainingSettings
 from sigzoo.learning.training.validation import Measures
+from sigzoo.settings.training_settings import TrainingSettings
 
 __all__ = ["Run", "Task"]
 
@@ -147,7 +147,7 @@ class Run:
     def _is_best(self, result: EpochResult) -> bool:
         """Whether an epoch is no worse than the best before; of equals the last counts (sigver's rule)."""
         before = [each for each in self._history if each.best]
-        how = self._settings.select
+        how = self._settings.select_by
         return not before or _quality(result, how) >= _quality(before[-1], how)
 
     def _keep(self, result: EpochResult) -> None:
@@ -183,10 +183,10 @@ class Run:
     def _kept(self) -> str:
         done = len(self._history)
         if not done:
-            return "No epoch was finished, so nothing is kept. Try a smaller rate, or clip_norm=1."
+            return "No epoch was finished, so nothing is kept. Try a smaller learning_rate, or clip_norm=1."
         return (
             f"The checkpoint of epoch {done} and the best model so far are kept in {self._settings.output}."
-            " Try a smaller rate, or clip_norm=1, in another folder."
+            " Try a smaller learning_rate, or clip_norm=1, in another folder."
         )
 
 

@@ -12,8 +12,8 @@ from sigzoo import __version__
 from sigzoo.errors import DataError, UsageError
 from sigzoo.learning.files import write_whole
 from sigzoo.learning.training.results import CURVE, LOG, REGISTRY, WEIGHTS
-from sigzoo.learning.training.settings import TrainingSettings
 from sigzoo.registry.cards import NAME
+from sigzoo.settings.training_settings import TrainingSettings
 from sigzoo.zoo import default_zoo
 
 __all__ = ["CHECKPOINT", "check_folder", "make_folder", "model_name", "read_settings"]

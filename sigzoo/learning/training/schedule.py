@@ -8,7 +8,7 @@ from math import cos, pi
 
 import numpy as np
 
-from sigzoo.learning.training.settings import TrainingSettings
+from sigzoo.settings.training_settings import TrainingSettings
 
 __all__ = ["Schedule", "Step"]
 
@@ -66,8 +66,8 @@ class Schedule:
         if settings.schedule == "one-cycle":
             first, count = next(each for each in reversed(self._phases) if each[0] <= step)
             factor, momentum = _one_cycle(step - first, count + 1)
-            return Step(settings.rate * factor, momentum, restart=step == first)
-        return Step(settings.rate * self._factor(epoch, step))
+            return Step(settings.learning_rate * factor, momentum, restart=step == first)
+        return Step(settings.learning_rate * self._factor(epoch, step))
 
     def _constant(self, step: int) -> Step:
         """The averaged epochs: a constant rate, reached in the first steps; twice as many do not count."""
@@ -81,14 +81,14 @@ class Schedule:
     def _factor(self, epoch: int, step: int) -> float:
         """By what the highest rate is multiplied.
 
-        ``steps`` is sigver's: a tenth after every ``epochs // drops`` epochs, so that with 60 epochs and
+        ``steps`` is sigver's: a tenth after every ``epochs // lr_steps`` epochs, so that with 60 epochs and
         3 steps the rate falls after 20 and 40, and the third time coincides with the end.
         """
         settings, last = self._settings, self._settings.epochs - self._settings.averaged_epochs
         warm = settings.warmup * self._lengths[0]
         factor = min(1.0, (step + 1) / (warm + 1)) if warm else 1.0
         if settings.schedule == "steps":
-            return factor * float(0.1 ** ((epoch - 1) // max(1, last // settings.drops)))
+            return factor * float(0.1 ** ((epoch - 1) // max(1, last // settings.lr_steps)))
         if settings.schedule == "cosine" and step >= warm:
             whole = max(1.0, float(self._starts[last]) - warm)
             return factor * 0.5 * (1.0 + cos(pi * min(1.0, (step - warm) / whole)))

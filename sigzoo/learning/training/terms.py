@@ -11,8 +11,8 @@ from sigzoo.errors import UsageError
 from sigzoo.interfaces import Sampler
 from sigzoo.learning.data.samplers import FamilySampler, MixedSampler, ShuffledSampler
 from sigzoo.learning.training.objective import Term
-from sigzoo.learning.training.settings import TrainingSettings
 from sigzoo.registry.cards import with_tuples
+from sigzoo.settings.training_settings import TrainingSettings
 from sigzoo.zoo import default_zoo
 
 __all__ = ["LossChoice", "SamplerChoice", "build_sampler", "build_terms"]

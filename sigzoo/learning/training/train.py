@@ -27,11 +27,11 @@ from sigzoo.learning.training.network import BatchEnricher, TrainedNetwork, chec
 from sigzoo.learning.training.objective import Objective, Term
 from sigzoo.learning.training.results import EpochResult, TrainingResult
 from sigzoo.learning.training.run import Run, Task
-from sigzoo.learning.training.settings import TrainingSettings
 from sigzoo.learning.training.terms import build_sampler, build_terms
 from sigzoo.learning.training.unseen import UnseenWriters, verify_unseen
 from sigzoo.learning.training.validation import Measures, Validator
 from sigzoo.registry.cards import with_tuples
+from sigzoo.settings.training_settings import TrainingSettings
 from sigzoo.zoo import default_zoo
 
 __all__ = ["check_fit", "check_selection", "run_task", "train"]
@@ -278,13 +278,13 @@ def check_selection(settings: TrainingSettings, losses: Sequence[Loss]) -> None:
         If no loss has a writer head and the accuracy is to decide, or there are no unseen writers and the
         verification is.
     """
-    if settings.select == "verification" and not settings.validation_data:
-        raise UsageError("select 'verification' needs validation_data: data of writers not trained on.")
+    if settings.select_by == "verification" and not settings.validation_data:
+        raise UsageError("select_by 'verification' needs validation_data: data of writers not trained on.")
     headless = not any("writer_logits" in loss.needs for loss in losses)
-    if settings.select == "accuracy" and (headless or not settings.validation):
+    if settings.select_by == "accuracy" and (headless or not settings.validation):
         raise UsageError(
             f"The loss {settings.loss!r} has no writer head, so there is no accuracy to select by:"
-            " use select 'eer'."
+            " use select_by 'eer'."
         )
 
 

@@ -144,7 +144,13 @@ def publish(
             "heads": {"writer": WRITERS},
             "licence": {"code": "MIT", "weights": "for research only", "commercial_use": False},
         }
-        taught = {"epochs": 4, "batch_size": 8, "rate": 0.03, "first_label": FIRST, **(settings or {})}
+        taught = {
+            "epochs": 4,
+            "batch_size": 8,
+            "learning_rate": 0.03,
+            "first_label": FIRST,
+            **(settings or {}),
+        }
         content = {
             "models": {
                 "toy-teacher": {

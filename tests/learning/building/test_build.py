@@ -84,7 +84,7 @@ def test_the_agreement_is_that_of_the_stored_model_on_images_it_never_saw(publis
 
 
 def test_a_student_that_learnt_nothing_is_not_stored_and_its_run_is_kept(publish, home):
-    publish({"rate": 0.0001, "epochs": 1})
+    publish({"learning_rate": 0.0001, "epochs": 1})
     for _ in range(2):
         with pytest.raises(
             BuildError, match=r"toy-student: .* % of the 6 images held out; at least .* is requ"
@@ -97,12 +97,12 @@ def test_a_student_that_learnt_nothing_is_not_stored_and_its_run_is_kept(publish
 
 
 def test_a_recipe_decides_what_is_enough(publish, home):
-    publish({"rate": 0.0001, "epochs": 1}, min_agreement=100.0)
+    publish({"learning_rate": 0.0001, "epochs": 1}, min_agreement=100.0)
     with pytest.raises(BuildError, match="at least 100.0 % is required") as caught:
         build("toy-student")
     reached = float(re.search(r"([0-9.]+) % of the 6 images", str(caught.value)).group(1))
     assert 0 < reached < 100
-    publish({"rate": 0.0001, "epochs": 1}, min_agreement=reached - 0.1)
+    publish({"learning_rate": 0.0001, "epochs": 1}, min_agreement=reached - 0.1)
     assert build("toy-student").provenance["agreement"]["percent"] == pytest.approx(reached, abs=0.06)
 
 
@@ -151,7 +151,7 @@ def test_what_is_damaged_is_refused_and_built_again(publish, home, fault):
     "damage", [{"overrides": [1]}, {"agreement": None}, {"agreement": {}}, {"licence": "free"}, {"built": 3}]
 )
 def test_a_provenance_that_does_not_tell_all_is_no_reason_to_skip_the_build(publish, home, run, damage):
-    publish({"epochs": 2, "rate": 0.05})
+    publish({"epochs": 2, "learning_rate": 0.05})
     build("toy-student")
     path = built(home) / PROVENANCE
     path.write_text(json.dumps(json.loads(path.read_text()) | damage))
@@ -178,7 +178,7 @@ def test_a_run_that_does_not_tell_its_settings_does_not_go_on(publish, home, dam
 def test_a_model_of_an_earlier_recipe_is_refused_and_built_anew(publish, home):
     publish()
     old = build("toy-student").weights.read_bytes()
-    publish({"rate": 0.02})
+    publish({"learning_rate": 0.02})
     with pytest.raises(WeightsError, match=r"another recipe than its card has now \(the settings differ\)"):
         sigzoo.load("toy-student")
     assert sigzoo.load("toy-student", weights=built(home) / WEIGHTS).name == "toy-student"
@@ -230,8 +230,8 @@ def test_an_interrupted_build_does_not_go_on_with_other_settings(publish, home):
 
     with pytest.raises(KeyboardInterrupt):
         build("toy-student", on_epoch=stop)
-    with pytest.raises(UsageError, match=r"interrupted build in .* has other settings: rate\..*--force"):
-        build("toy-student", changed={"rate": 0.01})
+    with pytest.raises(UsageError, match=r"interrupted build .* other settings: learning_rate\..*--force"):
+        build("toy-student", changed={"learning_rate": 0.01})
     publish({"epochs": 5})
     with pytest.raises(UsageError, match="other settings: epochs, settings"):
         build("toy-student")
@@ -263,7 +263,7 @@ def test_what_was_built_stays_until_the_next_is_whole(publish, home):
     publish()
     before = build("toy-student").weights.read_bytes()
     with pytest.raises(BuildError):
-        build("toy-student", changed={"rate": 0.0001, "epochs": 1}, force=True)
+        build("toy-student", changed={"learning_rate": 0.0001, "epochs": 1}, force=True)
     assert (built(home) / WEIGHTS).read_bytes() == before
     sigzoo.load("toy-student")
 

@@ -137,7 +137,7 @@ def test_list_and_info_tell_whether_it_is_built(publish, run):
 def test_list_tells_of_a_changed_recipe_and_a_changed_file(student, publish, run, home):
     (home / "built" / "toy-student" / WEIGHTS).write_bytes(b"changed")
     assert "built, changed" in run("list", "toy-student")[1]
-    publish({"rate": 0.02})
+    publish({"learning_rate": 0.02})
     assert "built, recipe changed" in run("list", "toy-student")[1]
     (home / "built" / "toy-student" / "provenance.json").write_text("{}")
     assert "built, damaged" in run("list", "toy-student")[1]

@@ -70,7 +70,16 @@ def test_from_nothing_to_features_by_name(served, run, home, site):
     assert not home.exists()
     image = Writer(1).genuine(0)
     status, out, err = run(
-        "build", "signet-student-tiny", "--epochs", 12, "--batch-size", 6, "--rate", 0.01, "--device", "cpu"
+        "build",
+        "signet-student-tiny",
+        "--epochs",
+        12,
+        "--batch-size",
+        6,
+        "--learning-rate",
+        0.01,
+        "--device",
+        "cpu",
     )
     assert status == 0, err
     assert "signet-student-tiny: names the writer that its teacher names for" in out
@@ -93,5 +102,5 @@ def test_from_nothing_to_features_by_name(served, run, home, site):
 
     told = json.loads((home / "built" / "signet-student-tiny" / "provenance.json").read_text())
     assert told["agreement"]["images"] == len(USERS)
-    assert told["overrides"] == {"epochs": 12, "batch_size": 6, "rate": 0.01}
+    assert told["overrides"] == {"epochs": 12, "batch_size": 6, "learning_rate": 0.01}
     assert told["licence"]["commercial_use"] is False

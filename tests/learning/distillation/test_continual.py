@@ -57,7 +57,7 @@ def test_without_the_old_data_the_old_writers_are_not_known(teacher, together):
 
 def test_the_teachers_head_can_be_copied_for_the_old_writers(teacher, together):
     theirs = read_weights(teacher.weights, "safetensors").heads["writer"]["weight"]
-    settings = together(copy_head=True, epochs=1, rate=1e-12, weight_decay=0.0)
+    settings = together(copy_head=True, epochs=1, learning_rate=1e-12, weight_decay=0.0)
     ours = read_weights(distill(settings).weights, "safetensors").heads["writer"]["weight"]
     assert np.allclose(ours[:4].numpy(), theirs.numpy(), atol=1e-6)
     assert not np.allclose(ours[4:].numpy(), 0.0)

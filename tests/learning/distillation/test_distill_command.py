@@ -111,9 +111,9 @@ def test_a_resumed_run_needs_no_settings_but_must_not_contradict_them(run, toy, 
     assert run(*toy())[0] == 0
     assert run("distill", "--resume", "-o", tmp_path / "run")[0] == 0
     assert run(*toy("--resume"))[0] == 0
-    status, _, err = run("distill", "--resume", "--rate", 0.7, "-o", tmp_path / "run")
+    status, _, err = run("distill", "--resume", "--learning-rate", 0.7, "-o", tmp_path / "run")
     assert status == 2
-    assert "other settings: rate" in err
+    assert "other settings: learning_rate" in err
     status, _, err = run("train", "--resume", "-o", tmp_path / "run")
     assert status == 2
     assert f"sigzoo distill --resume -o {tmp_path / 'run'}" in err
@@ -141,7 +141,7 @@ def test_a_slip_is_told_in_a_line_and_leaves_nothing_behind(run, toy, tmp_path, 
 def test_what_is_missing_is_listed(run, tmp_path):
     status, _, err = run("distill", "--student", "toy", "-o", tmp_path / "run")
     assert status == 2
-    assert "--teacher, --data" in err
+    assert "Missing options --data, --teacher" in err
 
 
 def test_every_command_of_the_documentation_works_in_its_order(run, follow, tmp_path, monkeypatch):

@@ -1,10 +1,9 @@
 """A student learns what a teacher says of images, in whatever form they come, and nothing else."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 
 import sigzoo
@@ -37,7 +36,7 @@ def images_of(path):
 @pytest.mark.parametrize("loss", ["kd-kl", "kd-feature"])
 @pytest.mark.parametrize("augment", [(), ("noise",)], ids=["plain", "augmented"])
 def test_a_student_comes_to_say_what_its_teacher_says(loss, augment, teacher, toy_distillation):
-    result = distill(toy_distillation(loss=loss, epochs=40, augment=augment, strength=0.3))
+    result = distill(toy_distillation(loss=loss, epochs=40, augment=augment, augment_strength=0.3))
     assert result.epochs[-1].loss < 0.3 * result.epochs[0].loss
     assert result.best.agreement > 90
     assert result.best.accuracy > 90
@@ -55,7 +54,7 @@ def test_a_student_of_other_features_learns_a_projection(teacher, toy_distillati
 
 def test_the_loss_is_the_divergence_over_the_images_of_the_file(teacher, inverted, toy_distillation):
     """One step over all that is trained on, so small that student and loss stay as they began."""
-    result = distill(toy_distillation(epochs=1, batch_size=1000, rate=1e-12, weight_decay=0.0))
+    result = distill(toy_distillation(epochs=1, batch_size=1000, learning_rate=1e-12, weight_decay=0.0))
     x = images_of(inverted)[0].astype(np.float64)
     ours, theirs = (answers(weights, x) for weights in (result.weights, teacher.weights))
     log_ours, log_theirs = (each - np.log(np.exp(each).sum(1, keepdims=True)) for each in (ours, theirs))
@@ -152,7 +151,7 @@ def test_an_artifact_is_data_by_its_name(teacher, inverted, toy_distillation, tm
 def test_a_copied_head_is_the_teachers(teacher, toy_distillation, tmp_path):
     """Nothing moves at a rate of nearly 0."""
     theirs = read_weights(teacher.weights, "safetensors").heads["writer"]
-    still = {"epochs": 1, "rate": 1e-12, "weight_decay": 0.0, "copy_head": True}
+    still = {"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0, "copy_head": True}
     ours = read_weights(distill(toy_distillation(**still)).weights, "safetensors").heads["writer"]
     for key in ("weight", "bias"):
         torch.testing.assert_close(ours[key], theirs[key])
@@ -286,7 +285,7 @@ def spoilt(inverted, tmp_path):
         ({"loss": "continual"}, UsageError, "--continual"),
         ({"loss": "kd-kl", "continual": "one.npz"}, UsageError, "no new writers"),
         ({"loss": "toy-teacher", "copy_head": True}, UsageError, "no writer head"),
-        ({"loss": "toy-teacher", "select": "accuracy"}, UsageError, "no accuracy to select by"),
+        ({"loss": "toy-teacher", "select_by": "accuracy"}, UsageError, "no accuracy to select by"),
         ({"labels": "some"}, UnknownNameError, "labels"),
         ({"labels": "none", "first_label": 3}, UsageError, "first_label"),
         ({"first_label": 340}, DataError, "350 to 353.*4 outputs.*below 344"),

@@ -43,7 +43,7 @@ def registries(tmp_path_factory: pytest.TempPathFactory, toy_site: Path, pattern
                 output=place / name,
                 epochs=12 if backbone == "student-tiny" else 1,
                 batch_size=12,
-                rate=0.02,
+                learning_rate=0.02,
                 augment=(),
                 seed=seed,
                 device="cpu",

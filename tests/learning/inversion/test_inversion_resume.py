@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from sigzoo import load
 from sigzoo.errors import DataError, SigzooError, UsageError
@@ -163,10 +164,12 @@ def test_a_run_killed_after_the_last_rename_is_tidied_up(small, tmp_path):
 def test_another_run_does_not_go_on_with_it(stopped, small):
     settings = stopped()
     with pytest.raises(UsageError, match="other settings: iterations, seed"):
-        invert(replace(settings, iterations=6, seed=1), resume=True)
+        invert(structs.replace(settings, iterations=6, seed=1), resume=True)
     with pytest.raises(UsageError, match="unfinished inversion: --resume, or choose another file"):
         invert(settings)
-    assert invert(replace(settings, plot=settings.output.with_suffix(".png")), resume=True).images == 12
+    assert (
+        invert(structs.replace(settings, plot=settings.output.with_suffix(".png")), resume=True).images == 12
+    )
 
 
 def test_other_weights_do_not_go_on_with_it(stopped, registries, tmp_path):
@@ -175,7 +178,7 @@ def test_other_weights_do_not_go_on_with_it(stopped, registries, tmp_path):
     weights = read_weights(pupil, "safetensors")
     save_weights(tmp_path / "other.safetensors", weights.tensors, weights.heads, {"model": "master"})
     with pytest.raises(UsageError, match="the teacher had other weights when this inversion began"):
-        invert(replace(settings, teacher_weights=tmp_path / "other.safetensors"), resume=True)
+        invert(structs.replace(settings, teacher_weights=tmp_path / "other.safetensors"), resume=True)
 
 
 def test_a_damaged_batch_is_named_and_made_again_once_removed(stopped, small, tmp_path):
@@ -223,7 +226,8 @@ def test_there_must_be_a_run_to_go_on_with(small):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", "[]", '{"settings": {"teacher": "master", "rate": "fast"}, "networks": {}}', "\xff"]
+    "content",
+    ["", "{}", "[]", '{"settings": {"teacher": "master", "learning_rate": "fast"}, "networks": {}}', "\xff"],
 )
 def test_damaged_settings_are_told_as_such(content, stopped):
     settings = stopped()

@@ -110,13 +110,13 @@ def test_every_weight_reaches_the_settings(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Say also --teacher NAME"),
+        ([], "Missing option --teacher"),
         (["--teacher", "synsig-tiny"], "synsig-tiny keeps no writer head"),
         (["--teacher", "plain"], "has no BatchNorm2d layer"),
         (["--teacher", "master", "--writers", "9"], "has 4 outputs"),
         (["--teacher", "master", "--size", "big"], "--size takes height and width in pixels"),
         (["--teacher", "master", "--precision", "float8"], "'float8' is not one of"),
-        (["--teacher", "master", "--rate", "0"], "rate must be above 0"),
+        (["--teacher", "master", "--learning-rate", "0"], "learning_rate must be above 0"),
         (["--resume"], "there is no inversion to go on with"),
     ],
 )

@@ -2,11 +2,11 @@
 
 import csv
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 
 import sigzoo
@@ -45,7 +45,9 @@ def test_the_teacher_takes_the_images_for_the_wanted_writers(small):
 
 def test_images_match_the_statistics_that_noise_does_not(small):
     made = invert(small(cross_entropy=0.0, statistics=1.0)).batches
-    noise = invert(small(output=small().output.with_name("noise.npz"), iterations=1, rate=1e-6)).batches
+    noise = invert(
+        small(output=small().output.with_name("noise.npz"), iterations=1, learning_rate=1e-6)
+    ).batches
     assert max(each.statistics for each in made) < 0.6 * min(each.statistics for each in noise)
 
 
@@ -205,7 +207,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(otherwise, error
         ({"per_writer": 0}, "per_writer must be at least 1"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"iterations": 0}, "iterations must be at least 1"),
-        ({"rate": float("nan")}, "rate must be above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be above 0"),
         ({"temperature": 0.0}, "temperature must be above 0"),
         ({"statistics": -1.0}, "statistics must be at least 0"),
         ({"tv_l2": float("inf")}, "tv_l2 must be at least 0"),

@@ -94,7 +94,8 @@ def test_options_become_settings(run, toy, tmp_path):
         *toy(
             "--option", "feature_dim=5", "--option", "dropout=0.25", "--loss", "am-softmax",
             "--loss-option", "margin=0.1", "--preprocessor-option", "size=12,16", "--augment", "ink,noise",
-            "--strength", 0.5, "--optimiser", "sgd", "--schedule", "steps", "--clip-norm", 2, "--seed", 3,
+            "--augment-strength", 0.5, "--optimiser", "sgd", "--schedule", "steps",
+            "--clip-norm", 2, "--seed", 3,
             "--weights-licence", "CC0-1.0", "--commercial-use",
         )
     )  # fmt: skip
@@ -104,7 +105,7 @@ def test_options_become_settings(run, toy, tmp_path):
     assert said["loss_options"] == {"margin": 0.1}
     assert said["preprocessor_options"] == {"size": [12, 16]}
     assert said["augment"] == ["ink", "noise"]
-    assert (said["strength"], said["optimiser"], said["schedule"], said["clip_norm"]) == (
+    assert (said["augment_strength"], said["optimiser"], said["schedule"], said["clip_norm"]) == (
         0.5,
         "sgd",
         "steps",
@@ -114,10 +115,10 @@ def test_options_become_settings(run, toy, tmp_path):
 
 
 def test_what_is_said_goes_before_the_preset(run, toy, tmp_path):
-    status, _, err = run(*toy("--preset", "signet-2017", "--rate", 0.5, "--augment", "noise"))
+    status, _, err = run(*toy("--preset", "signet-2017", "--learning-rate", 0.5, "--augment", "noise"))
     assert status == 0, err
     said = json.loads((tmp_path / "run" / "settings.json").read_text())["settings"]
-    assert (said["rate"], said["epochs"], said["augment"]) == (0.5, 2, ["noise"])
+    assert (said["learning_rate"], said["epochs"], said["augment"]) == (0.5, 2, ["noise"])
     assert (said["optimiser"], said["batch_size"], said["clip_value"]) == ("sgd", 32, 10.0)
 
 
@@ -127,9 +128,9 @@ def test_a_resumed_run_needs_no_settings_but_must_not_contradict_them(run, toy, 
     assert status == 0
     assert "the weights of epoch" in out
     assert run(*toy("--resume"))[0] == 0
-    status, _, err = run("train", "--resume", "--rate", 0.7, "-o", tmp_path / "run")
+    status, _, err = run("train", "--resume", "--learning-rate", 0.7, "-o", tmp_path / "run")
     assert status == 2
-    assert "other settings: rate" in err
+    assert "other settings: learning_rate" in err
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def forward(parameters, pixels):
 )
 def test_an_epoch_of_sgd_is_that_of_a_plain_loop(trainer, said):
     """Nesterov momentum as Sutskever et al. 2013 rewrite it: v = mu v + g; p -= rate (g + mu v)."""
-    run, data, settings = trainer(optimiser="sgd", schedule="constant", rate=0.05, **said)
+    run, data, settings = trainer(optimiser="sgd", schedule="constant", learning_rate=0.05, **said)
     parameters = [each.detach().clone().requires_grad_() for each in run.network.parameters()]
     velocity = [torch.zeros_like(each) for each in parameters]
     losses = []
@@ -78,7 +78,7 @@ def test_an_epoch_of_sgd_is_that_of_a_plain_loop(trainer, said):
             for p, v, g in zip(parameters, velocity, gradients, strict=True):
                 g = g + settings.weight_decay * p
                 v.mul_(settings.momentum).add_(g)
-                p -= settings.rate * (g + settings.momentum * v)
+                p -= settings.learning_rate * (g + settings.momentum * v)
     loss, rate = run.epoch(1, lambda done: None)
     assert loss == pytest.approx(np.mean(losses), rel=1e-5)
     assert rate == 0.05
@@ -88,11 +88,11 @@ def test_an_epoch_of_sgd_is_that_of_a_plain_loop(trainer, said):
 
 def test_adamw_decays_weights_apart_from_their_gradient(trainer):
     """Loshchilov and Hutter 2019: a step shrinks by rate * decay, then moves by about the rate."""
-    run, _, settings = trainer(optimiser="adamw", schedule="constant", rate=1e-3, weight_decay=0.5)
+    run, _, settings = trainer(optimiser="adamw", schedule="constant", learning_rate=1e-3, weight_decay=0.5)
     before = [each.detach().clone() for each in run.network.parameters()]
     run._step(Batch(np.arange(12)), np.arange(12), 1)
     for old, new in zip(before, run.network.parameters(), strict=True):
-        moved = new - old * (1 - settings.rate * settings.weight_decay)
+        moved = new - old * (1 - settings.learning_rate * settings.weight_decay)
         moved = moved.detach()
         assert float(moved.abs().max()) <= 1.01e-3
         assert float(moved.abs().max()) > 0.9e-3
@@ -100,7 +100,7 @@ def test_adamw_decays_weights_apart_from_their_gradient(trainer):
 
 def test_decay_may_spare_biases(toy_settings):
     network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    groups = build_optimiser(network, toy_settings(decay="weights", weight_decay=0.1)).param_groups
+    groups = build_optimiser(network, toy_settings(weight_decay_on="weights", weight_decay=0.1)).param_groups
     assert [[each.ndim for each in group["params"]] for group in groups] == [[2], [1, 1, 1]]
     assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
 
@@ -117,11 +117,11 @@ def rate_factor(settings, step, steps_an_epoch):
     """By what the highest rate is multiplied in a step, counted over all epochs."""
     schedule = Schedule(settings, [steps_an_epoch] * settings.epochs)
     found = schedule.at(step // steps_an_epoch + 1, step % steps_an_epoch)
-    return found.learning_rate / settings.rate
+    return found.learning_rate / settings.learning_rate
 
 
 def test_steps_are_those_of_torchs_step_schedule(toy_settings):
-    settings = toy_settings(epochs=60, schedule="steps", drops=3)
+    settings = toy_settings(epochs=60, schedule="steps", lr_steps=3)
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, 60 // 3, 0.1)
     for epoch in range(60):
@@ -168,7 +168,7 @@ def test_cycles_are_torchs_one_cycle_each_with_an_optimiser_that_begins_anew(tra
         torch_optimiser = build_optimiser(run.network, settings)
         group = torch_optimiser.param_groups[0]
         one_cycle = torch.optim.lr_scheduler.OneCycleLR(
-            torch_optimiser, settings.rate, total_steps=sum(lengths[first:last]) + 1, pct_start=0.08
+            torch_optimiser, settings.learning_rate, total_steps=sum(lengths[first:last]) + 1, pct_start=0.08
         )
         for epoch in range(first, last):
             for index in range(lengths[epoch]):

@@ -28,7 +28,7 @@ def long_settings(toy_settings):
             epochs=EPOCHS,
             batch_size=8,
             augment=("affine", "elastic", "noise"),
-            select="eer",
+            select_by="eer",
         )
 
     return made
@@ -108,7 +108,7 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(toy_settings):
 def test_other_settings_are_another_run(toy_settings):
     train(toy_settings())
     with pytest.raises(UsageError, match="epochs, rate"):
-        train(toy_settings(rate=0.03, epochs=9), resume=True)
+        train(toy_settings(learning_rate=0.03, epochs=9), resume=True)
 
 
 def test_other_data_are_another_run(toy_settings, npz):

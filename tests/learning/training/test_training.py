@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 
 import sigzoo
 from sigzoo.errors import DataError, PluginError, SigzooError, UnknownNameError, UsageError
@@ -48,7 +49,7 @@ def test_every_installed_loss_learns_in_the_loop(name, toy_settings, npz):
         epochs=15,
         batch_size=16,
         per_writer=4,
-        rate=0.05,
+        learning_rate=0.05,
         clip_norm=5.0,
     )
     teacher = Teacher(known=3 if "new" in needs else 4) if needs & Teacher.provides else None
@@ -72,7 +73,7 @@ def test_a_small_network_learns_to_tell_synthetic_writers_apart(tmp_path, toy_se
             augment=("affine", "elastic", "width", "noise"),
             epochs=25,
             batch_size=24,
-            rate=0.01,
+            learning_rate=0.01,
             validation=0.2,
         )
     )
@@ -137,7 +138,7 @@ def test_the_folder_holds_a_log_and_the_settings(finished, toy_settings):
 
 def test_the_weights_are_those_of_the_best_epoch(toy_settings):
     """The rate is so high that later epochs are worse."""
-    result = train(toy_settings(epochs=12, rate=0.4, schedule="constant"))
+    result = train(toy_settings(epochs=12, learning_rate=0.4, schedule="constant"))
     accuracies = [each.accuracy for each in result.epochs]
     assert result.best.accuracy == max(accuracies)
     assert result.best.epoch == 12 - accuracies[::-1].index(max(accuracies))
@@ -152,7 +153,7 @@ def test_forgeries_are_learnt_from_only_where_the_loss_asks(toy_settings, npz):
     assert sum(counted) == 9
     counted.clear()
     settings = toy_settings(data=data, epochs=1, batch_size=4, loss="signet-f")
-    train(replace(settings, output=settings.output.with_name("b")), progress=counted.append)
+    train(structs.replace(settings, output=settings.output.with_name("b")), progress=counted.append)
     assert sum(counted) == 12
 
 
@@ -185,7 +186,7 @@ def test_the_preset_crops_at_random_and_the_model_in_the_centre(toy_settings, tm
         backbone_options={"input_size": [150, 220]}, preprocessor="sigver", data=str(tmp_path / "raw.npz")
     )
     recipe = {**preset("signet-2017"), "epochs": 3}
-    result = train(replace(base, preprocessed=False, **recipe))
+    result = train(structs.replace(base, preprocessed=False, **recipe))
     assert [each.rate for each in result.epochs] == pytest.approx([1e-3, 1e-4, 1e-5])
     card = read_registry(result.registry).models["run"]
     assert card.preprocessor.options == {}
@@ -193,7 +194,7 @@ def test_the_preset_crops_at_random_and_the_model_in_the_centre(toy_settings, tm
 
 
 def test_an_enricher_brings_what_the_loop_has_not(toy_settings):
-    result = train(toy_settings(loss="toy-teacher", epochs=20, rate=0.05), enricher=Teacher())
+    result = train(toy_settings(loss="toy-teacher", epochs=20, learning_rate=0.05), enricher=Teacher())
     assert result.epochs[-1].loss < 0.1 * result.epochs[0].loss
 
 
@@ -207,7 +208,7 @@ def test_an_enricher_brings_what_the_loop_has_not(toy_settings):
         ({"loss": "toy-teacher"}, UsageError, "toy-teacher.*teacher_features"),
         ({"loss": "toy-wrong"}, PluginError, "handedness"),
         ({"loss": "signet-f"}, DataError, "signet-f.*forgeries"),
-        ({"loss": "triplet", "select": "accuracy"}, UsageError, "no writer head"),
+        ({"loss": "triplet", "select_by": "accuracy"}, UsageError, "no writer head"),
         ({"backbone_options": {"input_size": [24, 24]}}, UsageError, r"\(12, 16\).*\(24, 24\)"),
         ({"preprocessor": "toy-invert"}, UsageError, "any size"),
         ({"input_scale": 1.0}, UsageError, "input scale"),
@@ -239,7 +240,7 @@ def test_a_single_writer_is_no_task(toy_settings, npz):
 def test_another_run_is_never_written_over(finished, toy_settings):
     before = {path: path.read_bytes() for path in finished.log.parent.iterdir()}
     with pytest.raises(UsageError, match=r"another training run.*--resume"):
-        train(toy_settings(rate=0.5))
+        train(toy_settings(learning_rate=0.5))
     assert {path: path.read_bytes() for path in finished.log.parent.iterdir()} == before
 
 
@@ -263,8 +264,8 @@ def test_a_loss_that_breaks_stops_the_run_and_keeps_what_was_good(toy_settings):
 
 
 def test_a_rate_that_is_far_too_high_is_told_as_such(toy_settings):
-    settings = toy_settings(rate=1e30, optimiser="sgd", schedule="constant")
-    with pytest.raises(DivergedError, match=r"No epoch was finished.*smaller rate"):
+    settings = toy_settings(learning_rate=1e30, optimiser="sgd", schedule="constant")
+    with pytest.raises(DivergedError, match=r"No epoch was finished.*smaller learning_rate"):
         train(settings)
 
 

@@ -18,8 +18,8 @@ PARTS = {"backbone": "b", "loss": "l", "preprocessor": "p", "data": "d.npz", "ou
         {"epochs": 0},
         {"batch_size": 0},
         {"per_writer": 65},
-        {"rate": 0.0},
-        {"rate": float("nan")},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
         {"momentum": 1.0},
         {"weight_decay": -1e-4},
         {"warmup": -1},
@@ -27,7 +27,7 @@ PARTS = {"backbone": "b", "loss": "l", "preprocessor": "p", "data": "d.npz", "ou
         {"clip_norm": -1.0},
         {"validation": 0.0},
         {"validation": 0.6},
-        {"strength": float("inf")},
+        {"augment_strength": float("inf")},
         {"seed": -1},
         {"input_scale": 0.0},
         {"workers": 0},
@@ -69,8 +69,8 @@ def test_differences_name_what_changes_the_numbers_and_nothing_else():
         **{**PARTS, "output": Path("elsewhere")}, device="cpu", workers=2, backbone_options={"size": [1, 2]}
     )
     assert made.differences(same) == []
-    other = TrainingSettings(**PARTS, backbone_options={"size": (1, 2)}, rate=0.5, seed=3)
-    assert made.differences(other) == ["rate", "seed"]
+    other = TrainingSettings(**PARTS, backbone_options={"size": (1, 2)}, learning_rate=0.5, seed=3)
+    assert made.differences(other) == ["learning_rate", "seed"]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_json_of_something_else_is_refused(values):
 def test_the_preset_is_the_published_recipe():
     """SGD, 1e-3, Nesterov 0.9, decay 1e-4, batch 32, 60 epochs, a tenth in three parts, values cut at 10."""
     made = TrainingSettings(**PARTS, **preset("signet-2017"))
-    assert (made.optimiser, made.rate, made.momentum, made.weight_decay) == ("sgd", 1e-3, 0.9, 1e-4)
-    assert (made.batch_size, made.epochs, made.schedule, made.drops) == (32, 60, "steps", 3)
+    assert (made.optimiser, made.learning_rate, made.momentum, made.weight_decay) == ("sgd", 1e-3, 0.9, 1e-4)
+    assert (made.batch_size, made.epochs, made.schedule, made.lr_steps) == (32, 60, "steps", 3)
     assert (made.clip_value, made.clip_norm, made.validation) == (10.0, None, 0.1)
     assert made.augment == ()
     assert made.training_options == {"size": [170, 242]}

@@ -47,7 +47,7 @@ def contained() -> Iterator[None]:
         if _lowered(descriptors):
             broken.append("the limit of open files")
     if broken:
-        raise PluginError(f"its import changed {', '.join(broken[:5])}, which was put back")
+        raise PluginError(f"its code changed {', '.join(broken[:5])}, which was put back")
 
 
 def _restore(now: list[Any], before: Sequence[Any]) -> bool:

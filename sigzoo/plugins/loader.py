@@ -60,10 +60,12 @@ def _loaded(plugin: Plugin, load: Callable[[], Any]) -> Plugin:
     # What is logged here is found where a plugin ends the process: its name is known before its code runs.
     _log.debug("loading the plugin %s %s", plugin.distribution, plugin.version)
     try:
-        with _named(plugin.distribution), plugin_code_guard(), contained():
-            module = load()
+        with _named(plugin.distribution), plugin_code_guard():
+            with contained():  # at once: what follows needs the built-in functions itself
+                module = load()
             _check_api(plugin, module)
-            hooks.collect(plugin, module)
+            with contained():
+                hooks.collect(plugin, module)
     except PluginError as error:
         plugin.fail(str(error))
     except BaseException as error:  # a plugin may even call sys.exit at import

@@ -246,7 +246,8 @@ def read_card_weights(
             inside = published.member
             return read_weights(extract_member(found, inside) if inside else found, published.format)
     expected = published.format if published else "safetensors"
-    return _own(read_local_weights(path, expected, member=published.member if published else None), name)
+    inside = published.name_in_archive if published else None
+    return _own(read_local_weights(path, expected, member=inside), name)
 
 
 def _read_built(name: str, card: Card, zoo: Zoo) -> WeightFile:

@@ -30,7 +30,8 @@ from sigzoo.artifacts.retrieval import install, remove_temporary_folders, tempor
 from sigzoo.artifacts.spec import ArtifactSpec, is_safe_filename
 from sigzoo.artifacts.verification import Digests, check, digests_of, verify
 from sigzoo.common.atomic import whole_file
-from sigzoo.common.safe_text import printable, shortened
+from sigzoo.common.messages import quoted, shortened
+from sigzoo.common.terminal import safe_text
 from sigzoo.errors import ArtifactError, VerificationError
 
 __all__ = ["Imported", "export_cache", "import_cache"]
@@ -318,7 +319,7 @@ def _read_manifest(archive: tarfile.TarFile, source: Path) -> _Manifest:
     for entry in manifest.files:
         if not (is_safe_filename(entry.artifact) and is_safe_filename(entry.filename)):
             raise ArtifactError(
-                f"{source}: the manifest names {shortened(repr(entry.path))}, which leads elsewhere; refused."
+                f"{source}: the manifest names {quoted(entry.path)}, which leads elsewhere; refused."
             )
     if len({entry.path for entry in manifest.files}) != len(manifest.files):
         raise ArtifactError(f"{source}: the manifest names a file twice; refused.")
@@ -354,8 +355,8 @@ def _content(archive: tarfile.TarFile, info: tarfile.TarInfo, source: Path) -> I
 
 
 def _named(info: tarfile.TarInfo) -> str:
-    return shortened(repr(info.name))
+    return quoted(info.name)
 
 
 def _reason(error: BaseException) -> str:
-    return shortened(printable(str(error)), 200)
+    return shortened(safe_text(str(error)), 200)

@@ -97,6 +97,7 @@ def _watched_connection(kind: Any, watchdog: Watchdog) -> Any:
             super().connect()
             watchdog.watch(self.sock)
 
+    Watched.__name__ = kind.__name__  # it stands in messages
     return Watched
 
 

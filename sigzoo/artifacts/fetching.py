@@ -15,7 +15,8 @@ from sigzoo.artifacts.retry import Progress, Retry
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.artifacts.urls import browsable, installation_hint, is_network, package_file, scheme
 from sigzoo.artifacts.verification import has_stamp, stamp, stamp_path, verify
-from sigzoo.common.safe_text import printable, redacted
+from sigzoo.common.redaction import redacted
+from sigzoo.common.terminal import safe_text
 from sigzoo.errors import ArtifactError, OfflineError, VerificationError
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _from_mirrors(spec: ArtifactSpec, progress: Progress | None, retry: Retry) -
         except StorageError:
             raise
         except ArtifactError as error:
-            shown = printable(redacted(url))
+            shown = safe_text(redacted(url))
             _log.info("sigzoo: %s from %s: %s", spec.name, shown, error)
             failures.append((shown, error))
     reasons = "".join(f"\n  {url}: {error}" for url, error in failures)

@@ -10,7 +10,7 @@ from sigzoo.artifacts.home import is_offline, make_folder, storage_errors
 from sigzoo.artifacts.part_files import discard_part, part_path
 from sigzoo.artifacts.retry import Progress, Retry
 from sigzoo.artifacts.spec import scheme
-from sigzoo.common.safe_text import redacted
+from sigzoo.common.redaction import redacted
 from sigzoo.errors import OfflineError
 
 __all__ = ["ResumingDownloader"]

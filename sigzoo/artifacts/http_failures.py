@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sigzoo.artifacts.retry import Retry
-from sigzoo.common.safe_text import printable, redacted
+from sigzoo.common.redaction import redacted
+from sigzoo.common.terminal import safe_text
 from sigzoo.errors import ArtifactError
 
 __all__ = ["TryAgainError", "failure", "unanswered"]
@@ -69,5 +70,5 @@ def _cause(error: BaseException) -> str:
     if isinstance(reason, BaseException):
         return _cause(reason)
     if len(error.args) > 1 and isinstance(error.args[1], BaseException):
-        return f"{redacted(printable(str(error.args[0])))} {_cause(error.args[1])}"
-    return redacted(printable(" ".join(str(error).split()))[:200]) or type(error).__name__
+        return f"{redacted(safe_text(str(error.args[0])))} {_cause(error.args[1])}"
+    return redacted(safe_text(" ".join(str(error).split()))[:200]) or type(error).__name__

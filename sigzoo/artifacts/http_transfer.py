@@ -15,7 +15,8 @@ from sigzoo.artifacts.pages import HEAD, wrong_content
 from sigzoo.artifacts.part_files import PartRecord, discard_part, opened_part, part_size, read_record
 from sigzoo.artifacts.retry import MAX_UNSTATED_SIZE, retry_after_seconds
 from sigzoo.artifacts.spec import scheme
-from sigzoo.common.safe_text import printable, redacted
+from sigzoo.common.redaction import redacted
+from sigzoo.common.terminal import safe_text
 from sigzoo.errors import ArtifactError, VerificationError
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Transfer:
         insecure = [hop.url for hop in (*response.history, response) if scheme(hop.url) != "https"]
         if insecure and scheme(self.url) == "https":
             response.close()
-            raise ArtifactError(f"redirected from https to {redacted(printable(insecure[0]))}")
+            raise ArtifactError(f"redirected from https to {redacted(safe_text(insecure[0]))}")
         return response
 
     def refuse_status(self, response: Response) -> None:
@@ -140,7 +141,7 @@ class Transfer:
         status = response.status_code
         if status in {200, 206, 416}:
             return
-        reason = printable(f"{status} {response.reason or ''}".strip())
+        reason = safe_text(f"{status} {response.reason or ''}".strip())
         if status in _TRANSIENT or status >= 500:
             raise TryAgainError(reason, wait=retry_after_seconds(response.headers.get("Retry-After")))
         raise ArtifactError(reason)

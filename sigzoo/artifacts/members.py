@@ -28,7 +28,8 @@ from sigzoo.artifacts.ownership import others_may_change
 from sigzoo.artifacts.spec import Member
 from sigzoo.artifacts.verification import digests_of, file_state, unchanged
 from sigzoo.common.limits import FREE_INFLATION, MAX_MEMBER_RATIO, MAX_ZIP_DIRECTORY
-from sigzoo.common.safe_text import printable, shortened
+from sigzoo.common.messages import quoted, shortened
+from sigzoo.common.terminal import safe_text
 from sigzoo.common.zip_archives import directory_size
 from sigzoo.errors import ArtifactError, VerificationError
 
@@ -93,7 +94,7 @@ def extract_member(path: Path, name: str, *, limit: int = MAX_MEMBER_SIZE) -> Pa
     if _is_current(path, target, origin):
         return target
     make_folder(target.parent)
-    with locked(f"member-{target.name}", f"extracting {printable(name)}"):
+    with locked(f"member-{target.name}", f"extracting {safe_text(name)}"):
         if not _is_current(path, target, origin):
             copy_member(path, name, target, limit=limit)
             found = digests_of(target)
@@ -299,11 +300,11 @@ def _refuse_bomb(path: Path, info: zipfile.ZipInfo) -> None:
 
 
 def _named(path: Path, info: zipfile.ZipInfo) -> str:
-    return f"{path}: member {shortened(repr(info.filename))}"
+    return f"{path}: member {quoted(info.filename)}"
 
 
 def _reason(error: BaseException) -> str:
-    return shortened(printable(str(error)), 200)
+    return shortened(safe_text(str(error)), 200)
 
 
 def _is_folder(info: zipfile.ZipInfo) -> bool:
@@ -323,10 +324,10 @@ def _find_entry(path: Path, archive: zipfile.ZipFile, name: str) -> zipfile.ZipI
     hits = exact or [
         info for info in entries if not _is_folder(info) and PurePosixPath(info.filename).name == name
     ]
-    called = shortened(repr(name))
+    called = quoted(name)
     if not hits:
         names = sorted(info.filename for info in entries)
-        held = ", ".join(shortened(printable(each), 60) for each in names[:12]) or "nothing"
+        held = ", ".join(shortened(safe_text(each), 60) for each in names[:12]) or "nothing"
         more = f" and {len(names) - 12} more" if len(names) > 12 else ""
         raise ArtifactError(f"{path} holds no member {called}; it holds {held}{more}.")
     if len(hits) > 1:

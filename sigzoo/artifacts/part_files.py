@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sigzoo.artifacts.home import StorageError, storage_errors, unlink_if_exists
 from sigzoo.artifacts.json_records import read_json, write_json
-from sigzoo.common.safe_text import redacted
+from sigzoo.common.redaction import redacted
 
 __all__ = [
     "PartRecord",

@@ -10,7 +10,8 @@ from typing import Any
 
 from sigzoo.artifacts.home import cache_home
 from sigzoo.artifacts.json_records import read_record, update_json
-from sigzoo.common.safe_text import printable, redacted
+from sigzoo.common.redaction import redacted
+from sigzoo.common.terminal import safe_text
 from sigzoo.errors import ArtifactError, VerificationError
 
 __all__ = ["check", "forget", "pins_path", "record", "recorded"]
@@ -86,7 +87,7 @@ def record(name: str, sha256: str, size: int, source: str) -> None:
             "in %s and must stay the same from now on. Should it prove to be the wrong file, "
             "`sigzoo cache clear %s --forget` forgets it.",
             name,
-            printable(redacted(source)),
+            safe_text(redacted(source)),
             sha256,
             pins_path(),
             name,

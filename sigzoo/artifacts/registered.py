@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sigzoo.artifacts.spec import ArtifactSpec
+from sigzoo.artifacts.spec import ArtifactSpec, Member
 from sigzoo.errors import ArtifactError, RegistryError, UnknownNameError
 from sigzoo.registry import Artifact, Catalogue, Registry
 
@@ -10,15 +10,23 @@ __all__ = ["check_artifacts", "single_spec", "specs_of"]
 
 
 def specs_of(name: str, entry: Artifact, file: str = "") -> list[ArtifactSpec]:
-    """The files of an artifact, or the one of a collection that `file` names.
+    """The files of an artifact, or the one of a collection or an archive that `file` names.
 
     Raises
     ------
     UnknownNameError
-        If the collection has no such file.
+        If it has no such file.
+    ArtifactError
+        If what is known of a file cannot be right.
     """
     if not entry.files:
-        return [single_spec(name, entry)]
+        whole = single_spec(name, entry)
+        if not file:
+            return [whole]
+        inside = whole.of_member(file)
+        if inside is None:
+            raise UnknownNameError(f"file of {name}", file, entry.members)
+        return [inside]
     if file and file not in entry.files:
         raise UnknownNameError(f"file of {name}", file, entry.files)
     return [_one_of_many(name, entry, each) for each in ([file] if file else entry.files)]
@@ -34,7 +42,8 @@ def check_artifacts(registry: Registry, known: Catalogue) -> None:
     """
     for name, entry in registry.artifacts.items():
         try:
-            specs_of(name, entry)
+            for file in ("", *entry.members):
+                specs_of(name, entry, file)
         except ArtifactError as error:
             raise RegistryError(f"{registry.path}: artifacts.{name}: {error}") from error
     for name, card in registry.models.items():
@@ -59,6 +68,10 @@ def single_spec(name: str, entry: Artifact) -> ArtifactSpec:
         unpinned=entry.unpinned,
         filename=entry.filename,
         licence_notice=entry.licence,
+        members=tuple(
+            Member(inside, tuple(known.urls), known.sha256, known.git_blob, known.size)
+            for inside, known in entry.members.items()
+        ),
     )
 
 

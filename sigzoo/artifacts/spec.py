@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from sigzoo.common.safe_text import redacted
+from sigzoo.common.redaction import redacted
 from sigzoo.errors import ArtifactError
 
 __all__ = ["KINDS", "ArtifactSpec", "Member", "is_safe_filename", "scheme"]

@@ -20,7 +20,7 @@ from sigzoo.artifacts.http import ResumingDownloader
 from sigzoo.artifacts.part_files import discard_part
 from sigzoo.artifacts.retry import MAX_UNSTATED_SIZE
 from sigzoo.artifacts.spec import KINDS, scheme
-from sigzoo.common.safe_text import redacted
+from sigzoo.common.redaction import redacted
 from sigzoo.errors import ArtifactError, VerificationError
 
 __all__ = [

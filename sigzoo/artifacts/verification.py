@@ -12,7 +12,7 @@ from sigzoo.artifacts.home import StorageError, cache_home
 from sigzoo.artifacts.json_records import read_json, write_json
 from sigzoo.artifacts.ownership import others_may_change
 from sigzoo.artifacts.spec import ArtifactSpec
-from sigzoo.common.safe_text import redacted
+from sigzoo.common.redaction import redacted
 from sigzoo.errors import VerificationError
 
 __all__ = [

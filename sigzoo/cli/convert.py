@@ -66,8 +66,8 @@ def _read(file: Path, name: str, card: Card, member: str | None) -> WeightFile:
     from sigzoo.weights import detect_format, read_weights
 
     kind = detect_format(file, member=member)
-    if member is None and kind.format is None and card.weights and card.weights.member and is_zipfile(file):
-        member = card.weights.member
+    if member is None and kind.format is None and card.weights and is_zipfile(file):
+        member = card.weights.name_in_archive
         kind = detect_format(file, member=member)
     if card.weights is None and kind.format is None:
         raise WeightsError(f"{file}: this is {kind.description}, no weight file.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -24,14 +25,14 @@ def info(name: str, as_json: bool) -> None:
     name = known.resolve(name)
     card = known.models[name]
     if as_json:
-        artifact = msgspec.to_builtins(known.artifacts[card.weights.artifact]) if card.weights else None
+        artifact = _artifact_data(known.artifacts, card.weights.artifact) if card.weights else None
         card_data = msgspec.to_builtins(card)
         built = {"built": _provenance(name)} if card.recipe else {}
         print_json({"name": name, **card_data, "state": state(name), "artifact": artifact, **built})
         return
     lines = {"state": state(name), **_described(card)}
     if card.weights:
-        lines.update(_artifact(known.artifacts[card.weights.artifact]))
+        lines.update(_artifact(known.artifacts, card.weights.artifact))
     if card.recipe:
         lines.update(_recipe(name, card.recipe))
     click.secho(name, bold=True)
@@ -98,15 +99,38 @@ def _provenance(name: str) -> dict[str, Any] | None:
     return None if built is None else built.provenance
 
 
-def _artifact(artifact: Artifact) -> dict[str, str]:
-    if artifact.sha256:
-        digest = f"SHA-256 {artifact.sha256}"
-    elif artifact.git_blob:
-        digest = f"git blob {artifact.git_blob}"
+def _artifact_data(artifacts: Mapping[str, Artifact], reference: str) -> Any:
+    """An artifact's entry as it stands in the registry, its URLs without their secrets."""
+    import msgspec
+
+    from sigzoo.common.redaction import redacted
+
+    artifact = artifacts[reference.partition("/")[0]]
+    shown = msgspec.structs.replace(artifact, urls=[redacted(url) for url in artifact.urls])
+    return msgspec.to_builtins(shown)
+
+
+def _artifact(artifacts: Mapping[str, Artifact], reference: str) -> dict[str, str]:
+    """Where a file comes from and what pins it: an artifact, or one file of a collection or an archive."""
+    from sigzoo.artifacts.registered import specs_of
+    from sigzoo.common.redaction import redacted
+
+    name, _, file = reference.partition("/")
+    [spec] = specs_of(name, artifacts[name], file)
+    if spec.sha256:
+        digest = f"SHA-256 {spec.sha256}"
+    elif spec.git_blob:
+        digest = f"git blob {spec.git_blob}"
     else:
         digest = "unpinned: nobody published a digest; the first fetch records one"
-    size = f", {artifact.size} bytes" if artifact.size else ""
-    return {"from": " | ".join(artifact.urls), "digest": digest + size, "provenance": artifact.provenance}
+    size = f", {spec.size} bytes" if spec.size else ""
+    inside = spec.archive.urls if spec.archive is not None else ()
+    places = [*spec.urls, *(f"{url} (inside, {spec.archive_member})" for url in inside)]
+    return {
+        "from": " | ".join(map(redacted, places)),
+        "digest": digest + size,
+        "provenance": artifacts[name].provenance,
+    }
 
 
 def _component(component: ComponentSpec) -> str:

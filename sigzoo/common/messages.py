@@ -7,7 +7,7 @@ from itertools import islice
 
 from sigzoo.common.limits import LISTED
 
-__all__ = ["listed", "quoted"]
+__all__ = ["listed", "quoted", "shortened"]
 
 
 def quoted(text: object, letters: int = 80) -> str:
@@ -24,6 +24,11 @@ def quoted(text: object, letters: int = 80) -> str:
         # Turning a number of many digits into text takes quadratic time.
         return repr(text) if text.bit_length() <= 128 else "a number of many digits"
     return f"a {type(text).__name__}"
+
+
+def shortened(text: str, letters: int = 80) -> str:
+    """A text cut to some letters."""
+    return text if len(text) <= letters else f"{text[: letters - 3]}..."
 
 
 def listed(names: Iterable[object], most: int = LISTED, letters: int = 80) -> str:

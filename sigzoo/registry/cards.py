@@ -16,6 +16,11 @@ NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _HEX = re.compile(r"[0-9a-f]*")
 
 
+def _names_file(member: str) -> bool:
+    steps = member.split("/")
+    return not {"", ".", ".."} & set(steps) and "\\" not in member and member.isprintable()
+
+
 class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of everything that stands in a registry: immutable, and strict about unknown keys."""
 
@@ -46,7 +51,16 @@ class Weights(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     artifact: str
     format: Literal["safetensors", "torch-tuple", "lasagne"]
     member: str | None = None
-    """Name inside the artifact, where that is a zip archive."""
+    """Name inside the artifact, where that is a zip archive whose members have no digest of their own."""
+
+    @property
+    def name_in_archive(self) -> str | None:
+        """What the file is called in a zip archive that somebody has of it."""
+        return self.member or self.artifact.partition("/")[2] or None
+
+    def __post_init__(self) -> None:
+        if self.member is not None and not _names_file(self.member):
+            raise ValueError(f"member: {self.member!r} cannot be the name of a file in an archive")
 
 
 class Features(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,6 +200,18 @@ class CollectionFile(_Verified, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("a file of a collection needs `sha256` or `git_blob`")
 
 
+class ArchiveMember(_Verified, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file inside an artifact that is a zip archive, with a digest of its own."""
+
+    urls: list[str] = []
+    """Where it is to be had without the archive, in order; they are asked before the archive is."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.has_digest:
+            raise ValueError("a member with an entry of its own needs `sha256` or `git_blob`")
+
+
 class Artifact(_Verified, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file from elsewhere, or a collection of small ones below one address."""
 
@@ -198,9 +224,13 @@ class Artifact(_Verified, frozen=True, kw_only=True, forbid_unknown_fields=True)
     licence: str | None = None
     base_url: str | None = None
     files: dict[str, CollectionFile] = {}
+    members: dict[str, ArchiveMember] = {}
+    """Files inside, where it is a zip archive, by their names there; a card names one ``artifact/member``."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.members and self.files:
+            raise ValueError("members: a collection has `files`, an archive has `members`")
         if bool(self.urls) == bool(self.files):
             raise ValueError("an artifact has either `urls` or `files` below a `base_url`")
         if bool(self.files) != (self.base_url is not None):

@@ -70,7 +70,7 @@ class Catalogue:
                     wanted[f"golden[{index}]: {item}"] = item
             for key, reference in wanted.items():
                 artifact, _, file = reference.partition("/")
-                if artifact not in artifacts or (file and file not in artifacts[artifact].files):
+                if artifact not in artifacts or (file and not _holds(artifacts[artifact], file)):
                     raise RegistryError(f"{registry.path}: models.{name}.{key}: no artifact {reference!r}.")
 
     def origin(self, name: str) -> str:
@@ -150,6 +150,10 @@ def _check_teacher(where: str, name: str, card: Card, models: Mapping[str, Card]
             f" the preprocessor {teacher.preprocessor.name!r} with {teacher.preprocessor.options} and the"
             f" input_scale {teacher.input_scale:.6g}."
         )
+
+
+def _holds(artifact: Artifact, file: str) -> bool:
+    return file in artifact.files or file in artifact.members
 
 
 def _names(registry: Registry) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 
 from sigzoo.artifacts import ArtifactSpec, Retry, fetch
 from sigzoo.artifacts.cache import entries
-from sigzoo.common.safe_text import redacted
+from sigzoo.common.redaction import redacted
 from sigzoo.errors import ArtifactError
 
 SECRET = "s3cr3tPW"

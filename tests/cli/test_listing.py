@@ -44,10 +44,17 @@ def test_an_unknown_command_gets_the_nearest_names(run: Run) -> None:
 def test_info_shows_a_card_by_its_alias(run: Run) -> None:
     done = run("info", "signetf_lambda0.95")
     assert done.status == 0
-    for words in ("signet-f-0.95", "non-commercial", "1.72 %", "reported", "signet_models.zip", "unpinned"):
+    for words in (
+        "signet-f-0.95",
+        "non-commercial",
+        "1.72 %",
+        "reported",
+        "signet_models.zip",
+        "git blob 36ac",
+    ):
         assert words in done.out
     card = json.loads(run("info", "signet", "--json").out)
-    assert card["weights"]["member"] == "signet.pkl"
+    assert card["weights"]["artifact"] == "signet-models/signet.pkl"
     assert card["licence"]["commercial_use"] is False
 
 

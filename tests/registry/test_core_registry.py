@@ -67,7 +67,10 @@ def test_input_scale_goes_with_the_preprocessing(registry: Registry) -> None:
 def test_every_citation_and_artifact_is_used(registry: Registry) -> None:
     cited = {paper for card in registry.models.values() for paper in card.cite}
     assert cited == set(registry.citations)
-    used = {card.weights.artifact for card in registry.models.values() if card.weights}
+    weights = {card.weights.artifact for card in registry.models.values() if card.weights}
+    members = {f"{name}/{member}" for name, entry in registry.artifacts.items() for member in entry.members}
+    assert members <= weights
+    used = {name.partition("/")[0] for name in weights}
     used |= {card.recipe.data for card in registry.models.values() if card.recipe}
     for card in registry.models.values():
         for case in card.golden:

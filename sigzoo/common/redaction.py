@@ -1,26 +1,16 @@
-"""Text from elsewhere made safe to show: nothing that a terminal obeys, no secrets of a URL, not too long."""
+"""Passwords and tokens taken out of the URLs of a text, before it is shown or written down."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["printable", "redacted", "shortened"]
+__all__ = ["redacted"]
 
 _USERINFO = re.compile(r"(?<=//)[^/?#\s@]*:?[^/?#\s]*@(?=[^/?#\s@])")
 _SECRET = re.compile(
     r"([?&;#][^=&;#\s]*(?:token|key|secret|passw|pwd|sig|auth|credential|session|code|jwt)[^=&;#\s]*=)[^&;#\s'\"]+",
     re.IGNORECASE,
 )
-
-
-def printable(text: str) -> str:
-    """Escape what a terminal would obey instead of showing: control characters, line ends and the like."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def shortened(text: str, length: int = 80) -> str:
-    """Cut text that is longer than `length` characters, so that no file decides how long a message is."""
-    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def redacted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -38,7 +39,8 @@ def new_plugin(name: str, kind: str, output: Path | None, like: str | None, as_j
     if as_json:
         print_json({"folder": str(folder), "kind": kind})
         return
+    place = shlex.quote(str(folder))
     click.echo(f"{folder}: a {kind} plugin. Next:")
-    click.echo(f"  pip install -e {folder}")
+    click.echo(f"  python -m pip install -e {shlex.quote(f'{folder}[test]')}")
     click.echo(f"  sigzoo plugins check {name}")
-    click.echo(f"  python -m pytest {folder}")
+    click.echo(f"  python -m pytest {place}")

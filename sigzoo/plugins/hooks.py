@@ -16,7 +16,7 @@ from sigzoo.errors import PluginError
 from sigzoo.plugins.components import Component, Plugin
 from sigzoo.plugins.kinds import KINDS, MODELS_HOOK, Kind, kind_of_hook
 from sigzoo.plugins.targets import TARGET
-from sigzoo.registry.cards import NAME
+from sigzoo.registry.cards import NAME, is_option_name
 
 _PREFIX = "sigzoo_register"
 
@@ -118,7 +118,7 @@ def _recorder(plugin: Plugin, kind: Kind) -> Callable[..., None]:
         if any((each.kind, each.name) == (kind.name, name) for each in plugin.provides):
             raise PluginError(f"it registers the {kind.label} {name!r} twice")
         for key in defaults:
-            if not key.isidentifier():
+            if not is_option_name(key):
                 raise PluginError(f"the {kind.label} {name!r} has an option {key!r}, no identifier")
         if defaults and kind.is_object:
             raise PluginError(f"the {kind.label} {name!r} is an object, which takes no default options")

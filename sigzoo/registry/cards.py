@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -13,12 +15,51 @@ from sigzoo.settings.recipe_settings import RecipeSettings
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 """Form of model, artifact and component names: ``family`` or ``family.tag``."""
 
+ALIAS = re.compile(r"[A-Za-z0-9]+([._-]+[A-Za-z0-9]+)*")
+"""Form of an alias: the published file names have upper case and repeated separators."""
+
+DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+"""Form of a distribution's name, as PEP 508 has it: no version, extra or URL beside it."""
+
+_OPTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEX = re.compile(r"[0-9a-f]*")
 
 
 def _names_file(member: str) -> bool:
     steps = member.split("/")
     return not {"", ".", ".."} & set(steps) and "\\" not in member and member.isprintable()
+
+
+def is_option_name(name: object) -> bool:
+    """Whether something can be the name of an option, which is a keyword argument in Python."""
+    return isinstance(name, str) and _OPTION.fullmatch(name) is not None and not keyword.iskeyword(name)
+
+
+def not_plain(value: Any) -> str | None:
+    """What in an option's value is no plain data; `None` where all of it is.
+
+    Plain are text, finite numbers, true, false, null, and lists and mappings of these; YAML has dates too.
+    """
+    if value is None or isinstance(value, str | bool | int):
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"the number {value}"
+    if isinstance(value, list):
+        return next(filter(None, map(not_plain, value)), None)
+    if isinstance(value, dict):
+        odd = next((key for key in value if not isinstance(key, str)), None)
+        if odd is not None:
+            return f"a key of the type {type(odd).__name__}"
+        return next(filter(None, map(not_plain, value.values())), None)
+    return f"a value of the type {type(value).__name__}"
+
+
+def _check_form(field: str, name: str, form: re.Pattern[str], what: str) -> None:
+    if len(name) > _LONGEST_NAME or not form.fullmatch(name):
+        raise ValueError(f"{field}: {what}, got {name[:_LONGEST_NAME]!r}")
+
+
+_LONGEST_NAME = 200
 
 
 class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +76,11 @@ class ComponentSpec(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     name: str
     options: dict[str, Any] = {}
+    """Keyword arguments: the names are identifiers, the values plain data."""
+
+    def __post_init__(self) -> None:
+        what = "a component's name is lower-case letters and digits, joined by '.', '-' or '_'"
+        _check_form("name", self.name, NAME, what)
 
 
 class Licence(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +116,8 @@ class Features(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     size: int
 
     def __post_init__(self) -> None:
+        if not self.layer or not self.layer.isprintable() or len(self.layer) > _LONGEST_NAME:
+            raise ValueError(f"layer: expected the name of a layer, got {self.layer[:_LONGEST_NAME]!r}")
         if self.size < 1:
             raise ValueError(f"size: a feature size is at least 1, got {self.size}")
 
@@ -104,8 +152,8 @@ class Golden(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``artifact/file`` of the expected features."""
 
     def __post_init__(self) -> None:
-        if self.tolerance <= 0:
-            raise ValueError(f"tolerance: a tolerance is above 0, got {self.tolerance}")
+        if not 0 < self.tolerance < math.inf:
+            raise ValueError(f"tolerance: a tolerance is above 0 and finite, got {self.tolerance}")
         if self.kind == "distances" and not self.distances:
             raise ValueError("distances: a golden case of kind 'distances' needs `distances`")
         if self.kind == "features" and self.features is None:
@@ -159,8 +207,12 @@ class Card(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if (self.weights is None) == (self.recipe is None):
             raise ValueError("a card has either `weights` or a `recipe`")
-        if not self.input_scale > 0:
-            raise ValueError(f"input_scale: an input scale is above 0, got {self.input_scale}")
+        if not 0 < self.input_scale < math.inf:
+            raise ValueError(f"input_scale: an input scale is above 0 and finite, got {self.input_scale}")
+        _check_form("distribution", self.distribution, DISTRIBUTION, "expected the name of a distribution")
+        for field in ("aliases", "deprecated_aliases"):
+            for alias in getattr(self, field):
+                _check_form(field, alias, ALIAS, "an alias is letters and digits, joined by '.', '-' or '_'")
         for head, outputs in self.heads.items():
             if outputs < 1:
                 raise ValueError(f"heads: head {head!r} has at least 1 output, got {outputs}")

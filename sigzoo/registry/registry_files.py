@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from sigzoo.errors import RegistryError
-from sigzoo.registry.cards import NAME, Artifact, Card, Citation
+from sigzoo.registry.cards import DISTRIBUTION, NAME, Artifact, Card, Citation, is_option_name, not_plain
 from sigzoo.registry.yaml import read_yaml
 
 _T = TypeVar("_T")
@@ -84,6 +84,11 @@ def _default(raw: Any, path: Path) -> tuple[str | None, str | None]:
         return raw, None
     both = isinstance(raw, dict) and set(raw) == {"model", "distribution"}
     if both and all(isinstance(each, str) for each in raw.values()):
+        if not DISTRIBUTION.fullmatch(raw["distribution"]):
+            raise RegistryError(
+                f"{path}: default.distribution: expected the name of a distribution,"
+                f" got {raw['distribution'][:200]!r}."
+            )
         return raw["model"], raw["distribution"]
     raise RegistryError(
         f"{path}: default: expected the name of a model, or `model` and `distribution`, got {raw!s:.80}."
@@ -165,7 +170,14 @@ def _component(raw: Any, where: str) -> dict[str, Any]:
         and isinstance(raw.get("name"), str)
         and all(isinstance(key, str) for key in raw)
     ):
-        return {"name": raw["name"], "options": {key: value for key, value in raw.items() if key != "name"}}
+        options = {key: value for key, value in raw.items() if key != "name"}
+        for key, value in options.items():
+            if not is_option_name(key):
+                raise RegistryError(f"{where}: an option's name is an identifier, got {key[:200]!r}.")
+            odd = not_plain(value)
+            if odd:
+                raise RegistryError(f"{where}.{key}: expected plain data, got {odd}.")
+        return {"name": raw["name"], "options": options}
     raise RegistryError(f"{where}: expected a name, or a mapping with `name` and options, got {raw!r}.")
 
 

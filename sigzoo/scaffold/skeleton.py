@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import keyword
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,10 +10,12 @@ from pathlib import Path
 from string import Template
 from typing import Literal
 
-from sigzoo import plugins
 from sigzoo.common.atomic import whole_folder
 from sigzoo.errors import SigzooError, UsageError
-from sigzoo.registry import Card, ComponentSpec
+from sigzoo.registry import ComponentSpec
+from sigzoo.registry.cards import with_tuples
+from sigzoo.scaffold.names import check_name, class_name, component_name, package_name
+from sigzoo.scaffold.quoting import python_call, toml_value, yaml_value
 from sigzoo.zoo import default_zoo
 
 __all__ = ["KINDS", "PluginKind", "write_plugin"]
@@ -25,8 +23,6 @@ __all__ = ["KINDS", "PluginKind", "write_plugin"]
 PluginKind = Literal["backbone", "preprocessor", "loss", "models"]
 
 TEMPLATES = Path(__file__).with_name("templates")
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_LONGEST_NAME = 60
 
 _LAYERS: dict[PluginKind, tuple[str, ...]] = {
     "backbone": ("common", "preprocessing", "model", "backbone"),
@@ -99,16 +95,13 @@ def _values(name: str, kind: PluginKind, like: str | None) -> dict[str, str]:
     """What the templates' words stand for."""
     if like is not None and kind != "models":
         raise UsageError("--like goes with --kind models: the other kinds bring parts of their own.")
-    _check_name(name)
-    component = name.removeprefix("sigzoo-").removesuffix("-sigzoo")
-    _check_free(component, kind)
-    package = name.replace("-", "_")
-    classname = "".join(part.capitalize() for part in component.split("-"))
+    check_name(name)
+    package, component = package_name(name), component_name(name)
     values = {
         "name": name,
         "package": package,
         "component": component,
-        "classname": classname if classname[0].isalpha() else f"Net{classname}",
+        "classname": class_name(component),
         "description": _DESCRIPTIONS[kind],
     }
     requirements = ["numpy>=1.26", "pillow>=10.3", "sigzoo>=0.1", "torch>=2.4"]
@@ -120,38 +113,8 @@ def _values(name: str, kind: PluginKind, like: str | None) -> dict[str, str]:
         values |= _like(like)
         values["imports"] = "import sigzoo\nimport torch\nfrom safetensors.torch import save"
         requirements = ["sigzoo>=0.1", values["provider"]]
-    values["dependencies"] = ", ".join(f'"{each}"' for each in requirements)
+    values["dependencies"] = ", ".join(map(toml_value, requirements))
     return values
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-        raise UsageError(
-            f"{name!r} cannot be a distribution's name here: use lower-case letters, digits and single"
-            f" hyphens, a letter first, at most {_LONGEST_NAME} characters."
-        )
-    if name == "check":
-        raise UsageError("'check' cannot be a plugin's name: `sigzoo plugins check` means something else.")
-    package = name.replace("-", "_")
-    if keyword.iskeyword(package) or package in sys.stdlib_module_names:
-        raise UsageError(f"{name!r} cannot be a plugin's name: Python has a use for {package!r} of its own.")
-    if importlib.util.find_spec(package) is not None:
-        raise UsageError(
-            f"{name!r} is taken: a package {package!r} is installed already. Choose another name."
-        )
-
-
-def _check_free(component: str, kind: PluginKind) -> None:
-    """Refuse a name that the plugin manager would refuse."""
-    zoo = default_zoo()
-    for each in plugins.KINDS.values():
-        owner = zoo.owner(each.name, component)
-        if owner is not None:
-            raise UsageError(
-                f"The name {component!r} is taken by a {each.label} of {owner}. Choose another name."
-            )
-    if zoo.catalogue.is_taken(component):
-        raise UsageError(f"The name {component!r} is taken by a model. Choose another name.")
 
 
 def _like(like: str | None) -> dict[str, str]:
@@ -165,25 +128,19 @@ def _like(like: str | None) -> dict[str, str]:
     return {
         "like": name,
         "provider": card.distribution,
+        "distribution": yaml_value(card.distribution),
         "backbone": _flow(card.backbone),
         "preprocessor": _flow(card.preprocessor),
-        "input_scale": repr(card.input_scale),
-        "layer": card.features.layer,
+        "input_scale": yaml_value(card.input_scale),
+        "layer": yaml_value(card.features.layer),
         "feature_dim": str(card.features.size),
-        "build": _call(card),
+        "build": python_call("sigzoo.backbone", card.backbone.name, with_tuples(card.backbone.options)),
     }
 
 
 def _flow(component: ComponentSpec) -> str:
-    """A component as YAML has it; JSON is YAML."""
-    if not component.options:
-        return component.name
-    return json.dumps({"name": component.name, **component.options})
-
-
-def _call(card: Card) -> str:
-    options = "".join(f", {key}={value!r}" for key, value in card.backbone.options.items())
-    return f'sigzoo.backbone("{card.backbone.name}"{options})'
+    """A component as YAML has it."""
+    return yaml_value({"name": component.name, **component.options} if component.options else component.name)
 
 
 def _render(kind: PluginKind, values: Mapping[str, str], folder: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 import sigzoo
 from sigzoo.errors import UsageError
+from sigzoo.scaffold.names import class_name
 from sigzoo.scaffold.skeleton import KINDS, write_plugin
 from sigzoo.testing import check_registry, images
 
@@ -97,6 +98,11 @@ def test_the_card_of_a_new_backbone_is_complete_and_says_that_it_is_untrained(
     assert "untrained" in registry.read_text()
 
 
+@pytest.mark.parametrize("word", ["none", "backbone", "tensor", "sequence"])
+def test_a_class_never_has_the_name_of_another(word: str) -> None:
+    assert class_name(word) == f"Net{word.capitalize()}"
+
+
 def test_the_folder_is_the_names_own_or_the_one_that_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +129,10 @@ def test_the_folder_is_the_names_own_or_the_one_that_is_given(
         ("class", "Python has a use"),
         ("check", "means something else"),
         ("json", "Python has a use"),
+        ("null-sigzoo", "is no text in YAML"),
+        ("sigzoo-on", "is no text in YAML"),
+        ("tests", "has a folder 'tests' already"),
+        ("dist", "has a folder 'dist' already"),
         ("numpy", "is installed already"),
         ("signet", "taken by a backbone of sigzoo-signet"),
         ("sigzoo-signet-2017", "taken by a preprocessor of sigzoo-signet"),

@@ -123,8 +123,8 @@ class EmbeddingStream:
             return _Prepared(index, name, None, error)
 
     def _network_image(self, image: GreyImage) -> GreyImage:
-        """Preprocess an image, and refuse one too small for a network of any size."""
-        result = self.preprocessor(image)
+        """Preprocess an image unless it is already, and refuse one too small for a network of any size."""
+        result = self._as_it_is(image) if self.options.preprocessed else self.preprocessor(image)
         least = self.minimum_size
         if result.shape[0] < least[0] or result.shape[1] < least[1]:
             found, wanted = " x ".join(map(str, result.shape)), " x ".join(map(str, least))
@@ -132,6 +132,14 @@ class EmbeddingStream:
                 f"too small: {found} pixels after preprocessing, {self.model} needs at least {wanted}."
             )
         return result
+
+    def _as_it_is(self, image: GreyImage) -> GreyImage:
+        """Take a preprocessed image, and refuse one that the preprocessor cannot have made."""
+        wanted = self.preprocessor.output_size
+        if wanted is not None and image.shape != wanted:
+            found, size = " x ".join(map(str, image.shape)), " x ".join(map(str, wanted))
+            raise ImageError(f"{found} pixels, but images preprocessed for {self.model} have {size}.")
+        return image
 
     def _embedded(self, items: list[_Prepared]) -> Iterator[Embedded]:
         """Batch images of equal size, and give the results back in order."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sigzoo import recipes
 from sigzoo.artifacts import extract_member
 from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError, UsageError, WeightsError
-from sigzoo.imaging import ImageSource, read_and_apply
+from sigzoo.imaging import ImageSource, ReadOptions, read_and_apply
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
 from sigzoo.model import SignatureModel
 from sigzoo.registry import Card, read_registry
@@ -207,9 +207,15 @@ def _naming(name: str, zoo: Zoo) -> Iterator[None]:
 
 
 def preprocess_stages(
-    name: str | None, images: Iterable[ImageSource], *, zoo: Zoo | None = None
+    name: str | None,
+    images: Iterable[ImageSource],
+    options: ReadOptions | None = None,
+    *,
+    zoo: Zoo | None = None,
 ) -> list[dict[str, GreyImage]]:
     """The steps of a model's preprocessing for some images, without its weights.
+
+    `options` say how the images are read.
 
     Raises
     ------
@@ -221,7 +227,7 @@ def preprocess_stages(
     zoo.require_components(name, card)
     with _naming(name, zoo):
         preprocessor = build_preprocessor(card, zoo)
-    return [read_and_apply(image, index, preprocessor.stages) for index, image in enumerate(images)]
+    return [read_and_apply(image, index, preprocessor.stages, options) for index, image in enumerate(images)]
 
 
 def read_card_weights(

@@ -138,6 +138,7 @@ class SignatureModel:
         on_error: OnError = "raise",
         check_images: bool = True,
         grey_range: tuple[float, float] | None = None,
+        preprocessed: bool = False,
     ) -> NDArray[np.float32]:
         """Features of one image or many.
 
@@ -159,6 +160,8 @@ class SignatureModel:
             Whether to warn (`SigzooWarning`) of what does not look like one signature on paper.
         grey_range
             The values of black and white of images deeper than 8 bits whose file does not say.
+        preprocessed
+            Whether the images are what the preprocessor gives (ink bright on 0), to be used as they are.
 
         Returns
         -------
@@ -189,6 +192,7 @@ class SignatureModel:
                 on_error=on_error,
                 check_images=check_images,
                 grey_range=grey_range,
+                preprocessed=preprocessed,
             ):
                 step(1)
                 if item.features is None:
@@ -214,12 +218,13 @@ class SignatureModel:
         on_error: OnError = "raise",
         check_images: bool = True,
         grey_range: tuple[float, float] | None = None,
+        preprocessed: bool = False,
     ) -> Iterator[Embedded]:
         """Features of any number of images, in their order, in constant memory.
 
         Parameters
         ----------
-        images, layer, batch_size, on_error, check_images, grey_range
+        images, layer, batch_size, on_error, check_images, grey_range, preprocessed
             As for `embed`; `images` is read as it is needed. With ``on_error="skip"`` an image that
             cannot be used comes out with its error in place of features.
 
@@ -246,7 +251,7 @@ class SignatureModel:
             input_scale=self.card.input_scale,
             minimum_size=self.backbone.minimum_size,
             batch_size=int(batch_size),
-            options=ReadOptions(grey_range, check_images),
+            options=ReadOptions(grey_range, check_images and not preprocessed, preprocessed),
         )
         return stream.run(as_sources(images), skip=on_error == "skip")
 

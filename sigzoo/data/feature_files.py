@@ -159,7 +159,9 @@ class CsvWriter:
         if self._shape is None:
             self._csv.writerow(["file", *(f"f{index}" for index in range(flat.size))])
             self._shape = features.shape
-        self._csv.writerow([file, *flat.astype(str)])
+        # A spreadsheet runs a cell that begins so as a formula; the leading apostrophe makes it text there.
+        name = f"'{file}" if file.startswith(("=", "+", "-", "@", "\t", "\r")) else file
+        self._csv.writerow([name, *flat.astype(str)])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

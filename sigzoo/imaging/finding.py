@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,8 @@ from sigzoo.errors import SigzooWarning, UsageError
 from sigzoo.imaging.image_formats import COMPANIONS, SUFFIXES, has_image_content
 
 __all__ = ["find_images"]
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,3}[^/]")
 
 
 class _LeftOut:
@@ -70,6 +73,8 @@ def _expand(pattern: str, left_out: _LeftOut) -> list[Path]:
     if not pattern:
         raise UsageError("An image is named by an empty text (a variable of the shell that is not set?).")
     path = expand_home(pattern)
+    if is_url(pattern) and not path.exists():
+        raise UsageError(f"{pattern}: a URL; images are read from files: download it first.")
     if _is_folder(path):
         inside = [each for folder in _folders(path, left_out) for each in _images_in(folder, left_out)]
     elif has_magic(pattern) and not path.exists():
@@ -82,6 +87,11 @@ def _expand(pattern: str, left_out: _LeftOut) -> list[Path]:
             f"{pattern}: there is no image in it (known suffixes: {' '.join(sorted(SUFFIXES))})."
         )
     return sorted(dict.fromkeys(inside))
+
+
+def is_url(text: str) -> bool:
+    """Whether a text looks like a URL."""
+    return _URL.match(text) is not None
 
 
 def expand_home(name: str | os.PathLike[str]) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,17 +24,16 @@ from sigzoo.imaging.decode_limits import (
     check_scans,
     check_size,
 )
-from sigzoo.imaging.finding import expand_home
+from sigzoo.imaging.finding import expand_home, is_url
 from sigzoo.imaging.image_formats import FORMATS, HEAD, sniff, why_not
 from sigzoo.imaging.pages import choose_frame, choose_page, split_page
 from sigzoo.imaging.pillow_grey import grey_from_pillow, turned
-from sigzoo.imaging.sources import ImageSource, is_tensor
+from sigzoo.imaging.sources import ImageSource, StoredImage, is_tensor
 from sigzoo.imaging.tiff_layout import JPEG, ORIENTATION, TiffPage, check_layout, read_pages
 from sigzoo.interfaces import warn
 
 __all__ = ["read_image"]
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,3}[^/]")
 _MAX_EXIF = 1 << 16
 
 
@@ -73,6 +71,8 @@ def read_image(source: ImageSource, *, grey_range: tuple[float, float] | None = 
     """
     if isinstance(source, np.ndarray):
         return grey_from_array(source, grey_range)
+    if isinstance(source, StoredImage):
+        return grey_from_array(source.read(source.index))
     if is_tensor(source):
         return grey_from_tensor(source, grey_range)
     if isinstance(source, str | os.PathLike):
@@ -121,7 +121,7 @@ def _read_path(text: str, grey_range: tuple[float, float] | None) -> NDArray[np.
     if not text or "\0" in text:
         raise ImageError("an empty path." if not text else "a path cannot hold a NUL character.")
     path, page = split_page(expand_home(text))
-    if _URL.match(text) and not path.exists():
+    if is_url(text) and not path.exists():
         raise ImageError("a URL; images are read from files: download it first.")
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):

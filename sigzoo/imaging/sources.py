@@ -18,18 +18,29 @@ from sigzoo.common.terminal import safe_text
 from sigzoo.errors import ImageError, SigzooWarning, UsageError
 from sigzoo.imaging.decode_limits import budget
 
-__all__ = ["ImageSource", "ReadOptions", "as_sources", "read_and_apply", "source_name"]
+__all__ = ["ImageSource", "ReadOptions", "StoredImage", "as_sources", "read_and_apply", "source_name"]
 
 _T = TypeVar("_T")
 
-ImageSource: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any]
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image that lies among others in a file, read when it is needed."""
+
+    name: str
+    read: Callable[[int], NDArray[np.uint8]]
+    """Gives the grey image, uint8 ``(H, W)``, of an index."""
+    index: int
+
+
+ImageSource: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | StoredImage
 """One image: a path (``file.tif#2`` names a page), the content of an image file as bytes or an open
 binary file, a PIL image, or an array or torch tensor (see `read_image`)."""
 
 _APPLY_BYTES = 6
 """Bytes a pixel that the published preprocessings take, as measured."""
 
-_ONE_IMAGE = (str, os.PathLike, bytes, bytearray, memoryview, io.IOBase, Image.Image)
+_ONE_IMAGE = (str, os.PathLike, bytes, bytearray, memoryview, io.IOBase, Image.Image, StoredImage)
 
 
 @dataclass(frozen=True)
@@ -43,10 +54,13 @@ class ReadOptions:
         or says it wrongly; `None` to go by the file.
     check
         Whether to warn of what does not look like one signature on paper.
+    preprocessed
+        Whether they are preprocessed already.
     """
 
     grey_range: tuple[float, float] | None = None
     check: bool = False
+    preprocessed: bool = False
 
 
 def is_tensor(thing: object) -> bool:
@@ -86,7 +100,7 @@ def source_name(source: object, index: int) -> str:
     """What an image is called in messages: its path, or ``image 3`` for what has none."""
     if isinstance(source, str | os.PathLike):
         return os.fsdecode(source)
-    return f"image {index}"
+    return source.name if isinstance(source, StoredImage) else f"image {index}"
 
 
 def read_and_apply(

@@ -3,11 +3,13 @@
 import math
 import multiprocessing
 import os
+import threading
+import time
 from contextlib import closing
 
 import pytest
 
-from sigzoo.common.parallel import process_map
+from sigzoo.common.parallel import ordered_map, process_map
 from sigzoo.errors import SigzooError, UnknownNameError, UsageError
 from sigzoo.synthesis import conditions
 
@@ -56,3 +58,60 @@ def test_one_worker_is_this_process():
         (1, os.getpid()),
         (2, os.getpid()),
     ]
+
+
+def test_threads_give_results_in_order_with_few_ahead_and_errors_in_their_place():
+    taken = []
+
+    def numbers():
+        for number in range(40):
+            taken.append(number)
+            yield number
+
+    results = ordered_map(lambda number: 1 // (number - 20), numbers(), ahead=5)
+    assert [next(results) for _ in range(3)] == [1 // (number - 20) for number in range(3)]
+    assert len(taken) <= 3 + 5
+    with pytest.raises(ZeroDivisionError):
+        list(results)
+
+
+def test_a_generator_may_be_closed_by_one_of_its_own_threads():
+    """As the garbage collector does, from whatever thread it runs in."""
+    first, holder, outcome = threading.Event(), [], []
+
+    def work(number):
+        if number == 1:
+            first.wait(30)
+            try:
+                holder.pop().close()
+                outcome.append("closed")
+            except BaseException as error:
+                outcome.append(repr(error))
+        return number
+
+    results = ordered_map(work, range(4), ahead=2)
+    next(results)
+    holder.append(results)
+    del results
+    first.set()
+    deadline = time.monotonic() + 30
+    while not outcome and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert outcome == ["closed"]
+
+
+def test_closing_waits_for_no_thread_that_is_still_busy():
+    busy, release = threading.Event(), threading.Event()
+
+    def work(number):
+        if number:
+            busy.set()
+            release.wait(60)
+        return number
+
+    results = ordered_map(work, range(3), ahead=3)
+    assert next(results) == 0
+    assert busy.wait(30)
+    results.close()  # would wait a minute for what can only be released afterwards
+    assert not release.is_set()
+    release.set()

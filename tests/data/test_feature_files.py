@@ -71,3 +71,14 @@ def test_rows_of_different_shapes_are_refused(tmp_path: Path, suffix: str) -> No
     writer.add("a.png", np.zeros((2, 3), np.float32))
     with pytest.raises(UsageError, match=r"b\.png: its features have shape \(3, 2\).*first image \(2, 3\)"):
         writer.add("b.png", np.zeros((3, 2), np.float32))
+
+
+@pytest.mark.parametrize(
+    "name", ["=cmd|' /C calc'!A0.png", "+1.png", "-a.png", "@sum.png", "\t=1.png", "\r=1.png"]
+)
+def test_a_name_is_no_formula_of_a_spreadsheet(tmp_path: Path, name: str) -> None:
+    with open_writer(tmp_path / "f.csv", "net", "fc") as writer:
+        writer.add(name, np.zeros(2, np.float32))
+    with (tmp_path / "f.csv").open(newline="", encoding="utf-8") as file:
+        _, row = csv.reader(file)
+    assert row[0] == "'" + name

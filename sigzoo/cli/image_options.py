@@ -1,0 +1,43 @@
+"""Options that commands share which read images, and the refusal to write over what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from sigzoo.errors import UsageError
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+force_option = click.option("--force", is_flag=True, help="Replace files that are there already.")
+
+
+def image_options(command: _F) -> _F:
+    """Add how images are read: ``--image-check/--no-image-check`` and ``--grey-range``."""
+    command = click.option(
+        "--grey-range",
+        type=(float, float),
+        metavar="BLACK WHITE",
+        help="Values of black and white of images deeper than 8 bits, where the file does not say.",
+    )(command)
+    return click.option(
+        "--image-check/--no-image-check",
+        default=True,
+        show_default=True,
+        help="Warn of images that do not look like one signature on paper.",
+    )(command)
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Refuse to write over a file.
+
+    Raises
+    ------
+    UsageError
+        If it is there and `force` is not given.
+    """
+    if not force and path.exists() and path.stat().st_size:
+        raise UsageError(f"{path} is there already; --force replaces it.")

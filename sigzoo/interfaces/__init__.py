@@ -18,6 +18,7 @@ from sigzoo.errors import (
     UsageError,
     WeightsError,
 )
+from sigzoo.interfaces.data_sources import DataSource, SignatureSet
 from sigzoo.interfaces.images import GreyImage, Size, check_grey, collected_warnings, warn
 from sigzoo.interfaces.preprocessors import Preprocessor
 from sigzoo.interfaces.samplers import Batch, SampledData, Sampler
@@ -32,6 +33,7 @@ __all__ = [
     "Backbone",
     "Batch",
     "DataError",
+    "DataSource",
     "EvaluationProtocol",
     "GreyImage",
     "ImageError",
@@ -41,6 +43,7 @@ __all__ = [
     "Runtime",
     "SampledData",
     "Sampler",
+    "SignatureSet",
     "Signatures",
     "SigzooError",
     "SigzooWarning",

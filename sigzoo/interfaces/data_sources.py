@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +17,8 @@ from sigzoo.interfaces.images import GreyImage
 
 __all__ = ["ANOTHER_WRITER", "FORGER", "WRITER", "DataSource", "SignatureSet"]
 
+_CHUNK = 16
+"""Images that are prepared together."""
 WRITER, ANOTHER_WRITER, FORGER = 0, 1, 2
 """Values of the label ``role``: the writer of a text, another writer of the same text, a forger."""
 
@@ -54,6 +58,10 @@ class SignatureSet(ABC):
     description: str | None = None
     """What a model's card says of training data like these; `None` where the user must say it."""
 
+    computed: bool = False
+    """Whether images are computed rather than read, so that several processes make them faster; the set
+    is then sent to each and must be one that can be pickled."""
+
     skip_blank: bool = False
     """Whether an image on which a preprocessor finds no ink is left out, instead of an error: right
     for images that a program writes, some of which come out blank."""
@@ -71,6 +79,11 @@ class SignatureSet(ABC):
             If it cannot be read; names the file.
         """
 
+    def read_many(self, indices: Sequence[int]) -> Iterator[GreyImage]:
+        """Read some images one after the other; override it where neighbours come faster together."""
+        for index in indices:
+            yield self.read(index)
+
     def name(self, index: int) -> str:
         """Where an image comes from, for messages."""
         return f"signature {index}"
@@ -80,14 +93,12 @@ class SignatureSet(ABC):
     ) -> Iterator[tuple[int, GreyImage]]:
         """Read and preprocess all images, in their order.
 
-        Override it where images come faster together, or from several processes.
-
         Parameters
         ----------
         prepare
             The preprocessing; can be sent to another process.
         workers
-            Processes to use, where the set has a use for them.
+            Processes to use where images are `computed`; else threads read them.
 
         Yields
         ------
@@ -99,22 +110,16 @@ class SignatureSet(ABC):
         ImageError, DataError
             If an image cannot be read or preprocessed; names it.
         """
-        from sigzoo.common.parallel import ordered_map
+        from sigzoo.common.parallel import ordered_map, process_map
 
-        def one(index: int) -> GreyImage | None:
-            image = self.read(index)
-            try:
-                return prepare(image)
-            except ImageError as error:
-                if self.skip_blank:
-                    return None
-                message = str(error)
-                name = self.name(index)
-                raise ImageError(message if message.startswith(name) else f"{name}: {message}") from error
-
-        for index, image in enumerate(ordered_map(one, range(len(self)), ahead=64)):
-            if image is not None:
-                yield index, image
+        chunks = [range(first, min(first + _CHUNK, len(self))) for first in range(0, len(self), _CHUNK)]
+        if self.computed:
+            with closing(process_map(partial(_prepared, self, prepare), chunks, workers=workers)) as parts:
+                for part in parts:
+                    yield from part
+        else:
+            for part in ordered_map(partial(_prepared, self, prepare), chunks, ahead=8):
+                yield from part
 
     def digest(self) -> str:
         """A SHA-256 of what decides the images and labels, for whoever keeps what was made of them.
@@ -131,6 +136,21 @@ class SignatureSet(ABC):
     def close(self) -> None:
         """Let go of files."""
         return None
+
+
+def _prepared(
+    signatures: SignatureSet, prepare: Callable[[GreyImage], GreyImage], indices: Sequence[int]
+) -> list[tuple[int, GreyImage]]:
+    """Some images, without those that are blank where they may be left out."""
+    made = []
+    for index, image in zip(indices, signatures.read_many(indices), strict=True):
+        try:
+            made.append((index, prepare(image)))
+        except ImageError as error:
+            if not signatures.skip_blank:
+                name, message = signatures.name(index), str(error)
+                raise ImageError(message if message.startswith(name) else f"{name}: {message}") from error
+    return made
 
 
 class DataSource(ABC):

@@ -39,6 +39,23 @@ def sigzoo_register_runtimes(register: Register) -> None:
 
 
 @hookimpl
+def sigzoo_register_data_sources(register: Register) -> None:
+    """Register the layouts of published data sets, and what takes anything else of its kind."""
+    for name in ("BHSig260", "Cedar", "Gpds", "Mcyt"):
+        register(name.lower(), f"sigzoo.learning.data.published_layouts:{name}")
+    register("folder", "sigzoo.learning.data.image_folders:ImageFolder")
+    register("npz", "sigzoo.learning.data.npz_source:NpzSource")
+    register("synth", "sigzoo.learning.data.synthetic:SyntheticSource")
+
+
+@hookimpl
+def sigzoo_register_samplers(register: Register) -> None:
+    """Register what draws batches."""
+    register("families", "sigzoo.learning.data.samplers:FamilySampler")
+    register("shuffled", "sigzoo.learning.data.samplers:ShuffledSampler")
+
+
+@hookimpl
 def sigzoo_register_protocols(register: Register) -> None:
     """Register the evaluation protocols that need nothing but numpy."""
     register("distance", "sigzoo.evaluation.protocols:DistanceProtocol")

@@ -1,12 +1,13 @@
 """Synthetic signatures: kinematic writers, forgers, pens and scanners."""
 
-from sigzoo.synthesis.conditions import RENDERINGS, conditions, office, varied
+from sigzoo.synthesis.conditions import RENDERINGS, Rendering, conditions, office, varied
 from sigzoo.synthesis.generation import DatasetSpec, SyntheticImage, generate
 from sigzoo.synthesis.writer import Writer
 
 __all__ = [
     "RENDERINGS",
     "DatasetSpec",
+    "Rendering",
     "SyntheticImage",
     "Writer",
     "conditions",

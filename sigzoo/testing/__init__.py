@@ -17,6 +17,7 @@ from __future__ import annotations
 from sigzoo.testing import images
 from sigzoo.testing.backbones import BACKBONE, BackboneCase, check_backbone
 from sigzoo.testing.conformance import PluginConformance
+from sigzoo.testing.data_sources import DATA_SOURCE, DataSourceCase, check_data_source
 from sigzoo.testing.distributions import DISTRIBUTION, DistributionCase, check_distribution
 from sigzoo.testing.losses import LOSS, check_loss
 from sigzoo.testing.models import MODEL, ModelCase, check_model
@@ -27,6 +28,7 @@ from sigzoo.testing.suites import ConformanceFailure, Suite
 
 __all__ = [
     "BACKBONE",
+    "DATA_SOURCE",
     "DISTRIBUTION",
     "LOSS",
     "MODEL",
@@ -35,12 +37,14 @@ __all__ = [
     "SAMPLER",
     "BackboneCase",
     "ConformanceFailure",
+    "DataSourceCase",
     "DistributionCase",
     "ModelCase",
     "PluginConformance",
     "RegistryCase",
     "Suite",
     "check_backbone",
+    "check_data_source",
     "check_distribution",
     "check_loss",
     "check_model",

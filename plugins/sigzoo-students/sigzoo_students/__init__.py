@@ -28,6 +28,13 @@ def sigzoo_register_preprocessors(register: Register) -> None:
     register("synsig", "sigzoo_students.preprocessing:SynsigPreprocessor")
 
 
+@hookimpl(optionalhook=True)
+def sigzoo_register_data_sources(register: Register) -> None:
+    """Register what the bundled models were trained on."""
+    register("synsig-families", "sigzoo_students.families:FamilySource")
+    register("synsig-names", "sigzoo_students.real_names:NameSource")
+
+
 @hookimpl
 def sigzoo_register_losses(register: Register) -> None:
     """Register the losses that the bundled models were trained with, and those of distillation."""

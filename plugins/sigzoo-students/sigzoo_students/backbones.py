@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import torch
@@ -88,6 +88,25 @@ class _Student(Backbone):
             variance = (each - mean).square().mean(dim=(2, 3))
             described += [mean.flatten(1), torch.sqrt(variance + 1e-4)]
         return F.normalize(self.bn(self.fc(torch.cat(described, dim=1))), dim=1)
+
+    def layer_from_features(self, name: str) -> Tensor | None:
+        """Map features to ``embedding`` or a later layer: its part of them, which every later one shortens."""
+        size, factor, found = self.fc.out_features, 1.0, name == "embedding"
+        for layer, part in (("with_directions", self.directions), ("with_ink", self.ink)):
+            if part is None:
+                continue
+            if found:
+                factor *= 1.0 + part.weight
+            else:
+                size, found = size + part.size, layer == name
+        return factor**0.5 * torch.eye(size, self.feature_dim) if found else None
+
+    def calibrate(self, batches: Iterable[Tensor]) -> None:
+        """Take the mean of strokes' directions from training images."""
+        if self.directions is not None:
+            directions = self.directions
+            roots = [directions.roots(x[:, :, : x.shape[2] - self._rows]).cpu() for x in batches]
+            directions.mean.copy_(torch.cat(roots).mean(dim=0))
 
     def _finish(
         self,

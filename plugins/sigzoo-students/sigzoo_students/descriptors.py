@@ -63,8 +63,13 @@ class InkStatistics(nn.Module):
             numbers = [levels.float().mean(dim=(1, 3)), _proportions(picture.float())[:, None]]
             phase = torch.cat(numbers, dim=1) @ self.frequencies.float().T
         code = torch.cat([torch.cos(phase), torch.sin(phase)], dim=1) * self.waves**-0.5
-        share = 1.0 / (1.0 + self.weight)
+        share, features = 1.0 / (1.0 + self.weight), _at_least_float32(features)
         return torch.cat([share**0.5 * features, (1.0 - share) ** 0.5 * code], dim=1)
+
+
+def _at_least_float32(features: Tensor) -> Tensor:
+    """Features that a network computed in half precision, in the precision of what is appended."""
+    return features.float() if features.dtype in (torch.float16, torch.bfloat16) else features
 
 
 def _proportions(picture: Tensor) -> Tensor:
@@ -121,7 +126,7 @@ class StrokeDirections(nn.Module):
 
     def forward(self, features: Tensor, picture: Tensor) -> Tensor:
         """Return ``(N, D + 168)``, of length 1, from features ``(N, D)`` and pictures ``(N, 1, h, w)``."""
-        share = 1.0 / (1.0 + self.weight)
+        share, features = 1.0 / (1.0 + self.weight), _at_least_float32(features)
         beyond = self.roots(picture) - self.mean
         cells, bands = beyond[:, : self.sizes[0]], beyond[:, self.sizes[0] :]
         code = torch.cat([F.normalize(cells, dim=1), F.normalize(bands, dim=1)], dim=1)

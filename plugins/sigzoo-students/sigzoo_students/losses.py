@@ -45,6 +45,21 @@ class AdditiveMarginSoftmax(Loss):
         self.centres = nn.Parameter(torch.empty(writers, feature_dim))
         nn.init.xavier_uniform_(self.centres)
 
+    @torch.no_grad()
+    def place_classes(self, features: Tensor, writers: Tensor) -> None:
+        """Put each class's centre where its images are."""
+        if self.centres is None:
+            raise UsageError("am-softmax must be prepared with the number of writers before it is used.")
+        sums = torch.zeros_like(self.centres).index_add_(0, writers, features.to(self.centres.dtype))
+        self.centres.copy_(F.normalize(sums, dim=1))
+
+    def export_heads(self) -> dict[str, dict[str, Tensor]]:
+        """A writer head whose logits are this loss's scaled cosines, of features of length 1."""
+        if self.centres is None:
+            return {}
+        weight = self.scale * F.normalize(self.centres.detach(), dim=1)
+        return {"writer": {"weight": weight, "bias": weight.new_zeros(len(weight))}}
+
     def forward(self, batch: TrainingBatch) -> Tensor:
         """Return the mean loss of the batch.
 

@@ -64,7 +64,8 @@ class SynsigPreprocessor(Preprocessor):
             raise UsageError(f"margin must be in 0 .. 0.4 and tail in 0 .. 0.2, got {margin} and {tail}.")
         self._size: Size = (int(canvas[0]), int(canvas[1]))
         self._margin, self._tail, self._statistics = margin, tail, statistics
-        self.output_size: Size = (self._size[0] + (3 if statistics else 0), self._size[1])
+        self.rows_beside = 3 if statistics else 0
+        self.output_size: Size = (self._size[0] + self.rows_beside, self._size[1])
 
     def stages(self, image: GreyImage) -> dict[str, GreyImage]:
         """Return ``located`` (the part with ink), ``ink`` (paper removed, evened out), ``canvas``.

@@ -10,12 +10,9 @@ from pathlib import Path
 from sigzoo.errors import DataError, UnknownNameError, UsageError
 from sigzoo.interfaces.data_sources import DataSource, SignatureSet
 from sigzoo.learning.data.corpus_cache import code_digest, kept_or_made
-from sigzoo.learning.data.image_folders import ImageFolder
 from sigzoo.learning.data.in_memory import Item, TrainingData, collect
 from sigzoo.learning.data.joining import join, with_common_labels
-from sigzoo.learning.data.npz_source import NpzSource
 from sigzoo.learning.data.preparation import Preparation
-from sigzoo.learning.data.published_layouts import BHSig260, Cedar, Gpds, Mcyt
 from sigzoo.learning.data.synthetic import SyntheticSource
 from sigzoo.registry.cards import with_tuples
 from sigzoo.zoo import default_zoo
@@ -164,16 +161,8 @@ def _preparation_key(preparation: Preparation) -> str:
 
 
 def _sources() -> Mapping[str, DataSource]:
-    kinds: Mapping[str, type[DataSource]] = {
-        "npz": NpzSource,
-        "folder": ImageFolder,
-        "synth": SyntheticSource,
-        "cedar": Cedar,
-        "mcyt": Mcyt,
-        "bhsig260": BHSig260,
-        "gpds": Gpds,
-    }
-    return {name: kind() for name, kind in kinds.items()}
+    zoo = default_zoo()
+    return {name: zoo.build("data_source", name) for name in zoo.list_components("data_source")}
 
 
 def _exists(place: str) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 
 from sigzoo.errors import UsageError
 from sigzoo.interfaces import Sampler
-from sigzoo.learning.data.samplers import FamilySampler, MixedSampler, ShuffledSampler
+from sigzoo.learning.data.samplers import MixedSampler, ShuffledSampler
 from sigzoo.learning.training.objective import Term
 from sigzoo.registry.cards import with_tuples
 from sigzoo.settings.training_settings import TrainingSettings
@@ -73,18 +73,12 @@ def build_sampler(settings: TrainingSettings) -> Sampler:
     chosen = [_read(SamplerChoice, each, "samplers") for each in settings.samplers]
     if not chosen:
         return ShuffledSampler(per_writer=settings.per_writer)
-    built = [_sampler(each.sampler, with_tuples(each.options)) for each in chosen]
-    return built[0] if len(built) == 1 else MixedSampler(built)
-
-
-_SAMPLERS: Mapping[str, type[Sampler]] = {"shuffled": ShuffledSampler, "families": FamilySampler}
-
-
-def _sampler(name: str, options: Mapping[str, Any]) -> Sampler:
-    return _SAMPLERS[name](**options)
-
-
-_Choice = Any
+    zoo = default_zoo()
+    built = [zoo.build("sampler", each.sampler, **with_tuples(each.options)) for each in chosen]
+    if len(built) > 1:
+        return MixedSampler(built)
+    only: Sampler = built[0]
+    return only
 
 
 def _read(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:

@@ -90,7 +90,7 @@ class _Student(Backbone):
         return F.normalize(self.bn(self.fc(torch.cat(described, dim=1))), dim=1)
 
     def layer_from_features(self, name: str) -> Tensor | None:
-        """Map features to ``embedding`` or a later layer: its part of them, which every later one shortens."""
+        """Map features to ``embedding`` or a later layer: their first part, made as long as it was."""
         size, factor, found = self.fc.out_features, 1.0, name == "embedding"
         for layer, part in (("with_directions", self.directions), ("with_ink", self.ink)):
             if part is None:

@@ -94,7 +94,7 @@ class _Sample(NamedTuple):
     family: int
     who: int
     forger: int
-    index: int
+    number: int
 
 
 class FamilySignatures(SignatureSet):

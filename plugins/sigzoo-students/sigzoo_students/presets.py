@@ -1,0 +1,93 @@
+"""How the bundled models were trained: settings of `sigzoo train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["SYNSIG_BASE", "SYNSIG_TINY"]
+
+SEED = 2026
+DIRECTIONS_WEIGHT = 0.6
+INK_WEIGHT = 0.6
+"""Chosen by ``training/choose_ink.py``."""
+HELD_OUT = 1_000_000
+"""Number of the first family kept for validation."""
+NAMED = 5700
+"""The head names the first writers of as many families; of all they would not fit into the file."""
+
+
+def _families(first: int, families: int, genuine: int, sittings: str) -> str:
+    return (
+        f"synsig-families:families={families},first={first},genuine={genuine},sittings={sittings},seed={SEED}"
+    )
+
+
+_COMMON: Mapping[str, Any] = {
+    "backbone_options": {"ink_weight": INK_WEIGHT, "directions_weight": DIRECTIONS_WEIGHT},
+    "preprocessor": "synsig",
+    "preprocessor_options": {"statistics": True},
+    # Families whose images each have a pen of their own, and those whose hands keep one; a third part, where
+    # there is one, is of real names, of which there are few.
+    "data": _families(0, 4000, 6, "no"),
+    "more_data": (_families(4000, 9000, 6, "yes"),),
+    "validation_data": (
+        _families(HELD_OUT, 200, 8, "no"),
+        _families(HELD_OUT + 200, 200, 8, "yes"),
+    ),
+    "validation": 0.0,
+    # The softmax sees what is learnt alone, so that no class is known by its pen; the verification sees the
+    # ink's statistics too, as those who use the features do.
+    "loss": "",
+    "losses": (
+        {
+            "loss": "am-softmax",
+            "options": {"scale": 24.0, "margin": 0.3},
+            "layer": "embedding",
+            "label": "hand",
+        },
+        {
+            "loss": "verification",
+            "options": {"references": 2},
+            "weight": 2.0,
+            "batches": ["part-*"],
+            "per_kind": True,
+        },
+    ),
+    "samplers": (
+        {"sampler": "shuffled", "options": {"repeats": [1, 1, 4]}},
+        {"sampler": "families", "options": {"repeats": [1, 1, 4]}},
+    ),
+    "batch_size": 256,
+    "optimiser": "adamw",
+    "rate": 2e-3,
+    "weight_decay": 0.02,
+    "decay": "network",
+    "schedule": "one-cycle",
+    "averaged_rate": 7e-4,
+    "precision": "bfloat16",
+    "select": "verification",
+    "start_except": ("ink.", "directions."),
+    "store_precision": "float16",
+    "seed": SEED,
+    "weights_licence": "BSD-3-Clause",
+    "commercial_use": True,
+}
+
+SYNSIG_TINY: Mapping[str, Any] = MappingProxyType(
+    {**_COMMON, "backbone": "student-tiny", "epochs": 12, "cycles": (4, 3, 5)}
+)
+"""The default model, from scratch; with crossmedia's names as a third part of the data."""
+
+SYNSIG_BASE: Mapping[str, Any] = MappingProxyType(
+    {
+        **_COMMON,
+        "backbone": "student-base",
+        "epochs": 3,
+        "cycles": (2,),
+        "averaged_epochs": 1,
+        "export_outputs": NAMED,
+    }
+)
+"""The larger model, on synthetic signatures alone, with a writer head for distillation."""

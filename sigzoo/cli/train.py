@@ -69,7 +69,13 @@ def train(output: Path, preset: str | None, resume: bool, as_json: bool, **given
     settings = _resumed(output, values) if resume else _fresh(output, values)
     first = os.environ.get("RANK", "0") == "0"
     on_epoch = epoch_printer(settings.epochs, on_stderr=as_json)
-    result = learning.train(settings, resume=resume, progress=first, on_epoch=on_epoch)
+    result = learning.train(
+        settings,
+        resume=resume,
+        progress=first,
+        on_epoch=on_epoch,
+        on_data=lambda found: click.echo(str(found), err=True),
+    )
     if first:
         report(result, as_json=as_json)
 

@@ -19,7 +19,7 @@ from sigzoo.imaging import find_images, read_and_apply, read_image
 from sigzoo.interfaces import GreyImage
 from sigzoo.interfaces.data_sources import DataSource, SignatureSet
 
-__all__ = ["ImageFiles", "ImageFolder", "NamedFile"]
+__all__ = ["ImageFiles", "ImageFolder", "NamedFile", "is_folder"]
 
 _FLAT = re.compile(r"(w\d+)_([gf])\d+")
 _GENUINE = frozenset({"genuine", "genuines", "original", "originals", "org", "real"})
@@ -104,7 +104,7 @@ class ImageFolder(DataSource):
 
     def recognises(self, place: str) -> bool:
         """Whether it is a folder."""
-        return Path(place).expanduser().is_dir()
+        return is_folder(place)
 
     def open(self, place: str) -> ImageFiles:
         """Tell whose signatures the files are, from their names or the folders they lie in.
@@ -114,6 +114,8 @@ class ImageFolder(DataSource):
         DataError
             If a name does not say it, or says that what would be a writer, or genuine, is forged.
         """
+        if not is_folder(place):
+            raise DataError(f"{place}: there is no such folder.")
         folder = Path(place).expanduser()
         files = find_images([folder])
         flat = [path for path in files if path.parent == folder]
@@ -127,6 +129,14 @@ class ImageFolder(DataSource):
         named = [_from_folder(path, folder) for path in files]
         _check_names(named)
         return ImageFiles(named)
+
+
+def is_folder(place: str) -> bool:
+    """Whether a text is the path of a folder, whatever text it is."""
+    try:
+        return Path(place).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def _from_name(path: Path) -> NamedFile:

@@ -82,8 +82,11 @@ class NpzSource(DataSource):
 
     def recognises(self, place: str) -> bool:
         """Whether it is a file of that suffix."""
-        path = Path(place).expanduser()
-        return path.suffix.lower() == ".npz" and path.is_file()
+        try:
+            path = Path(place).expanduser()
+            return path.suffix.lower() == ".npz" and path.is_file()
+        except (OSError, ValueError, RuntimeError):
+            return False
 
     def open(self, place: str) -> NpzSignatures:
         """Open the file.

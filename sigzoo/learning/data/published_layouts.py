@@ -9,7 +9,7 @@ from typing import ClassVar
 from sigzoo.errors import DataError
 from sigzoo.imaging import find_images
 from sigzoo.interfaces.data_sources import DataSource
-from sigzoo.learning.data.image_folders import ImageFiles, NamedFile
+from sigzoo.learning.data.image_folders import ImageFiles, NamedFile, is_folder
 
 __all__ = ["BHSig260", "Cedar", "Gpds", "Mcyt"]
 
@@ -32,11 +32,11 @@ class PublishedLayout(DataSource):
 
     def recognises(self, place: str) -> bool:
         """Whether a folder's images are named as those of the data set, the first few thousand of them."""
-        folder = Path(place).expanduser()
+        if not is_folder(place):
+            return False
         try:
-            if not folder.is_dir():
-                return False
-            found = [self.pattern.fullmatch(path.stem) for path in find_images([folder])[:_PEEK]]
+            images = find_images([Path(place).expanduser()])[:_PEEK]
+            found = [self.pattern.fullmatch(path.stem) for path in images]
         except Exception:  # a place that cannot be read is not recognised; whoever opens it says why
             return False
         return bool(found) and 2 * sum(each is not None for each in found) > len(found)
@@ -50,7 +50,7 @@ class PublishedLayout(DataSource):
             If the folder is missing, or a file is not named as the data set names its files.
         """
         folder = Path(place).expanduser()
-        if not folder.is_dir():
+        if not is_folder(place):
             raise DataError(f"{place}: there is no such folder.")
         files = [self._named(path) for path in find_images([folder])]
         return ImageFiles(sorted(files, key=lambda each: (each.writer, each.forged, each.path)))

@@ -50,7 +50,7 @@ def find_source(place: str) -> tuple[str, DataSource, str]:
     """
     sources = _sources()
     name, colon, rest = place.partition(":")
-    if colon and name in sources and not Path(place).exists():
+    if colon and name in sources and not _exists(place):
         return name, sources[name], rest
     known = [each for each, source in sources.items() if not source.general and source.recognises(place)]
     known = known or [each for each, source in sources.items() if source.general and source.recognises(place)]

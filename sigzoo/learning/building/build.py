@@ -44,7 +44,7 @@ from sigzoo.registry import Recipe
 from sigzoo.registry.cards import with_tuples
 from sigzoo.settings.distillation_settings import DistillationSettings
 from sigzoo.weights import read_weights, save_weights
-from sigzoo.zoo import default_zoo
+from sigzoo.zoo import Zoo, default_zoo, resolve_zoo
 
 __all__ = ["BuildError", "BuildResult", "build"]
 
@@ -75,6 +75,7 @@ def build(
     force: bool = False,
     progress: ProgressLike = False,
     on_epoch: Callable[[EpochResult], object] | None = None,
+    zoo: Zoo | None = None,
 ) -> BuildResult:
     """Make the weights of a model that is made by a recipe, and keep them in the cache under its name.
 
@@ -97,6 +98,8 @@ def build(
         `True` for a bar on stderr, or a function that is told how many more steps are done.
     on_epoch
         Called after each epoch.
+    zoo
+        Where the card and its parts are looked up; the environment's by default.
 
     Raises
     ------
@@ -112,6 +115,18 @@ def build(
     DivergedError
         If the loss is no longer finite.
     """
+    with resolve_zoo(zoo).as_default():
+        return _build(name, changed, device, force, progress, on_epoch)
+
+
+def _build(
+    name: str,
+    changed: Mapping[str, Any] | None,
+    device: str,
+    force: bool,
+    progress: ProgressLike,
+    on_epoch: Callable[[EpochResult], object] | None,
+) -> BuildResult:
     name, recipe = recipes.find_recipe(name)
     _require_one_process(name)
     _require_no_namesake(recipe.data)

@@ -21,7 +21,7 @@ from sigzoo.loading import build_backbone, build_preprocessor
 from sigzoo.registry import Card
 from sigzoo.settings.distillation_settings import DistillationSettings
 from sigzoo.settings.recipe_settings import RecipeSettings
-from sigzoo.zoo import default_zoo
+from sigzoo.zoo import Zoo, default_zoo, resolve_zoo
 
 __all__ = ["Need", "Plan", "changed_settings", "plan", "recipe_settings", "run_name"]
 
@@ -124,14 +124,16 @@ def changed_settings(name: str, changed: Mapping[str, Any] | None) -> dict[str, 
     return {key: value for key, value in changed.items() if getattr(plain, key) != getattr(said, key)}
 
 
-def plan(name: str, changed: Mapping[str, Any] | None = None, *, device: str = "auto") -> Plan:
+def plan(
+    name: str, changed: Mapping[str, Any] | None = None, *, device: str = "auto", zoo: Zoo | None = None
+) -> Plan:
     """Find out what a build would do; opens no socket and writes nothing.
 
     The time is estimated: a few steps with random weights and images are timed on this machine.
 
     Parameters
     ----------
-    name, changed, device
+    name, changed, device, zoo
         As for `build`.
 
     Raises
@@ -139,6 +141,11 @@ def plan(name: str, changed: Mapping[str, Any] | None = None, *, device: str = "
     UnknownNameError, UsageError, PluginError, RegistryError
         As `build` does.
     """
+    with resolve_zoo(zoo).as_default():
+        return _plan(name, changed, device)
+
+
+def _plan(name: str, changed: Mapping[str, Any] | None, device: str) -> Plan:
     name, recipe = recipes.find_recipe(name)
     card, teacher = default_zoo().info(name), default_zoo().info(recipe.teacher)
     default_zoo().require_components(name, card)

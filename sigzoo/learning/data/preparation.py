@@ -12,7 +12,7 @@ from sigzoo.errors import UsageError
 from sigzoo.interfaces import GreyImage, Preprocessor
 from sigzoo.learning.augment import centre_crop
 from sigzoo.registry.cards import with_tuples
-from sigzoo.zoo import default_zoo
+from sigzoo.zoo import Zoo, default_zoo
 
 __all__ = ["Preparation"]
 
@@ -29,11 +29,14 @@ class Preparation:
         What it is built with in training.
     published
         What it is built with in the model that results, where that differs: it must give the centre.
+    zoo
+        Where the preprocessor is looked up; it travels along to other processes.
     """
 
     name: str | None
     options: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, Any] | None = None
+    zoo: Zoo = field(default_factory=default_zoo, repr=False, compare=False)
     _built: Preprocessor | None = field(default=None, init=False, repr=False, compare=False)
 
     def __call__(self, image: GreyImage) -> GreyImage:
@@ -49,7 +52,7 @@ class Preparation:
         if self.name is None:
             return image
         if self._built is None:
-            built = default_zoo().preprocessor(self.name, **with_tuples(self.options))
+            built = self.zoo.preprocessor(self.name, **with_tuples(self.options))
             if self.published is not None and dict(self.options) != dict(self.published):
                 self._check_centre(image, built(image), self.published)
             self._built = built
@@ -62,7 +65,7 @@ class Preparation:
         """A model must see at last what it was trained on, so the first image is compared."""
         import torch
 
-        small = default_zoo().preprocessor(str(self.name), **with_tuples(published))(image)
+        small = self.zoo.preprocessor(str(self.name), **with_tuples(published))(image)
         fits = small.shape[0] <= large.shape[0] and small.shape[1] <= large.shape[1]
         if fits:
             size = (small.shape[0], small.shape[1])

@@ -36,7 +36,7 @@ from sigzoo.learning.training.train import check_fit, check_selection, run_task
 from sigzoo.learning.training.validation import Measures, Validator
 from sigzoo.registry.cards import with_tuples
 from sigzoo.settings.distillation_settings import DistillationSettings
-from sigzoo.zoo import default_zoo
+from sigzoo.zoo import Zoo, default_zoo, resolve_zoo
 
 __all__ = ["distill"]
 
@@ -47,6 +47,7 @@ def distill(
     resume: bool = False,
     progress: ProgressLike = False,
     on_epoch: Callable[[EpochResult], object] | None = None,
+    zoo: Zoo | None = None,
 ) -> TrainingResult:
     """Teach a student what a teacher knows; leave it in ``settings.output`` as `train` does.
 
@@ -58,7 +59,7 @@ def distill(
     ----------
     settings
         The student, the teacher and the data.
-    resume, progress, on_epoch
+    resume, progress, on_epoch, zoo
         As for `train`.
 
     Raises
@@ -73,8 +74,8 @@ def distill(
     DivergedError, SigzooError
         As for `train`.
     """
-    settings = resolve_settings(settings)
-    with ExitStack() as files:
+    with resolve_zoo(zoo).as_default(), ExitStack() as files:
+        settings = resolve_settings(settings)
         return run_task(
             settings,
             lambda group: _Distillation(settings, group, files, progress).task(),

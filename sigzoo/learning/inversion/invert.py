@@ -27,6 +27,7 @@ from sigzoo.learning.inversion.inversion_results import (
 from sigzoo.learning.inversion.networks import WriterClassifier, check_student, image_size, load_classifier
 from sigzoo.learning.inversion.parts import Parts, check_places
 from sigzoo.settings.inversion_settings import InversionSettings
+from sigzoo.zoo import Zoo, resolve_zoo
 
 __all__ = ["invert"]
 
@@ -37,6 +38,7 @@ def invert(
     resume: bool = False,
     progress: ProgressLike = False,
     on_batch: Callable[[BatchResult, int], object] | None = None,
+    zoo: Zoo | None = None,
 ) -> InversionResult:
     """Make images that a teacher takes for its writers', and store them in the published layout.
 
@@ -56,6 +58,8 @@ def invert(
         `True` for a bar on stderr, or a function that is told how many more steps are done.
     on_batch
         Called after each batch, once it is kept, with what is known of it and the number of batches.
+    zoo
+        Where the networks are looked up; the environment's by default.
 
     Raises
     ------
@@ -72,8 +76,9 @@ def invert(
     SigzooError
         If a file cannot be written; finished batches stay.
     """
-    run = _Run(settings, resume)
-    return run.run(progress, on_batch)
+    with resolve_zoo(zoo).as_default():
+        run = _Run(settings, resume)
+        return run.run(progress, on_batch)
 
 
 class _Run:

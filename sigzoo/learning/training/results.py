@@ -62,7 +62,9 @@ class TrainingResult:
     """What came of a run."""
 
     name: str
-    """The model's name; `sigzoo.load` takes it with ``SIGZOO_REGISTRY`` set to `registry`."""
+    """The model's name; ``Zoo(registries=[result.registry])`` knows it."""
+    folder: Path
+    """The run's folder, which `sigzoo.load` takes."""
     weights: Path
     registry: Path
     log: Path

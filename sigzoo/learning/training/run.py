@@ -94,7 +94,7 @@ class Run:
         best = [each for each in self._history if each.best][-1]
         self._group.on_rank_zero(self._finish)
         return TrainingResult(
-            self.name, folder / WEIGHTS, folder / REGISTRY, folder / LOG, self._history, best
+            self.name, folder, folder / WEIGHTS, folder / REGISTRY, folder / LOG, self._history, best
         )
 
     def _epoch(self, number: int, done: Callable[[int], object]) -> EpochResult:

@@ -32,7 +32,7 @@ from sigzoo.learning.training.unseen import UnseenWriters, verify_unseen
 from sigzoo.learning.training.validation import Measures, Validator
 from sigzoo.registry.cards import with_tuples
 from sigzoo.settings.training_settings import TrainingSettings
-from sigzoo.zoo import default_zoo
+from sigzoo.zoo import Zoo, default_zoo, resolve_zoo
 
 __all__ = ["check_fit", "check_selection", "run_task", "train"]
 
@@ -45,6 +45,7 @@ def train(
     progress: ProgressLike = False,
     on_epoch: Callable[[EpochResult], object] | None = None,
     on_data: Callable[[Found], object] | None = None,
+    zoo: Zoo | None = None,
 ) -> TrainingResult:
     """Train a backbone and leave a model: weights and a registry fragment in ``settings.output``.
 
@@ -66,6 +67,8 @@ def train(
     on_data
         Called with what was found in each place of data, before training: how many writers, genuine
         signatures and forgeries.
+    zoo
+        Where parts and models are looked up; the environment's by default.
 
     Raises
     ------
@@ -78,13 +81,14 @@ def train(
     SigzooError
         If a file cannot be written.
     """
-    return run_task(
-        settings,
-        lambda group: _Training(settings, group, enricher, on_data).task(),
-        resume=resume,
-        progress=progress,
-        on_epoch=on_epoch,
-    )
+    with resolve_zoo(zoo).as_default():
+        return run_task(
+            settings,
+            lambda group: _Training(settings, group, enricher, on_data).task(),
+            resume=resume,
+            progress=progress,
+            on_epoch=on_epoch,
+        )
 
 
 def run_task(

@@ -101,6 +101,20 @@ def test_the_model_loads_by_name_and_gives_the_features_that_were_trained(finish
     assert np.allclose(model.logits(image)[0], logits.numpy(), atol=1e-5)
 
 
+def test_a_run_loads_in_the_process_that_trained_it(finished, patterns):
+    image = 255 - patterns()[0][3, 0]
+    by_folder = sigzoo.load(finished.folder).embed(image)
+    by_name = sigzoo.Zoo(registries=[finished.registry]).load(finished.name).embed(image)
+    assert np.array_equal(by_folder, by_name)
+    assert finished.name not in sigzoo.list_models()
+
+
+def test_parts_are_looked_up_in_the_zoo_that_is_given(toy_settings, tmp_path):
+    """Also by the processes that prepare images."""
+    with pytest.raises(UnknownNameError, match="no backbone named 'toy'"):
+        train(toy_settings(output=tmp_path / "none"), zoo=sigzoo.Zoo(plugins=["sigzoo-signet"]))
+
+
 def test_the_card_says_what_is_known_and_claims_nothing_else(finished, toy_settings, tmp_path):
     card = read_registry(finished.registry).models["run"]
     assert card.licence.weights == card.licence.code == card.trained_on == "not stated"

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from sigzoo.artifacts.members import extract_member
     from sigzoo.artifacts.retry import Progress, Retry
     from sigzoo.artifacts.spec import ArtifactSpec, Member
+    from sigzoo.artifacts.zoo_cache import ZooCache
 
 __all__ = [
     "ArtifactSpec",
     "Member",
     "Progress",
     "Retry",
+    "ZooCache",
     "cache_home",
     "extract_member",
     "fetch",
@@ -33,6 +35,7 @@ __getattr__ = lazy_names(
         "Member": "spec",
         "Progress": "retry",
         "Retry": "retry",
+        "ZooCache": "zoo_cache",
         "cache_home": "home",
         "extract_member": "members",
         "fetch": "fetching",

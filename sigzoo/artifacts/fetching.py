@@ -65,32 +65,9 @@ def fetch(
             "Fetch it without --require-hash if you trust its source."
         )
     notices.show_once(spec)
-    found = locate(spec)
-    if found is not None:
-        return found
-    if all(scheme(url) == "package" for url in spec.urls) and spec.archive is None:
-        _require_package(spec)
-    here = locate(spec.archive) if spec.archive is not None else None
-    if here is None and is_offline() and all(map(is_network, spec.urls)):
-        raise _offline(spec)
-    try:
-        with locked(f"artifact-{spec.name}", f"fetching {spec.name}"):
-            found = locate(spec)
-            if found is not None:
-                return found
-            if here is not None:
-                try:
-                    return _from_archive(spec, here)
-                except VerificationError:
-                    if is_offline() or not spec.urls:
-                        raise
-            return _from_mirrors(spec, progress, retry or Retry())
-    except StorageError:
-        raise
-    except ArtifactError as error:
-        if spec.archive is None or is_offline():
-            raise
-        return _by_archive(spec, error, progress, retry)
+    path = _fetched(spec, progress, retry)
+    notices.remember(spec)
+    return path
 
 
 def locate(spec: ArtifactSpec) -> Path | None:
@@ -120,6 +97,35 @@ def locate(spec: ArtifactSpec) -> Path | None:
     except StorageError:  # there is no home, and so nothing in it
         return _in_package(spec)
     return target if _is_good(target, spec) else _in_package(spec)
+
+
+def _fetched(spec: ArtifactSpec, progress: Progress | None, retry: Retry | None) -> Path:
+    found = locate(spec)
+    if found is not None:
+        return found
+    if all(scheme(url) == "package" for url in spec.urls) and spec.archive is None:
+        _require_package(spec)
+    here = locate(spec.archive) if spec.archive is not None else None
+    if here is None and is_offline() and all(map(is_network, spec.urls)):
+        raise _offline(spec)
+    try:
+        with locked(f"artifact-{spec.name}", f"fetching {spec.name}"):
+            found = locate(spec)
+            if found is not None:
+                return found
+            if here is not None:
+                try:
+                    return _from_archive(spec, here)
+                except VerificationError:
+                    if is_offline() or not spec.urls:
+                        raise
+            return _from_mirrors(spec, progress, retry or Retry())
+    except StorageError:
+        raise
+    except ArtifactError as error:
+        if spec.archive is None or is_offline():
+            raise
+        return _by_archive(spec, error, progress, retry)
 
 
 def _in_package(spec: ArtifactSpec) -> Path | None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @click.option(
     "--require-hash", is_flag=True, help="Refuse files of which nobody published a digest (unpinned)."
 )
+@click.option("--dry-run", is_flag=True, help="Show what would be fetched, and how large it is.")
 @json_option
-def fetch(names: tuple[str, ...], everything: bool, require_hash: bool, as_json: bool) -> None:
+def fetch(names: tuple[str, ...], everything: bool, require_hash: bool, dry_run: bool, as_json: bool) -> None:
     """Fetch the files of NAMES: models, artifacts, or patterns of them."""
     from sigzoo.errors import ArtifactError, UsageError
     from sigzoo.zoo import default_zoo
@@ -39,6 +40,9 @@ def fetch(names: tuple[str, ...], everything: bool, require_hash: bool, as_json:
             f"{', '.join(names)}: no file of it is published, so there is nothing to fetch."
             + (f" It is made by a recipe: {recipes}." if recipes else "")
         )
+    if dry_run:
+        _show_plan(specs, as_json)
+        return
     rows, failures = [], []
     for spec in specs:
         try:
@@ -65,3 +69,31 @@ def _fetched(spec: ArtifactSpec, require_hash: bool) -> dict[str, str | int]:
 
     path = fetch_with_bar(spec, require_hash=require_hash)
     return {"artifact": spec.name, "path": str(path), "size": path.stat().st_size}
+
+
+def _show_plan(specs: list[ArtifactSpec], as_json: bool) -> None:
+    """Show what is here and what is to be fetched, with the sizes that are published."""
+    from sigzoo.artifacts import locate
+    from sigzoo.zoo import default_zoo
+
+    with default_zoo().store():
+        states = [(spec, "here" if locate(spec) else "to be fetched") for spec in specs]
+    if as_json:
+        print_json(
+            [
+                {"artifact": spec.name, "file": spec.stored_name, "size": spec.size, "state": state}
+                for spec, state in states
+            ]
+        )
+        return
+    rows = [
+        [spec.name, spec.stored_name, f"{spec.size:,}" if spec.size else "not published", state]
+        for spec, state in states
+    ]
+    print_table(["artifact", "file", "bytes", "state"], rows, right=["bytes"])
+    missing = [spec for spec, state in states if state != "here"]
+    unknown = sum(spec.size is None for spec in missing)
+    click.echo(
+        f"To be fetched: {len(missing)} files, {sum(spec.size or 0 for spec in missing):,} bytes"
+        + (f" and {unknown} files of unpublished size." if unknown else ".")
+    )

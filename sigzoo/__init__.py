@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         loss,
         preprocessor,
     )
+    from sigzoo.conversion import convert
     from sigzoo.evaluation.distances import distances
     from sigzoo.loading import load
     from sigzoo.model import SignatureModel
@@ -33,6 +34,7 @@ __all__ = [
     "SigzooWarning",
     "Zoo",
     "backbone",
+    "convert",
     "distances",
     "fetch",
     "hookimpl",
@@ -52,6 +54,7 @@ __getattr__ = lazy_names(
         "SignatureModel": "model",
         "Zoo": "zoo",
         "backbone": "api",
+        "convert": "conversion",
         "distances": "evaluation.distances",
         "fetch": "api",
         "info": "api",

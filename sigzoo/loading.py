@@ -21,6 +21,7 @@ from sigzoo.model import SignatureModel
 from sigzoo.registry import Card, read_registry
 from sigzoo.registry.cards import with_tuples
 from sigzoo.weights import WeightFile, fit_names, load_into, read_local_weights, read_weights
+from sigzoo.weights.formats import find_format
 from sigzoo.zoo import RUN_REGISTRY, Zoo, resolve_zoo
 
 
@@ -239,21 +240,27 @@ def read_card_weights(
     ------
     ArtifactError
         If the published file cannot be had, or what was built is no longer what it was.
+    RegistryError
+        If the card names a format that no installed plugin provides; with the nearest ones.
     WeightsError
         If the weights are made by a recipe and are not there, or were made by another one than the card
         has now; or if the file is damaged, hostile or of another format.
     """
     zoo, published = resolve_zoo(zoo), card.weights
+    if published is not None:
+        with _naming(name, zoo):
+            find_format(published.format, zoo)
     if path is None:
         if published is None:
             return _read_built(name, card, zoo)
         with zoo.store():
             found = zoo.fetch_spec(zoo.artifact_spec(published.artifact))
             inside = published.member
-            return read_weights(extract_member(found, inside) if inside else found, published.format)
+            file = extract_member(found, inside) if inside else found
+            return read_weights(file, published.format, zoo=zoo)
     expected = published.format if published else "safetensors"
     inside = published.name_in_archive if published else None
-    return _own(read_local_weights(path, expected, member=inside), name)
+    return _own(read_local_weights(path, expected, member=inside, zoo=zoo), name)
 
 
 def _read_built(name: str, card: Card, zoo: Zoo) -> WeightFile:
@@ -261,7 +268,7 @@ def _read_built(name: str, card: Card, zoo: Zoo) -> WeightFile:
         here = recipes.built_weights(name, zoo)
         if here is None:
             raise _unpublished(name, card, zoo)
-        return _own(read_weights(here, "safetensors"), name)
+        return _own(read_weights(here, "safetensors", zoo=zoo), name)
 
 
 def adapted(backbone: Backbone, file: WeightFile) -> Mapping[str, Tensor]:

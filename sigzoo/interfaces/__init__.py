@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sigzoo.interfaces.losses import Loss, TrainingBatch
     from sigzoo.interfaces.protocols import EvaluationProtocol, Measured, Signatures
     from sigzoo.interfaces.runtimes import Runtime
+    from sigzoo.interfaces.weight_formats import WeightArrays, WeightFormat
 
 __all__ = [
     "Backbone",
@@ -51,6 +52,8 @@ __all__ = [
     "TrainingBatch",
     "UnknownNameError",
     "UsageError",
+    "WeightArrays",
+    "WeightFormat",
     "WeightsError",
     "check_grey",
     "collected_warnings",
@@ -67,5 +70,7 @@ __getattr__ = lazy_names(
         "Runtime": "runtimes",
         "Signatures": "protocols",
         "TrainingBatch": "losses",
+        "WeightArrays": "weight_formats",
+        "WeightFormat": "weight_formats",
     },
 )

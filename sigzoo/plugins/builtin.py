@@ -56,6 +56,14 @@ def sigzoo_register_samplers(register: Register) -> None:
 
 
 @hookimpl
+def sigzoo_register_weight_formats(register: Register) -> None:
+    """Register the weight formats that belong to no publication."""
+    register("safetensors", "sigzoo.weights.safetensors_files:SafetensorsFormat")
+    register("torch-tuple", "sigzoo.weights.torch_formats:TorchTupleFormat")
+    register("torch", "sigzoo.weights.torch_formats:TorchFormat")
+
+
+@hookimpl
 def sigzoo_register_protocols(register: Register) -> None:
     """Register the evaluation protocols that need nothing but numpy."""
     register("distance", "sigzoo.evaluation.protocols:DistanceProtocol")

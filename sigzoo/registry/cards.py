@@ -95,7 +95,8 @@ class Weights(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a model's weights lie."""
 
     artifact: str
-    format: Literal["safetensors", "torch-tuple", "lasagne"]
+    format: str
+    """Name of a weight format that a plugin provides: ``safetensors``, ``torch``, ``torch-tuple``, ..."""
     member: str | None = None
     """Name inside the artifact, where that is a zip archive whose members have no digest of their own."""
 

@@ -25,6 +25,7 @@ from sigzoo.testing.preprocessors import PREPROCESSOR, check_preprocessor
 from sigzoo.testing.registries import REGISTRY, RegistryCase, check_registry
 from sigzoo.testing.samplers import SAMPLER, check_sampler
 from sigzoo.testing.suites import ConformanceFailure, Suite
+from sigzoo.testing.weight_formats import WEIGHT_FORMAT, WeightFormatCase, check_weight_format
 
 __all__ = [
     "BACKBONE",
@@ -35,6 +36,7 @@ __all__ = [
     "PREPROCESSOR",
     "REGISTRY",
     "SAMPLER",
+    "WEIGHT_FORMAT",
     "BackboneCase",
     "ConformanceFailure",
     "DataSourceCase",
@@ -43,6 +45,7 @@ __all__ = [
     "PluginConformance",
     "RegistryCase",
     "Suite",
+    "WeightFormatCase",
     "check_backbone",
     "check_data_source",
     "check_distribution",
@@ -51,5 +54,6 @@ __all__ = [
     "check_preprocessor",
     "check_registry",
     "check_sampler",
+    "check_weight_format",
     "images",
 ]

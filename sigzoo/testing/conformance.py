@@ -16,13 +16,19 @@ from sigzoo.testing.models import MODEL, ModelCase
 from sigzoo.testing.preprocessors import PREPROCESSOR
 from sigzoo.testing.registries import REGISTRY, RegistryCase
 from sigzoo.testing.suites import Suite
+from sigzoo.testing.weight_formats import WEIGHT_FORMAT, WeightFormatCase
 from sigzoo.zoo import default_zoo
 
 __all__ = ["PluginConformance"]
 
 Case = tuple[str, Callable[[], None]]
 
-_SUITES: dict[str, Suite[Any]] = {"backbone": BACKBONE, "preprocessor": PREPROCESSOR, "loss": LOSS}
+_SUITES: dict[str, Suite[Any]] = {
+    "backbone": BACKBONE,
+    "preprocessor": PREPROCESSOR,
+    "loss": LOSS,
+    "weight_format": WEIGHT_FORMAT,
+}
 
 
 class PluginConformance:
@@ -102,7 +108,9 @@ def _models(distribution: str, found: list[Plugin]) -> list[str]:
 @cache
 def _subject(limit_mb: float, kind: str, name: str) -> Any:
     build = partial(default_zoo().manager.build, kind, name, {})
-    return BackboneCase(build(), build, limit_mb) if kind == "backbone" else build()
+    if kind == "backbone":
+        return BackboneCase(build(), build, limit_mb)
+    return WeightFormatCase(build()) if kind == "weight_format" else build()
 
 
 def _bound(what: str, suite: Suite[Any], subject: Callable[[], Any]) -> Iterator[Case]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from sigzoo.common.messages import quoted
 from sigzoo.errors import WeightsError
 from sigzoo.interfaces.weight_formats import WeightFormat, file_start, zip_names
 from sigzoo.weights.formats import all_formats, find_format
+
+if TYPE_CHECKING:
+    from sigzoo.zoo import Zoo
 
 __all__ = ["FileKind", "WeightFile", "detect_format", "read_local_weights", "read_weights"]
 
@@ -64,7 +67,9 @@ class FileKind:
         return self.formats[0] if self.formats else None
 
 
-def read_weights(path: str | os.PathLike[str], format: str, *, member: str | None = None) -> WeightFile:
+def read_weights(
+    path: str | os.PathLike[str], format: str, *, member: str | None = None, zoo: Zoo | None = None
+) -> WeightFile:
     """Read a weight file safely: nothing in it is run, no size it declares is trusted.
 
     Parameters
@@ -76,6 +81,8 @@ def read_weights(path: str | os.PathLike[str], format: str, *, member: str | Non
         another plugin's; as the card says.
     member
         Name of the file inside, where `path` is a zip archive of weight files.
+    zoo
+        Whose formats there are; by default the installed ones.
 
     Raises
     ------
@@ -86,12 +93,12 @@ def read_weights(path: str | os.PathLike[str], format: str, *, member: str | Non
     PluginError
         If the plugin that provides the format does not work.
     """
-    found = find_format(format)
+    found = find_format(format, zoo)
     file = Path(path)
     if member is not None:
-        _require_zip(file, member)
+        _require_zip(file, member, zoo)
     if not found.recognises(file, member):
-        kind = detect_format(file, member=member)
+        kind = detect_format(file, member=member, zoo=zoo)
         where = str(file) if member is None else f"{file} ({member})"
         hint = " Name the member to read." if kind.description.startswith("a zip") and not member else ""
         raise WeightsError(f"{where}: this is {kind.description}, expected the format {format}.{hint}")
@@ -102,7 +109,7 @@ def read_weights(path: str | os.PathLike[str], format: str, *, member: str | Non
 
 
 def read_local_weights(
-    path: str | os.PathLike[str], expected: str, *, member: str | None = None
+    path: str | os.PathLike[str], expected: str, *, member: str | None = None, zoo: Zoo | None = None
 ) -> WeightFile:
     """Read a file that someone has in place of a published one, in whichever way is meant without doubt.
 
@@ -116,6 +123,8 @@ def read_local_weights(
         The format of the published file.
     member
         Name of the published file in its archive, where it lies in one.
+    zoo
+        Whose formats there are; by default the installed ones.
 
     Raises
     ------
@@ -126,24 +135,25 @@ def read_local_weights(
         As `read_weights` does.
     """
     file = Path(path)
-    kind, inside = detect_format(file), None
+    kind, inside = detect_format(file, zoo=zoo), None
     if not kind.formats and kind.description == _ZIP:
-        inside = _weight_member(file, member)
-        kind = detect_format(file, member=inside) if inside else kind
-    return read_weights(file, _meant(kind, expected), member=inside)
+        inside = _weight_member(file, member, zoo)
+        kind = detect_format(file, member=inside, zoo=zoo) if inside else kind
+    return read_weights(file, meant_format(kind, expected, zoo), member=inside, zoo=zoo)
 
 
-def _meant(kind: FileKind, expected: str) -> str:
+def meant_format(kind: FileKind, expected: str, zoo: Zoo | None = None) -> str:
+    """The format to read a local file as, where `expected` is that of the published one."""
     if expected in kind.formats:
         return expected
     if "safetensors" in kind.formats:
         return "safetensors"
-    if find_format(expected).holds_state_dict:
-        return next((name for name in kind.formats if find_format(name).holds_state_dict), expected)
+    if find_format(expected, zoo).holds_state_dict:
+        return next((name for name in kind.formats if find_format(name, zoo).holds_state_dict), expected)
     return expected
 
 
-def _weight_member(file: Path, member: str | None) -> str | None:
+def _weight_member(file: Path, member: str | None, zoo: Zoo | None) -> str | None:
     """The member of the published name, or the one weight file of an archive."""
     names = [name for name in zip_names(file) if not name.endswith("/")]
     if member is not None and any(_leaf(name) == _leaf(member) for name in names):
@@ -151,7 +161,7 @@ def _weight_member(file: Path, member: str | None) -> str | None:
     # What macOS leaves in archives is nobody's weights.
     names = [name for name in names if not name.startswith("__MACOSX/") and not _leaf(name).startswith(".")]
     if len(names) <= _MOST_MEMBERS:
-        names = [name for name in names if detect_format(file, member=name).formats]
+        names = [name for name in names if detect_format(file, member=name, zoo=zoo).formats]
     return names[0] if len(names) == 1 else member
 
 
@@ -159,7 +169,9 @@ def _leaf(name: str) -> str:
     return PurePosixPath(name).name
 
 
-def detect_format(path: str | os.PathLike[str], *, member: str | None = None) -> FileKind:
+def detect_format(
+    path: str | os.PathLike[str], *, member: str | None = None, zoo: Zoo | None = None
+) -> FileKind:
     """Tell from the first bytes what a file is, for messages and for conversion.
 
     Raises
@@ -169,15 +181,15 @@ def detect_format(path: str | os.PathLike[str], *, member: str | None = None) ->
     """
     file = Path(path)
     if member is not None:
-        _require_zip(file, member)
+        _require_zip(file, member, zoo)
     start = file_start(file, member)
-    found = {name: format for name, format in all_formats().items() if format.recognises(file, member)}
+    found = {name: format for name, format in all_formats(zoo).items() if format.recognises(file, member)}
     return FileKind(_described(file, member, start, found), tuple(found))
 
 
-def _require_zip(file: Path, member: str) -> None:
+def _require_zip(file: Path, member: str, zoo: Zoo | None) -> None:
     if file_start(file)[:2] != b"PK":
-        kind = detect_format(file).description
+        kind = detect_format(file, zoo=zoo).description
         raise WeightsError(f"{file}: this is {kind}, expected a zip with {quoted(member)}.")
 
 

@@ -14,9 +14,10 @@ __all__ = [
     "sigzoo_register_backbones",
     "sigzoo_register_losses",
     "sigzoo_register_preprocessors",
+    "sigzoo_register_weight_formats",
 ]
 
-SIGZOO_API = 1
+SIGZOO_API = 2
 """Version of the plugin interface that this package was written for."""
 
 
@@ -42,3 +43,9 @@ def sigzoo_register_losses(register: Register) -> None:
     register("signet-f", "sigzoo_signet.losses:WriterAndForgeryLoss")
     register("triplet", "sigzoo_signet.contrastive:TripletLoss")
     register("nt-xent", "sigzoo_signet.contrastive:NTXentLoss")
+
+
+@hookimpl(optionalhook=True)
+def sigzoo_register_weight_formats(register: Register) -> None:
+    """Register the pickles of arrays that sigver_wiwd's Lasagne programs wrote."""
+    register("lasagne", "sigzoo_signet.lasagne:LasagneFormat")

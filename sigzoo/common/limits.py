@@ -92,6 +92,3 @@ MAX_DIGITS = 40
 
 LISTED = 8
 """Names that a message lists before it says how many more there are."""
-
-MAX_MESSAGE = 600
-"""Letters of a message about a file, its path not counted."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.data.npz_writer import ArrayWriter
 from sigzoo.errors import UsageError
 
 FORMATS = (".npz", ".csv")
@@ -112,17 +112,16 @@ class NpzWriter:
 
     def _assemble(self) -> None:
         self._rows.seek(0)
-        with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED) as archive:
-            with _member(archive, "features", "<f4", (self._count, *self._shape)) as member:
+        with ArrayWriter(self._path) as archive:
+            with archive.open("features", "<f4", (self._count, *self._shape)) as member:
                 shutil.copyfileobj(self._rows, member, 1 << 20)
             text = f"<U{self._longest}"
-            with _member(archive, "files", text, (self._count,)) as member:
+            with archive.open("files", text, (self._count,)) as member:
                 names = self._read_names()
                 while block := list(islice(names, 4096)):
                     member.write(np.array(block, dtype=text).tobytes())
             for name, array in self._labels.items():
-                with archive.open(f"{name}.npy", "w") as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
+                archive.add(name, array)
 
     def _read_names(self) -> Iterator[str]:
         """The names again, in order, a block of the file at a time."""
@@ -131,14 +130,6 @@ class NpzWriter:
         while block := self._names.read(1 << 16):
             *whole, rest = (rest + block).split(b"\0")
             yield from (name.decode("utf-8", "replace") for name in whole)
-
-
-def _member(archive: zipfile.ZipFile, name: str, descr: str, shape: tuple[int, ...]) -> IO[bytes]:
-    """Begin an array of a npz archive, whose values are then written."""
-    member = archive.open(f"{name}.npy", "w", force_zip64=True)
-    header = {"descr": descr, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(member, header)
-    return member
 
 
 class CsvWriter:

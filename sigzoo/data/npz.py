@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import struct
-import tempfile
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Protocol
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
+from typing import Any
+from zipfile import ZIP_STORED
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,24 +26,17 @@ from sigzoo.common.limits import (
 )
 from sigzoo.common.messages import listed
 from sigzoo.common.zip_archives import data_offset, open_zip
+from sigzoo.data.npz_sources import DeflatedSource, Source, StoredSource, spool
 from sigzoo.errors import DataError
 
 DEFLATE_LIMIT = 1032
 """No deflated byte yields more (RFC 1951: 258 bytes from 2 bits)."""
-
-BLOCK = 1 << 20
 
 _HEADER = re.compile(
     r"\{'descr': (?P<descr>'[^']{1,24}'|\[.*\]), 'fortran_order': (?P<fortran>True|False), "
     r"'shape': \((?P<shape>(?:\d{1,19}L?(?:, ?|,? ?(?=\))))*)\),? ?\}\s*"
 )
 _PLAIN = re.compile(r"'[<>|=](b1|[iu][1248]|f[248]|[US](?!0+')\d{1,5})'")
-
-
-class _Source(Protocol):
-    """Bytes of one array, by position."""
-
-    def read_into(self, buffer: memoryview, offset: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +55,7 @@ class NpzArray:
 
     _column_major: bool
     _offset: int
-    _source: _Source
+    _source: Source
 
     @property
     def nbytes(self) -> int:
@@ -134,7 +126,7 @@ class NpzArray:
         DataError
             If the array is compressed.
         """
-        if not self.stored or not isinstance(self._source, _StoredSource):
+        if not self.stored or not isinstance(self._source, StoredSource):
             raise DataError(f"{self.where} is compressed and cannot be mapped; read it by rows.")
         order = "F" if self._column_major else "C"
         at = self._source.start + self._offset
@@ -188,7 +180,7 @@ class NpzFile:
             for info in self._archive.infolist()
             if info.filename.endswith(".npy")
         }
-        self._spooled: list[_StoredSource] = []
+        self._spooled: list[StoredSource] = []
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -217,12 +209,12 @@ class NpzFile:
                 f"{where} declares {info.file_size} bytes from {info.compress_size}, which no compression "
                 "yields; refused."
             )
-        source: _Source
+        source: Source
         if info.compress_type == ZIP_STORED:
             start = data_offset(self._file, info, str(self.path), DataError)
-            source = _StoredSource(self._raw, start, self._lock, where)
+            source = StoredSource(self._raw, start, self._lock, where)
         else:
-            source = _DeflatedSource(self._archive, info, where)
+            source = DeflatedSource(self._archive, info, where)
         shape, dtype, column_major, offset = _read_header(source, info.file_size, where)
         stored = info.compress_type == ZIP_STORED
         return NpzArray(name, shape, dtype, stored, where, info.compress_size, column_major, offset, source)
@@ -241,7 +233,7 @@ class NpzFile:
         array = self[name]
         if array.stored:
             return array
-        spooled = _spool(array._source, self._members[name].file_size, self.path.parent, array.where)
+        spooled = spool(array._source, self._members[name].file_size, self.path.parent, array.where)
         self._spooled.append(spooled)
         return replace(array, stored=False, _source=spooled)
 
@@ -287,7 +279,7 @@ def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
         if not Path(path).is_file():
             raise DataError(f"{where}: there is no such file.")
         with Path(path).open("rb", buffering=0) as file:
-            source = _StoredSource(file, 0, Lock(), where)
+            source = StoredSource(file, 0, Lock(), where)
             size = os.fstat(file.fileno()).st_size
             shape, dtype, column_major, offset = _read_header(source, size, where)
             return NpzArray(
@@ -297,90 +289,7 @@ def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
         raise DataError(f"{where}: cannot be read ({problem.strerror or problem}).") from problem
 
 
-class _StoredSource:
-    """Bytes that lie in a file from `start` on."""
-
-    def __init__(self, file: Any, start: int, lock: Lock, where: str) -> None:
-        self.file, self.start, self._lock, self._where = file, start, lock, where
-
-    def read_into(self, buffer: memoryview, offset: int) -> None:
-        done = 0
-        try:
-            while done < len(buffer):
-                count = self._some(buffer[done:], self.start + offset + done)
-                if not count:
-                    break
-                done += count
-        except (OSError, ValueError) as problem:
-            raise DataError(f"{self._where} cannot be read ({problem}).") from problem
-        if done < len(buffer):
-            raise DataError(f"{self._where} ends early; the file is damaged, fetch it again.")
-
-    def _some(self, buffer: memoryview, at: int) -> int:
-        # Without a position of its own, so that forked workers do not disturb each other.
-        if hasattr(os, "preadv"):
-            return os.preadv(self.file.fileno(), [buffer], at)
-        with self._lock:
-            self.file.seek(at)
-            return self.file.readinto(buffer) or 0
-
-
-class _DeflatedSource:
-    """Bytes that come out of a deflated member in order; going back starts it anew."""
-
-    def __init__(self, archive: ZipFile, info: ZipInfo, where: str) -> None:
-        self._archive, self._info, self._where = archive, info, where
-        self._stream: Any = None
-        self._at = 0
-        self._lock = Lock()
-
-    def read_into(self, buffer: memoryview, offset: int) -> None:
-        with self._lock:
-            try:
-                if self._stream is None or offset < self._at:
-                    self._stream, self._at = self._archive.open(self._info), 0
-                while self._at < offset:
-                    self._at += len(self._some(min(BLOCK, offset - self._at)))
-                done = 0
-                while done < len(buffer):
-                    block = self._some(min(BLOCK, len(buffer) - done))
-                    buffer[done : done + len(block)] = block
-                    done += len(block)
-                    self._at += len(block)
-            except DataError:
-                raise
-            except Exception as problem:
-                reason = f"{type(problem).__name__}: {problem!s:.100}"
-                raise DataError(f"{self._where} is damaged ({reason}); fetch it again.") from problem
-
-    def _some(self, count: int) -> bytes:
-        block: bytes = self._stream.read(count)
-        if not block:
-            raise DataError(f"{self._where} ends early; the file is damaged, fetch it again.")
-        return block
-
-
-def _spool(source: _Source, size: int, folder: Path, where: str) -> _StoredSource:
-    try:
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-    except OSError:
-        file = tempfile.TemporaryFile()  # noqa: SIM115
-    try:
-        block = memoryview(bytearray(BLOCK))
-        for start in range(0, size, BLOCK):
-            part = block[: min(BLOCK, size - start)]
-            source.read_into(part, start)
-            file.write(part)
-        file.flush()
-    except BaseException as problem:
-        file.close()
-        if isinstance(problem, OSError):
-            raise DataError(f"{where} cannot be unpacked ({problem.strerror}).") from problem
-        raise
-    return _StoredSource(file, 0, Lock(), where)
-
-
-def _read_header(source: _Source, size: int, where: str) -> tuple[tuple[int, ...], np.dtype[Any], bool, int]:
+def _read_header(source: Source, size: int, where: str) -> tuple[tuple[int, ...], np.dtype[Any], bool, int]:
     """Shape, dtype, column-major or not, and where the data begin."""
     start = bytearray(min(size, 12))
     source.read_into(memoryview(start), 0)

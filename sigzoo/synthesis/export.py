@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import tempfile
-import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.common.atomic import whole_file, write_bytes, write_error
+from sigzoo.data.npz_writer import ArrayWriter
 from sigzoo.errors import DataError, SigzooError
 from sigzoo.synthesis.generation import DatasetSpec, Sample, SyntheticImage, generate
 from sigzoo.synthesis.sheet import contact_sheet
@@ -223,10 +223,8 @@ def _write_arrays(
     """Write an npz of images of these heights and widths, whose pixels `store` holds in order."""
     height, width = (max(sides) for sides in zip(*sizes, strict=True))
     writers = sorted({sample.writer for sample in samples})
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("x.npy", "w", force_zip64=True) as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(samples), 1, height, width)}
-            np.lib.format.write_array_header_1_0(file, header)
+    with ArrayWriter(out, compressed=True) as archive:
+        with archive.open("x", np.uint8, (len(samples), 1, height, width)) as file:
             for h, w in sizes:
                 canvas = np.full((height, width), 255, dtype=np.uint8)
                 top, left = (height - h) // 2, (width - w) // 2
@@ -240,5 +238,4 @@ def _write_arrays(
             "filenames": np.array([file_name(sample) for sample in samples]),
         }
         for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w") as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
+            archive.add(name, array)

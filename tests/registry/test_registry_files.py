@@ -72,11 +72,21 @@ def test_a_valid_registry_gives_cards(write: Write) -> None:
         ("input_scale: 1.0", "input_scale: big", "models.net.input_scale", "Expected float, got str"),
         ("input_scale: 1.0", "input_scale: 0.0", "models.net.input_scale", "above 0"),
         ("    trained_on: nothing\n", "", "models.net.trained_on", "missing"),
-        ("format: safetensors", "format: pickle", "models.net.weights.format", "Invalid enum value"),
+        (
+            "format: safetensors",
+            "format: a pickle",
+            "models.net.weights.format",
+            "expected the name of a weight format",
+        ),
         ("size: 16", "size: 16.5", "models.net.features.size", "Expected int"),
         ("size: 16", "size: 0", "models.net.features.size", "at least 1"),
         ("value: 1.5", "value: low", "models.net.results[0].value", "Expected float"),
-        ("source: reported", "source: guessed", "models.net.results[0].source", "Invalid enum value"),
+        (
+            "source: reported",
+            "source: guessed",
+            "models.net.results[0].source",
+            "Invalid enum value",
+        ),
         (
             "commercial_use: true",
             "commercial_use: maybe",

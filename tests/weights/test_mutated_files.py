@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,10 @@ Valid = dict[str, tuple[bytes, Callable[[bytes], bytes], Callable[[Path], int]]]
 KINDS = (
     "lasagne",
     "lasagne in a zip",
+    "lasagne saved again, protocol 0",
+    "lasagne saved again, protocol 2",
+    "lasagne saved again, protocol 5",
+    "torch zip, protocol 5",
     "torch zip",
     "torch pickle in a sound zip",
     "torch legacy",
@@ -70,9 +75,9 @@ def _read_npz(path: Path) -> int:
     return size
 
 
-def _saved(value: Any, zipped: bool) -> bytes:
+def _saved(value: Any, zipped: bool, protocol: int = 2) -> bytes:
     file = io.BytesIO()
-    torch.save(value, file, _use_new_zipfile_serialization=zipped)
+    torch.save(value, file, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
     return file.getvalue()
 
 
@@ -127,6 +132,15 @@ def valid(
     return {
         "lasagne": (pickled, _itself, _read("lasagne")),
         "lasagne in a zip": (archive.getvalue(), _itself, _read("lasagne", "signet.pkl")),
+        **{
+            f"lasagne saved again, protocol {protocol}": (
+                pickle.dumps({"params": small_arrays, "img_size": (170, 242)}, protocol),
+                _itself,
+                _read("lasagne"),
+            )
+            for protocol in (0, 2, 5)
+        },
+        "torch zip, protocol 5": (*_within(_saved(three, zipped=True, protocol=5), "data.pkl"), torch_file),
         "torch zip": (zipped, _itself, torch_file),
         "torch pickle in a sound zip": (*_within(zipped, "data.pkl"), torch_file),
         "torch legacy": (_saved(three, zipped=False), _itself, torch_file),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from sigzoo.common.atomic import whole_file, write_error
 from sigzoo.data import SignatureData
+from sigzoo.data.npz_writer import ArrayWriter
 from sigzoo.learning.inversion.batch_plan import Plan
 from sigzoo.learning.inversion.parts import Parts
 
@@ -46,11 +45,13 @@ def assemble(parts: Parts, plan: Plan, shape: tuple[int, ...]) -> None:
     advice = f"All images are kept in {parts.folder}; make room and go on with --resume."
     with (
         whole_file(output, failure=partial(write_error, advice=advice)) as file,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+        ArrayWriter(file) as arrays,
     ):
-        _add(archive, "x", (len(plan), *shape), parts.dtype, _images(parts, plan))
-        _add(archive, "y", labels.shape, labels.dtype, [labels])
-        _add(archive, "yforg", labels.shape, labels.dtype, [np.zeros_like(labels)])
+        with arrays.open("x", parts.dtype, (len(plan), *shape)) as member:
+            for images in _images(parts, plan):
+                member.write(np.ascontiguousarray(images, parts.dtype).data)
+        arrays.add("y", labels)
+        arrays.add("yforg", np.zeros_like(labels))
 
 
 def sheet_rows(data: Path, plan: Plan) -> list[list[NDArray[np.uint8]]]:
@@ -77,25 +78,3 @@ def _images(parts: Parts, plan: Plan) -> Iterator[NDArray[np.generic]]:
             images = part["x"]
             for start in range(0, len(labels), _CHUNK):
                 yield images.rows(start, min(start + _CHUNK, len(labels)))
-
-
-def _add(
-    archive: zipfile.ZipFile,
-    name: str,
-    shape: tuple[int, ...],
-    dtype: np.dtype[np.generic],
-    blocks: Iterable[NDArray[np.generic]],
-) -> None:
-    """Write an array block by block, as `numpy.savez` would, but without the time of day."""
-    header = io.BytesIO()
-    description = {
-        "descr": np.lib.format.dtype_to_descr(dtype),
-        "fortran_order": False,
-        "shape": shape,
-    }
-    np.lib.format.write_array_header_1_0(header, description)
-    info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-    with archive.open(info, "w", force_zip64=True) as member:
-        member.write(header.getvalue())
-        for block in blocks:
-            member.write(np.ascontiguousarray(block, dtype).data)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sigzoo import __version__
 from sigzoo.data import NpzFile, open_npz
+from sigzoo.data.npz_writer import ArrayWriter
 from sigzoo.errors import DataError, SigzooError, UsageError
 from sigzoo.learning.files import write_whole
 from sigzoo.learning.inversion.inversion_results import MEASURES, BatchResult, beside
@@ -163,7 +164,9 @@ class Parts:
             If it cannot be written; what is finished stays.
         """
         content = io.BytesIO()
-        np.savez(content, x=images, y=labels, measures=result.to_array())
+        with ArrayWriter(content) as arrays:
+            for name, values in (("x", images), ("y", labels), ("measures", result.to_array())):
+                arrays.add(name, values)
         write_whole(self.path(result.batch), content.getvalue())
 
     def finished(self, batches: tuple[NDArray[np.int64], ...], shape: tuple[int, ...]) -> list[BatchResult]:

@@ -108,8 +108,6 @@ class Weights(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.member is not None and not _names_file(self.member):
             raise ValueError(f"member: {self.member!r} cannot be the name of a file in an archive")
-
-    def __post_init__(self) -> None:
         if not NAME.fullmatch(self.format):
             raise ValueError(f"format: expected the name of a weight format, got {self.format[:80]!r}")
 

@@ -15,6 +15,7 @@ import click
 
 import sigzoo
 from sigzoo.cli import torch_backends
+from sigzoo.common.terminal import safe_text
 from sigzoo.errors import SigzooError, SigzooWarning, UnknownNameError
 from sigzoo.plugins.builtin import COMMANDS
 from sigzoo.plugins.plugin_code_guard import own_process
@@ -103,7 +104,7 @@ def run(arguments: Sequence[str]) -> int:
 def _fail(message: str, status: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(f"sigzoo: {message}", err=True)
+    click.echo(f"sigzoo: {safe_text(message, keep_lines=True)}", err=True)
     return status
 
 
@@ -123,7 +124,7 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     if issubclass(category, SigzooWarning):
-        click.echo(f"sigzoo: {message}", err=True)
+        click.echo(f"sigzoo: {safe_text(message, keep_lines=True)}", err=True)
 
 
 def main() -> NoReturn:

@@ -46,6 +46,7 @@ def embed(
     """Compute the features of IMAGES: files, folders (with all below), wildcards, and npz of images."""
     from sigzoo import load
     from sigzoo.common.progress import bar
+    from sigzoo.common.terminal import safe_text
     from sigzoo.data.feature_files import check_output, open_writer
     from sigzoo.errors import ImageError
     from sigzoo.imaging.npz_images import find_inputs
@@ -78,7 +79,7 @@ def embed(
         if not done:
             raise ImageError(f"None of the {count} images can be used; the first: {skipped[0]['error']}")
     for each in skipped:
-        click.echo(f"sigzoo: skipped {each['error']}", err=True)
+        click.echo(f"sigzoo: skipped {safe_text(each['error'])}", err=True)
     if as_json:
         print_json(
             {"model": loaded.name, "layer": layer, "images": done, "output": str(output), "skipped": skipped}

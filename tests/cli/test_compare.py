@@ -116,3 +116,13 @@ def test_what_is_no_signature_is_told_and_shown(run: Run, tmp_path: Path, signat
     told = run("compare", inverted, signatures[1])
     assert "inverted.png: does not look like one signature on paper" in told.err
     assert run("compare", inverted, signatures[1], "--no-image-check").err == ""
+
+
+def test_messages_about_odd_names_cannot_steer_the_terminal(run: Run, tmp_path: Path) -> None:
+    name = tmp_path / os.fsdecode(b"a\x1b[2J\xe9.png")
+    name.write_bytes(b"no image")
+    for command in (("embed", name, "-o", tmp_path / "f.npz"), ("preprocess", name, "-o", tmp_path / "out")):
+        done = run(*command)
+        assert done.status == 1
+        assert r"a\x1b[2J\xe9.png: not an image" in done.err
+        assert "\x1b" not in done.err

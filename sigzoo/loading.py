@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from math import isclose
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from sigzoo import recipes
 from sigzoo.artifacts import extract_member
 from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError, UsageError, WeightsError
+from sigzoo.fitting import check_sizes, fitting_scale
 from sigzoo.imaging import ImageSource, ReadOptions, read_and_apply
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
 from sigzoo.model import SignatureModel
@@ -166,12 +166,8 @@ def build_preprocessor(card: Card, zoo: Zoo | None = None) -> Preprocessor:
     preprocessor = resolve_zoo(zoo).preprocessor(
         card.preprocessor.name, **with_tuples(card.preprocessor.options)
     )
-    expected = preprocessor.input_scale
-    if expected is not None and not isclose(expected, card.input_scale, rel_tol=1e-6):
-        raise RegistryError(
-            f"The card's input_scale {card.input_scale:.6g} does not belong to the preprocessor"
-            f" {card.preprocessor.name!r}, whose networks take its uint8 result times {expected:.6g}."
-        )
+    with _of_a_card():
+        fitting_scale(preprocessor, preprocessor_name=card.preprocessor.name, input_scale=card.input_scale)
     return preprocessor
 
 
@@ -184,11 +180,12 @@ def check_parts(card: Card, backbone: Backbone, preprocessor: Preprocessor) -> N
         If the preprocessor's images are not of the backbone's size, or the features are not of the
         size that the card states.
     """
-    wanted, given = backbone.input_size, preprocessor.output_size
-    if wanted is not None and wanted != given:
-        raise RegistryError(
-            f"The card's backbone {card.backbone.name!r} takes images of {wanted} (h, w), its preprocessor"
-            f" {card.preprocessor.name!r} gives {given or 'any size'}."
+    with _of_a_card():
+        check_sizes(
+            backbone,
+            preprocessor,
+            backbone_name=card.backbone.name,
+            preprocessor_name=card.preprocessor.name,
         )
     features = card.features
     if features.layer == backbone.layers[-1] and features.size != backbone.feature_dim:
@@ -196,6 +193,15 @@ def check_parts(card: Card, backbone: Backbone, preprocessor: Preprocessor) -> N
             f"The card states {features.size} features, layer {features.layer} of {card.backbone.name!r}"
             f" gives {backbone.feature_dim}."
         )
+
+
+@contextmanager
+def _of_a_card() -> Iterator[None]:
+    """Blame the card where its parts do not fit."""
+    try:
+        yield
+    except UsageError as error:
+        raise RegistryError(f"The card's parts do not fit: {error}") from error
 
 
 @contextmanager

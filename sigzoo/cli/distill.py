@@ -14,6 +14,7 @@ from sigzoo.cli.training_options import (
     epoch_printer,
     explicit_options,
     output_option,
+    preset_option,
     report,
     require_options,
     setting_options,
@@ -42,6 +43,7 @@ _FIRST = (
 _OF_THE_TEACHER = ("preprocessor", "preprocessor_options", "input_scale")
 
 _PARAMETERS = (
+    preset_option,
     output_option(DistillationSettings),
     click.option("--resume", is_flag=True, help="Go on with the run in the folder, after its last epoch."),
     *setting_options(DistillationSettings, first=_FIRST, without=_OF_THE_TEACHER),
@@ -51,7 +53,7 @@ _PARAMETERS = (
 
 @click.command()
 @add_parameters(_PARAMETERS)
-def distill(output: Path, resume: bool, as_json: bool, **given: Any) -> None:
+def distill(output: Path, preset: str | None, resume: bool, as_json: bool, **given: Any) -> None:
     """Teach a small network what a large one knows, from images alone.
 
     The student sees what the teacher sees and learns to say what it says; no label is looked at.
@@ -67,7 +69,8 @@ def distill(output: Path, resume: bool, as_json: bool, **given: Any) -> None:
 
     from sigzoo import learning
 
-    values = explicit_options(DistillationSettings, given)
+    recipe = learning.preset(preset, "distill") if preset else {}
+    values = {**recipe, **explicit_options(DistillationSettings, given)}
     settings = _resumed(output, values) if resume else _fresh(output, values)
     first = os.environ.get("RANK", "0") == "0"
     on_epoch = epoch_printer(settings.epochs, on_stderr=as_json)

@@ -14,11 +14,11 @@ from sigzoo.cli.training_options import (
     epoch_printer,
     explicit_options,
     output_option,
+    preset_option,
     report,
     require_options,
     setting_options,
 )
-from sigzoo.learning.training.presets import PRESETS
 from sigzoo.settings.training_settings import TrainingSettings
 
 __all__ = ["train"]
@@ -38,7 +38,7 @@ _FIRST = (
 )
 
 _PARAMETERS = (
-    click.option("--preset", type=click.Choice(list(PRESETS)), help="A published recipe to start from."),
+    preset_option,
     output_option(TrainingSettings),
     click.option("--resume", is_flag=True, help="Go on with the run in the folder, after its last epoch."),
     *setting_options(TrainingSettings, first=_FIRST),
@@ -64,8 +64,7 @@ def train(output: Path, preset: str | None, resume: bool, as_json: bool, **given
 
     from sigzoo import learning
 
-    recipe = dict(PRESETS[preset]) if preset else {}
-    values = {**recipe, **explicit_options(TrainingSettings, given)}
+    values = {**(learning.preset(preset) if preset else {}), **explicit_options(TrainingSettings, given)}
     settings = _resumed(output, values) if resume else _fresh(output, values)
     first = os.environ.get("RANK", "0") == "0"
     on_epoch = epoch_printer(settings.epochs, on_stderr=as_json)

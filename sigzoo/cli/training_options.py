@@ -23,6 +23,7 @@ __all__ = [
     "epoch_printer",
     "explicit_options",
     "output_option",
+    "preset_option",
     "report",
     "require_options",
     "setting_options",
@@ -30,6 +31,12 @@ __all__ = [
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Parameter = Callable[[Any], Any]
+
+
+preset_option = click.option(
+    "--preset", metavar="NAME", help="Published settings to start from; `sigzoo plugins` lists them."
+)
+"""The option that names a `sigzoo.interfaces.TrainingPreset`."""
 
 
 def setting_options(

@@ -21,6 +21,7 @@ from sigzoo.errors import (
 from sigzoo.interfaces.data_sources import DataSource, SignatureSet
 from sigzoo.interfaces.images import GreyImage, Size, check_grey, collected_warnings, warn
 from sigzoo.interfaces.preprocessors import Preprocessor
+from sigzoo.interfaces.presets import TrainingPreset
 from sigzoo.interfaces.samplers import Batch, SampledData, Sampler
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ __all__ = [
     "SigzooWarning",
     "Size",
     "TrainingBatch",
+    "TrainingPreset",
     "UnknownNameError",
     "UsageError",
     "WeightArrays",

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from sigzoo.learning.inversion.invert import invert
     from sigzoo.learning.training.loop import DivergedError
     from sigzoo.learning.training.network import BatchEnricher
-    from sigzoo.learning.training.presets import PRESETS
+    from sigzoo.learning.training.presets import list_presets, preset
     from sigzoo.learning.training.results import EpochResult, TrainingResult
     from sigzoo.learning.training.train import train
 
 __all__ = [
-    "PRESETS",
     "BatchEnricher",
     "BuildError",
     "BuildResult",
@@ -36,7 +35,9 @@ __all__ = [
     "build",
     "distill",
     "invert",
+    "list_presets",
     "plan",
+    "preset",
     "train",
 ]
 
@@ -52,7 +53,8 @@ __getattr__ = lazy_names(
         "EpochResult": "training.results",
         "InversionResult": "inversion.inversion_results",
         "invert": "inversion.invert",
-        "PRESETS": "training.presets",
+        "list_presets": "training.presets",
+        "preset": "training.presets",
         "TrainingResult": "training.results",
         "plan": "building.build_plan",
         "train": "training.train",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec.structs import force_setattr
-
 from sigzoo.errors import UsageError
 from sigzoo.settings.declaration import described
 from sigzoo.settings.training_settings import Augmentation, TrainingSettings
@@ -28,6 +26,7 @@ class DistillationSettings(TrainingSettings, frozen=True, kw_only=True, forbid_u
     """
 
     command: ClassVar[str] = "distill"
+    needs_loss: ClassVar[bool] = False
 
     teacher: Annotated[str, described("A model that keeps its writer head.", metavar="NAME")]
     teacher_weights: Annotated[
@@ -38,7 +37,12 @@ class DistillationSettings(TrainingSettings, frozen=True, kw_only=True, forbid_u
         str, described("Network to teach; see `sigzoo plugins`.", option="--student", metavar="NAME")
     ]
     loss: Annotated[
-        str, described("What to minimise; by default kd-kl, with --continual continual.", metavar="NAME")
+        str,
+        described(
+            "What to minimise; by default what an installed plugin has for distilling; `sigzoo plugins`"
+            " lists them.",
+            metavar="NAME",
+        ),
     ] = ""
     data: Annotated[
         str,
@@ -76,8 +80,6 @@ class DistillationSettings(TrainingSettings, frozen=True, kw_only=True, forbid_u
     continual_preprocessed: Annotated[bool, described("Like --preprocessed, of the new data.")] = False
 
     def __post_init__(self) -> None:
-        if not self.loss:
-            force_setattr(self, "loss", "kd-kl" if self.continual is None else "continual")
         super().__post_init__()
         if self.labels == "none" and self.first_label is not None:
             raise UsageError("first_label numbers the head's writers; with labels 'none' there are none.")

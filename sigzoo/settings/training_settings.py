@@ -115,6 +115,8 @@ class TrainingSettings(LearningSettings, frozen=True, kw_only=True, forbid_unkno
 
     command: ClassVar[str] = "train"
     """What of `sigzoo` goes on with a run of these settings."""
+    needs_loss: ClassVar[bool] = True
+    """Whether a loss must be named."""
     label: ClassVar[str] = "training run"
     not_affecting_result: ClassVar[frozenset[str]] = frozenset(
         {"output", "device", "workers", "plot", "cache"}
@@ -257,7 +259,8 @@ class TrainingSettings(LearningSettings, frozen=True, kw_only=True, forbid_unkno
         require(
             whole == self.epochs, "epochs", f"the sum of cycles and averaged_epochs, {whole}", self.epochs
         )
-        require(bool(self.loss or self.losses), "loss", "the name of a loss", self.loss)
+        named = bool(self.loss or self.losses)
+        require(named or not self.needs_loss, "loss", "the name of a loss", self.loss)
         require(self.per_writer <= self.batch_size, "per_writer", "at most batch_size", self.per_writer)
 
     def cycle_lengths(self) -> tuple[int, ...]:

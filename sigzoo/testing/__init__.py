@@ -9,7 +9,7 @@ In a plugin's test module::
 
 Each check is a plain function too, for a notebook or a test of one class:
 ``check_backbone(backbone)``, ``check_preprocessor(preprocessor)``, ``check_loss(loss)``,
-``check_registry(path)``, ``check_model(name)``, ``check_distribution(name)``.
+``check_preset(preset)``, ``check_registry(path)``, ``check_model(name)``, ``check_distribution(name)``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sigzoo.testing.distributions import DISTRIBUTION, DistributionCase, check_d
 from sigzoo.testing.losses import LOSS, check_loss
 from sigzoo.testing.models import MODEL, ModelCase, check_model
 from sigzoo.testing.preprocessors import PREPROCESSOR, check_preprocessor
+from sigzoo.testing.presets import PRESET, PresetCase, check_preset
 from sigzoo.testing.registries import REGISTRY, RegistryCase, check_registry
 from sigzoo.testing.samplers import SAMPLER, check_sampler
 from sigzoo.testing.suites import ConformanceFailure, Suite
@@ -34,6 +35,7 @@ __all__ = [
     "LOSS",
     "MODEL",
     "PREPROCESSOR",
+    "PRESET",
     "REGISTRY",
     "SAMPLER",
     "WEIGHT_FORMAT",
@@ -43,6 +45,7 @@ __all__ = [
     "DistributionCase",
     "ModelCase",
     "PluginConformance",
+    "PresetCase",
     "RegistryCase",
     "Suite",
     "WeightFormatCase",
@@ -52,6 +55,7 @@ __all__ = [
     "check_loss",
     "check_model",
     "check_preprocessor",
+    "check_preset",
     "check_registry",
     "check_sampler",
     "check_weight_format",

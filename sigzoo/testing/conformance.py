@@ -14,6 +14,7 @@ from sigzoo.testing.distributions import DEFAULT_LIMIT_MB, DISTRIBUTION, Distrib
 from sigzoo.testing.losses import LOSS
 from sigzoo.testing.models import MODEL, ModelCase
 from sigzoo.testing.preprocessors import PREPROCESSOR
+from sigzoo.testing.presets import PRESET, PresetCase
 from sigzoo.testing.registries import REGISTRY, RegistryCase
 from sigzoo.testing.suites import Suite
 from sigzoo.testing.weight_formats import WEIGHT_FORMAT, WeightFormatCase
@@ -28,6 +29,7 @@ _SUITES: dict[str, Suite[Any]] = {
     "preprocessor": PREPROCESSOR,
     "loss": LOSS,
     "weight_format": WEIGHT_FORMAT,
+    "preset": PRESET,
 }
 
 
@@ -107,6 +109,8 @@ def _models(distribution: str, found: list[Plugin]) -> list[str]:
 
 @cache
 def _subject(limit_mb: float, kind: str, name: str) -> Any:
+    if kind == "preset":
+        return PresetCase(default_zoo().component(kind, name), default_zoo())
     build = partial(default_zoo().manager.build, kind, name, {})
     if kind == "backbone":
         return BackboneCase(build(), build, limit_mb)

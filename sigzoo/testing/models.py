@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from sigzoo.artifacts import locate
+from sigzoo.fitting import check_sizes
 from sigzoo.loading import build_backbone, build_preprocessor, load
 from sigzoo.registry import Card
 from sigzoo.testing import images
@@ -55,10 +56,11 @@ def parts_fit(case: ModelCase) -> None:
     """What the preprocessor gives is what the backbone takes, and the features are as large as stated."""
     card = case.card
     preprocessor, backbone = build_preprocessor(card), build_backbone(card).eval()
-    taken, given = backbone.input_size, preprocessor.output_size
-    expect(
-        taken is None or given == taken,
-        f"{card.preprocessor.name} gives images of {given}, {card.backbone.name} takes {taken}",
+    check_sizes(
+        backbone,
+        preprocessor,
+        backbone_name=card.backbone.name,
+        preprocessor_name=card.preprocessor.name,
     )
     image = preprocessor(images.signature(1))
     x = torch.from_numpy(image[np.newaxis, np.newaxis] * np.float32(card.input_scale))

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from sigzoo.errors import DataError, UnknownNameError, UsageError
-from sigzoo.learning import PRESETS, TrainingSettings
-from sigzoo.learning.training.presets import preset
+from sigzoo.learning import TrainingSettings
 
 PARTS = {"backbone": "b", "loss": "l", "preprocessor": "p", "data": "d.npz", "output": Path("run")}
 
@@ -79,19 +78,3 @@ def test_differences_name_what_changes_the_numbers_and_nothing_else():
 def test_json_of_something_else_is_refused(values):
     with pytest.raises(DataError, match=r"settings\.json"):
         TrainingSettings.from_json(values, "settings.json")
-
-
-def test_the_preset_is_the_published_recipe():
-    """SGD, 1e-3, Nesterov 0.9, decay 1e-4, batch 32, 60 epochs, a tenth in three parts, values cut at 10."""
-    made = TrainingSettings(**PARTS, **preset("signet-2017"))
-    assert (made.optimiser, made.learning_rate, made.momentum, made.weight_decay) == ("sgd", 1e-3, 0.9, 1e-4)
-    assert (made.batch_size, made.epochs, made.schedule, made.lr_steps) == (32, 60, "steps", 3)
-    assert (made.clip_value, made.clip_norm, made.validation) == (10.0, None, 0.1)
-    assert made.augment == ()
-    assert made.training_options == {"size": [170, 242]}
-
-
-def test_an_unknown_preset_brings_the_nearest():
-    assert list(PRESETS) == ["signet-2017"]
-    with pytest.raises(UnknownNameError, match="Did you mean signet-2017"):
-        preset("signet-2071")

@@ -14,6 +14,7 @@ __all__ = [
     "sigzoo_register_backbones",
     "sigzoo_register_losses",
     "sigzoo_register_preprocessors",
+    "sigzoo_register_presets",
     "sigzoo_register_weight_formats",
 ]
 
@@ -49,3 +50,9 @@ def sigzoo_register_losses(register: Register) -> None:
 def sigzoo_register_weight_formats(register: Register) -> None:
     """Register the pickles of arrays that sigver_wiwd's Lasagne programs wrote."""
     register("lasagne", "sigzoo_signet.lasagne:LasagneFormat")
+
+
+@hookimpl(optionalhook=True)
+def sigzoo_register_presets(register: Register) -> None:
+    """Register how SigNet was trained."""
+    register("signet-2017", "sigzoo_signet.presets:SIGNET_2017")

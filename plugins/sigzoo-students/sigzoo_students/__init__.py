@@ -10,7 +10,7 @@ from sigzoo import hookimpl
 if TYPE_CHECKING:
     from sigzoo.hookspecs import Register, RegisterModels
 
-SIGZOO_API = 1
+SIGZOO_API = 2
 
 __version__ = "0.1.0"
 
@@ -49,3 +49,10 @@ def sigzoo_register_losses(register: Register) -> None:
 def sigzoo_register_models(register: RegisterModels) -> None:
     """Register the bundled models."""
     register(Path(__file__).with_name("registry.yaml"))
+
+
+@hookimpl(optionalhook=True)
+def sigzoo_register_presets(register: Register) -> None:
+    """Register the losses that a distillation has where none is named."""
+    register("kd", "sigzoo_students.presets:KD")
+    register("kd-continual", "sigzoo_students.presets:KD_CONTINUAL")

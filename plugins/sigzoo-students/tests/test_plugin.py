@@ -34,7 +34,7 @@ def test_the_hooks_register_what_the_cards_name():
     assert issubclass(backbones["student-tiny"], Backbone)
     assert issubclass(preprocessors["synsig"], Preprocessor)
     assert issubclass(losses["am-softmax"], Loss)
-    assert sigzoo_students.SIGZOO_API == 1
+    assert sigzoo_students.SIGZOO_API == 2
 
 
 def test_the_bundled_models_state_what_was_measured():

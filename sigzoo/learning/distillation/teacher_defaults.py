@@ -12,6 +12,7 @@ from sigzoo.common.json_values import to_json_values
 from sigzoo.errors import UsageError
 from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic
 from sigzoo.learning.distillation.teacher import teacher_card
+from sigzoo.learning.training.presets import default_loss
 from sigzoo.loading import build_preprocessor
 from sigzoo.registry import Card
 from sigzoo.registry.cards import with_tuples
@@ -23,7 +24,9 @@ __all__ = ["resolve_settings"]
 
 
 def resolve_settings(settings: DistillationSettings) -> DistillationSettings:
-    """Fill in what follows from the teacher: preprocessing, the student's input size, licence, provenance.
+    """Fill in the loss where none is named, and what follows from the teacher.
+
+    That is the preprocessing, the student's input size, the licence, and what the card says of its origin.
 
     Raises
     ------
@@ -31,8 +34,10 @@ def resolve_settings(settings: DistillationSettings) -> DistillationSettings:
         If there is no such teacher.
     UsageError
         If it keeps no writer head, the student takes images of another size, or something was said
-        that the teacher contradicts.
+        that the teacher contradicts; if no loss is named and no plugin has one by default.
     """
+    if not (settings.loss or settings.losses):
+        settings = replace(settings, **default_loss(settings))
     name, card = teacher_card(settings.teacher)
     preprocessor = card.preprocessor
     given = (settings.preprocessor, to_json_values(dict(settings.preprocessor_options)))

@@ -26,6 +26,7 @@ from sigzoo.learning.inversion.inversion_results import (
 )
 from sigzoo.learning.inversion.networks import WriterClassifier, check_student, image_size, load_classifier
 from sigzoo.learning.inversion.parts import Parts, check_places
+from sigzoo.learning.own_output import own_output
 from sigzoo.settings.inversion_settings import InversionSettings
 from sigzoo.zoo import Zoo, resolve_zoo
 
@@ -76,9 +77,8 @@ def invert(
     SigzooError
         If a file cannot be written; finished batches stay.
     """
-    with resolve_zoo(zoo).as_default():
-        run = _Run(settings, resume)
-        return run.run(progress, on_batch)
+    with resolve_zoo(zoo).as_default(), own_output(settings.output):
+        return _Run(settings, resume).run(progress, on_batch)
 
 
 class _Run:

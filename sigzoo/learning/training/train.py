@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from sigzoo.common.progress import ProgressLike
 from sigzoo.errors import DataError, UsageError
+from sigzoo.fitting import check_sizes, fitting_scale
 from sigzoo.interfaces import Backbone, Loss, Preprocessor, SampledData
 from sigzoo.learning.data.in_memory import TrainingData
 from sigzoo.learning.data.inputs import InputTransform, fit_input
 from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.sources import Found, read_all
 from sigzoo.learning.data.splits import Split, split_per_writer
+from sigzoo.learning.own_output import own_output
 from sigzoo.learning.training.beginning import calibrate, drawing_seed, load_start, place_classes
 from sigzoo.learning.training.distributed import Group, session
 from sigzoo.learning.training.exported_heads import check_export, export_heads
@@ -100,7 +103,8 @@ def run_task(
     on_epoch: Callable[[EpochResult], object] | None,
 ) -> TrainingResult:
     """Join the processes, build a task and go through its epochs; see `train`."""
-    with session(settings.device) as group:
+    with session(settings.device) as group, ExitStack() as held:
+        group.on_rank_zero(lambda: held.enter_context(own_output(settings.output)))
         devices = [group.device] if group.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             run = Run(settings, group, lambda: build(group), resume)
@@ -293,7 +297,7 @@ def check_selection(settings: TrainingSettings, losses: Sequence[Loss]) -> None:
 
 
 def check_fit(settings: TrainingSettings, backbone: Backbone) -> float:
-    """Check that preprocessor and backbone go together; the network's input scale.
+    """Check that the settings' preprocessor and backbone go together; the network's input scale.
 
     Raises
     ------
@@ -303,19 +307,5 @@ def check_fit(settings: TrainingSettings, backbone: Backbone) -> float:
     built: Preprocessor = default_zoo().preprocessor(
         settings.preprocessor, **with_tuples(settings.preprocessor_options)
     )
-    given, taken = built.output_size, backbone.input_size
-    if taken is not None and given != taken:
-        what = "images of any size" if given is None else f"images of {given}"
-        raise UsageError(
-            f"The preprocessor {settings.preprocessor!r} gives {what}, the backbone {settings.backbone!r}"
-            f" takes {taken} (h, w). Set the options of one to fit the other."
-        )
-    expected = built.input_scale
-    if settings.input_scale is None:
-        return 1.0 / 255.0 if expected is None else expected
-    if expected is not None and not np.isclose(expected, settings.input_scale, rtol=1e-6):
-        raise UsageError(
-            f"The preprocessor {settings.preprocessor!r} belongs to the input scale {expected:.6g}, not"
-            f" {settings.input_scale:.6g}."
-        )
-    return settings.input_scale
+    check_sizes(backbone, built, backbone_name=settings.backbone, preprocessor_name=settings.preprocessor)
+    return fitting_scale(built, preprocessor_name=settings.preprocessor, input_scale=settings.input_scale)

@@ -11,28 +11,33 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
-import pooch
+import pooch  # type: ignore[import-untyped]
 
 from sigzoo.artifacts import ArtifactSpec, Retry, fetch, locate
 
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "artifacts" / "conftest.py"
 
 
-def server_module():
+def server_module() -> ModuleType:
+    """The tests' own server and processes, whose file stands in no package."""
     specification = importlib.util.spec_from_file_location("artifact_fixtures", TESTS)
+    assert specification is not None
+    assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[specification.name] = module
     specification.loader.exec_module(module)
     return module
 
 
-def spec_of(data, url, name):
+def spec_of(data: bytes, url: str, name: str) -> ArtifactSpec:
     return ArtifactSpec(name, (url,), hashlib.sha256(data).hexdigest(), size=len(data))
 
 
-def resuming(site, data):
+def resuming(site: Any, data: bytes) -> None:
     """Cut 25 times at random; how many bytes came twice."""
     cuts = [int(cut) for cut in np.random.default_rng(0).integers(1, len(data), 25)]
     url = site.publish(data, "cut.bin", cuts=cuts)
@@ -41,7 +46,7 @@ def resuming(site, data):
     print(f"25 cuts of {len(data):,} bytes: {len(site.asked(url))} requests, {twice:,} bytes sent twice")
 
 
-def sharing(site, data, spawner):
+def sharing(site: Any, data: bytes, spawner: Any) -> None:
     """Start eight processes at once."""
     url = site.publish(data, "shared.bin")
     start = time.perf_counter()
@@ -53,7 +58,7 @@ def sharing(site, data, spawner):
     )
 
 
-def stamping(site, data):
+def stamping(site: Any, data: bytes) -> None:
     """Locate a file with and without its stamp."""
     spec = spec_of(data, site.publish(data, "stamped.bin"), "stamped")
     path = fetch(spec)
@@ -68,7 +73,7 @@ def stamping(site, data):
     print(f"locating {len(data):,} bytes: {with_stamp * 1e3:.2f} ms, hashing {hashing * 1e3:.0f} ms")
 
 
-def throughput(site, data, folder):
+def throughput(site: Any, data: bytes, folder: Path) -> None:
     """Fetch whole, against pooch's own downloader; the server shares the processor with both."""
     url = site.publish(data, "large.bin")
     start = time.perf_counter()
@@ -83,7 +88,7 @@ def throughput(site, data, folder):
     )
 
 
-def memory(site, data, spawner):
+def memory(site: Any, data: bytes, spawner: Any) -> None:
     """Peak memory of a process that fetches."""
     url = site.publish(data, "memory.bin")
     spawner.fetch(spec_of(data, url, "memory")).result()
@@ -92,7 +97,7 @@ def memory(site, data, spawner):
     print(f"peak memory of the processes that fetched: {peak / 1024:.0f} MiB")
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mebibytes", type=int, default=256, help="size of the large file")
     large = parser.parse_args().mebibytes << 20

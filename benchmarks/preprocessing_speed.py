@@ -46,7 +46,7 @@ def sigver_program(image: Grey) -> Grey:
     resized = transform.resize(
         255 - page, (170, 243), mode="constant", anti_aliasing=True, preserve_range=True
     )
-    return resized.astype(np.uint8)[10:160, 11:231]
+    return np.asarray(resized, dtype=np.uint8)[10:160, 11:231]
 
 
 def examples(paths: list[Path]) -> Iterator[tuple[str, Grey]]:
@@ -83,7 +83,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
-    works = [sigver_program, SigNet2017(), Sigver()]
+    works: list[Callable[[Grey], Grey]] = [sigver_program, SigNet2017(), Sigver()]
     ratios: list[list[float]] = [[], []]
     for name, image in examples(options.images):
         assert (works[0](image) == works[2](image)).all(), "the peer computes something else"

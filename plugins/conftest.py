@@ -102,7 +102,8 @@ def _specimens(count: int) -> Iterator[Specimen]:
         image = _KINDS[kind](rng)
         canvas = _CANVASES[int(rng.integers(len(_CANVASES)))]
         if "larger" in kind:
-            canvas = tuple(max(1, int(side * rng.uniform(0.4, 0.8))) for side in image.shape)
+            height, width = (max(1, int(side * rng.uniform(0.4, 0.8))) for side in image.shape)
+            canvas = (height, width)
             if kind != "larger in both axes":
                 axis = ["larger in height", "larger in width"].index(kind)
                 canvas = (canvas[0], 2 * image.shape[1]) if axis == 0 else (2 * image.shape[0], canvas[1])
@@ -186,7 +187,8 @@ def _ramp(rng: np.random.Generator) -> Grey:
     ramp = np.add.outer(
         np.arange(height) * rng.choice([0, 0.1, 1]), np.arange(width) * rng.choice([0.05, 0.5, 1])
     )
-    return np.minimum(_strokes(rng, height, width), (150 + ramp % 100).astype(np.uint8))
+    page: NDArray[np.uint8] = np.minimum(_strokes(rng, height, width), (150 + ramp % 100).astype(np.uint8))
+    return page
 
 
 def _posterised(rng: np.random.Generator) -> Grey:

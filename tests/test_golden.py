@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from sigzoo.zoo import default_zoo
 
 
 @pytest.fixture
-def registry(tmp_path: Path, signatures: list[Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def registry(tmp_path: Path, signatures: list[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A registry of one model, ``thin``, with golden numbers from a plain forward pass, in local files."""
     torch.manual_seed(0)
     backbone = sigzoo.backbone("signet-thin").eval()

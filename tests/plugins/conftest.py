@@ -126,7 +126,7 @@ class Site:
         """What `sigzoo plugins --json` says, by distribution."""
         done = self.sigzoo("plugins", "--json", **environment)
         assert done.returncode == 0, done.stderr
-        return {each["distribution"]: each for each in self.shown(done.stdout)}
+        return {str(each["distribution"]): each for each in self.shown(done.stdout)}
 
     @staticmethod
     def shown(stdout: str) -> list[dict[str, object]]:

@@ -1,6 +1,7 @@
 """Conditions: each can be asked for, and is what it is called."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sigzoo.synthesis import RENDERINGS, Writer, conditions
 from sigzoo.synthesis.conditions import PENS
 
 
-def drawn(name: str, **fixed: object) -> list:
+def drawn(name: str, **fixed: object) -> list[Any]:
     return [conditions(name, **fixed)(np.random.default_rng(seed)) for seed in range(60)]
 
 

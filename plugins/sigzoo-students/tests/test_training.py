@@ -152,7 +152,7 @@ def test_after_the_cycle_the_weights_of_all_steps_are_averaged_but_the_first(mon
     model = StudentTiny(widths=(4, 4, 4), depths=(0, 0), feature_dim=8, ink_weight=0.6, directions_weight=0.6)
     seen = []  # before each step
 
-    class Recording(objective_module.Objective):
+    class Recording(objective_module.Objective):  # type: ignore[name-defined]
         def forward(self, *batch):
             seen.append(weights())
             return super().forward(*batch)
@@ -187,7 +187,7 @@ def test_in_every_cycle_the_rate_rises_to_the_highest_and_falls_to_nearly_nothin
     monkeypatch.syspath_prepend(str(TRAINING))
     learner = load("learner")
 
-    class Recording(learner.Learner):
+    class Recording(learner.Learner):  # type: ignore[name-defined]
         model, objective = None, argparse.Namespace(classes=None)
 
         def __init__(self):

@@ -152,7 +152,7 @@ def _dtype(place: int) -> Callable[[bytes], bytes]:
 
 def _calls(module: str, attribute: str, count: int) -> dict[str, Callable[[bytes], bytes]]:
     return {
-        f"for argument {place} of {module}.{attribute}": lambda what, place=place: weights(
+        f"for argument {place} of {module}.{attribute}": lambda what, place=place: weights(  # type: ignore[misc]
             call(module, attribute, *(what if place == other else number(1) for other in range(count)))
         )
         for place in range(count)

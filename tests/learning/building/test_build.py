@@ -207,6 +207,7 @@ def test_another_file_of_the_same_name_makes_another_model(publish, images):
         sigzoo.load("toy-student")
 
 
+@pytest.mark.slow
 def test_a_killed_build_goes_on_and_ends_as_if_it_had_never_been(publish, home, child, tmp_path, monkeypatch):
     publish()
     uninterrupted = build("toy-student").weights.read_bytes()
@@ -292,6 +293,7 @@ def test_offline_with_the_files_in_the_cache_it_builds(publish, monkeypatch):
     assert build("toy-student").new
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_and_the_next_try_goes_on(publish, home, child):
     publish()
     for name in ("toy-teacher", "toy-images"):
@@ -308,6 +310,7 @@ def test_a_full_disk_loses_nothing_and_the_next_try_goes_on(publish, home, child
     assert seen == [2, 3, 4]
 
 
+@pytest.mark.slow
 def test_two_processes_build_once(publish, home, child):
     publish()
     sigzoo.fetch("toy-teacher")

@@ -60,6 +60,7 @@ def test_every_installed_loss_learns_in_the_loop(name, toy_settings, npz):
     assert read_weights(result.weights, "safetensors").metadata["model"] == "run"
 
 
+@pytest.mark.slow
 def test_a_small_network_learns_to_tell_synthetic_writers_apart(tmp_path, toy_settings):
     """Eight invented writers, so that chance is 12.5 % of accuracy and 50 % of EER."""
     result = train(

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
         list_losses,
         list_models,
         list_preprocessors,
+        load,
         loss,
         preprocessor,
     )
     from sigzoo.conversion import convert
     from sigzoo.evaluation.distances import distances
-    from sigzoo.loading import load
     from sigzoo.model import SignatureModel
     from sigzoo.zoo import Zoo
 
@@ -62,7 +62,7 @@ __getattr__ = lazy_names(
         "list_losses": "api",
         "list_models": "api",
         "list_preprocessors": "api",
-        "load": "loading",
+        "load": "api",
         "loss": "api",
         "preprocessor": "api",
     },

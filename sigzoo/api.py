@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sigzoo.zoo import default_zoo
+from sigzoo.zoo import Zoo, default_zoo, resolve_zoo
 
 if TYPE_CHECKING:
+    import torch
+
     from sigzoo.interfaces import Backbone, Loss, Preprocessor
+    from sigzoo.model import SignatureModel
     from sigzoo.registry import Card
 
 __all__ = [
@@ -19,9 +23,53 @@ __all__ = [
     "list_losses",
     "list_models",
     "list_preprocessors",
+    "load",
     "loss",
     "preprocessor",
 ]
+
+
+def load(
+    name: str | os.PathLike[str] | None = None,
+    *,
+    device: str | torch.device = "auto",
+    runtime: str = "torch",
+    weights: str | os.PathLike[str] | None = None,
+    zoo: Zoo | None = None,
+) -> SignatureModel:
+    """Load a model: fetch and verify its weights, build its parts, set it to evaluation mode.
+
+    Parameters
+    ----------
+    name
+        A name or alias of the registry, or the folder of a training run; the bundled default without
+        one, which needs no network.
+    device
+        ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+    runtime
+        What runs the network: a name of ``sigzoo.list_components("runtime")``.
+    weights
+        A local file in place of the published one: in the card's format, in any format of state dicts
+        where the card's is one, safetensors as `sigzoo convert` writes them, or a zip archive that holds
+        such a file. See `sigzoo.weights.read_local_weights`.
+    zoo
+        Where names are looked up; the environment's by default.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model; with the nearest names.
+    PluginError
+        If the model's plugin is not installed or does not work; names the distribution.
+    ArtifactError
+        If the weights cannot be had, or are not the published ones, or not those that were built.
+    RegistryError
+        If the card's backbone, preprocessor and input scale do not belong together.
+    WeightsError
+        If the file is damaged, hostile or does not fit the network; names the tensor. If the model is
+        made by a recipe and has not been built; says how.
+    """
+    return resolve_zoo(zoo).load(name, device=device, runtime=runtime, weights=weights)
 
 
 def list_models(pattern: str | None = None) -> list[str]:

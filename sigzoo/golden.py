@@ -17,7 +17,6 @@ from sigzoo.data.npz import read_npy
 from sigzoo.errors import DataError, WeightsError
 from sigzoo.evaluation.distances import distances
 from sigzoo.interfaces.weight_formats import file_bytes
-from sigzoo.loading import load
 from sigzoo.model import SignatureModel
 from sigzoo.registry import Golden
 from sigzoo.synthesis import Writer
@@ -84,7 +83,7 @@ def check(name: str, *, weights: str | os.PathLike[str] | None = None, device: s
     DataError
         If a golden file does not hold what it should.
     """
-    model = load(name, weights=weights, device=device)
+    model = default_zoo().load(name, weights=weights, device=device)
     golden = model.card.golden
     checks = [each for case in golden for each in _golden(model, case)] if golden else list(_sanity(model))
     return GoldenReport(model.name, bool(golden), checks)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from sigzoo import recipes
@@ -16,56 +15,24 @@ from sigzoo.artifacts import extract_member
 from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError, UsageError, WeightsError
 from sigzoo.fitting import check_sizes, fitting_scale
 from sigzoo.imaging import ImageSource, ReadOptions, read_and_apply
+from sigzoo.installed import RUN_REGISTRY, Installed
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
 from sigzoo.model import SignatureModel
 from sigzoo.registry import Card, read_registry
 from sigzoo.registry.cards import with_tuples
 from sigzoo.weights import WeightFile, fit_names, load_into, read_local_weights, read_weights
 from sigzoo.weights.formats import find_format
-from sigzoo.zoo import RUN_REGISTRY, Zoo, resolve_zoo
 
 
-def load(
+def load_model(
+    zoo: Installed,
     name: str | os.PathLike[str] | None = None,
     *,
-    device: str | torch.device = "auto",
+    device: str = "auto",
     runtime: str = "torch",
     weights: str | os.PathLike[str] | None = None,
-    zoo: Zoo | None = None,
 ) -> SignatureModel:
-    """Load a model: fetch and verify its weights, build its parts, set it to evaluation mode.
-
-    Parameters
-    ----------
-    name
-        A name or alias of the registry, or the folder of a training run; the bundled default without
-        one, which needs no network.
-    device
-        ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
-    runtime
-        What runs the network: a name of ``sigzoo.list_components("runtime")``.
-    weights
-        A local file in place of the published one: in the card's format, in any format of state dicts
-        where the card's is one, safetensors as `sigzoo convert` writes them, or a zip archive that holds
-        such a file. See `sigzoo.weights.read_local_weights`.
-    zoo
-        Where names are looked up; the environment's by default.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such model; with the nearest names.
-    PluginError
-        If the model's plugin is not installed or does not work; names the distribution.
-    ArtifactError
-        If the weights cannot be had, or are not the published ones, or not those that were built.
-    RegistryError
-        If the card's backbone, preprocessor and input scale do not belong together.
-    WeightsError
-        If the file is damaged, hostile or does not fit the network; names the tensor. If the model is
-        made by a recipe and has not been built; says how.
-    """
-    zoo = resolve_zoo(zoo)
+    """Load a model; see `sigzoo.load`, which takes the same arguments and raises the same errors."""
     named: str | None
     if name is not None and _is_run(name, zoo):
         named, zoo = _of_run(Path(name), zoo)
@@ -84,7 +51,7 @@ def load(
     return SignatureModel(name, card, preprocessor, backbone, heads, device=str(device), runtime=ready)
 
 
-def _is_run(name: str | os.PathLike[str], zoo: Zoo) -> bool:
+def _is_run(name: str | os.PathLike[str], zoo: Installed) -> bool:
     """Whether the folder of a run is meant: a path, or a text that is no model's name but a folder's."""
     if isinstance(name, os.PathLike):
         return True
@@ -93,7 +60,7 @@ def _is_run(name: str | os.PathLike[str], zoo: Zoo) -> bool:
     return (Path(name).expanduser() / RUN_REGISTRY).is_file()
 
 
-def _of_run(folder: Path, zoo: Zoo) -> tuple[str, Zoo]:
+def _of_run(folder: Path, zoo: Installed) -> tuple[str, Installed]:
     """The model of a run's folder, and a zoo that knows it."""
     path = folder.expanduser() / RUN_REGISTRY
     if not path.is_file():
@@ -109,7 +76,7 @@ def _of_run(folder: Path, zoo: Zoo) -> tuple[str, Zoo]:
     return models[0], zoo.with_registries([path])
 
 
-def build_parts(name: str, zoo: Zoo) -> tuple[Backbone, Preprocessor]:
+def build_parts(name: str, zoo: Installed) -> tuple[Backbone, Preprocessor]:
     """Build a model's parts with the options of its card, without weights, and see that they fit.
 
     Raises
@@ -127,7 +94,7 @@ def build_parts(name: str, zoo: Zoo) -> tuple[Backbone, Preprocessor]:
     return backbone, preprocessor
 
 
-def find_card(name: str | None = None, zoo: Zoo | None = None) -> tuple[str, Card]:
+def find_card(name: str | None, zoo: Installed) -> tuple[str, Card]:
     """The name and card of a model, or of the bundled default.
 
     Raises
@@ -135,12 +102,11 @@ def find_card(name: str | None = None, zoo: Zoo | None = None) -> tuple[str, Car
     UnknownNameError
         If there is no such model; with the nearest names.
     """
-    zoo = resolve_zoo(zoo)
     name = zoo.resolve(name)
     return name, zoo.info(name)
 
 
-def build_backbone(card: Card, zoo: Zoo | None = None) -> Backbone:
+def build_backbone(card: Card, zoo: Installed) -> Backbone:
     """Build a card's network, its weights still random.
 
     Raises
@@ -148,12 +114,12 @@ def build_backbone(card: Card, zoo: Zoo | None = None) -> Backbone:
     UnknownNameError, PluginError, UsageError
         If it is not there, broken, or does not take the card's options.
     """
-    backbone = resolve_zoo(zoo).backbone(card.backbone.name, **with_tuples(card.backbone.options))
+    backbone = zoo.backbone(card.backbone.name, **with_tuples(card.backbone.options))
     backbone.check_layers([card.features.layer])
     return backbone
 
 
-def build_preprocessor(card: Card, zoo: Zoo | None = None) -> Preprocessor:
+def build_preprocessor(card: Card, zoo: Installed) -> Preprocessor:
     """Build a card's preprocessor.
 
     Raises
@@ -163,9 +129,7 @@ def build_preprocessor(card: Card, zoo: Zoo | None = None) -> Preprocessor:
     RegistryError
         If the card's input scale is not the one that belongs to the preprocessing.
     """
-    preprocessor = resolve_zoo(zoo).preprocessor(
-        card.preprocessor.name, **with_tuples(card.preprocessor.options)
-    )
+    preprocessor = zoo.preprocessor(card.preprocessor.name, **with_tuples(card.preprocessor.options))
     with _of_a_card():
         fitting_scale(preprocessor, preprocessor_name=card.preprocessor.name, input_scale=card.input_scale)
     return preprocessor
@@ -205,7 +169,7 @@ def _of_a_card() -> Iterator[None]:
 
 
 @contextmanager
-def _naming(name: str, zoo: Zoo) -> Iterator[None]:
+def _naming(name: str, zoo: Installed) -> Iterator[None]:
     """Say which registry and model an error of a card's parts comes from."""
     try:
         yield
@@ -218,7 +182,7 @@ def preprocess_stages(
     images: Iterable[ImageSource],
     options: ReadOptions | None = None,
     *,
-    zoo: Zoo | None = None,
+    zoo: Installed,
 ) -> list[dict[str, GreyImage]]:
     """The steps of a model's preprocessing for some images, without its weights.
 
@@ -229,7 +193,6 @@ def preprocess_stages(
     ImageError
         If an image cannot be read or holds no ink; names the file.
     """
-    zoo = resolve_zoo(zoo)
     name, card = find_card(name, zoo)
     zoo.require_components(name, card)
     with _naming(name, zoo):
@@ -238,7 +201,7 @@ def preprocess_stages(
 
 
 def read_card_weights(
-    name: str, card: Card, path: str | os.PathLike[str] | None = None, zoo: Zoo | None = None
+    name: str, card: Card, path: str | os.PathLike[str] | None, zoo: Installed
 ) -> WeightFile:
     """Read a card's weights: the published file, fetched when needed, or what was built, or a local one.
 
@@ -252,7 +215,7 @@ def read_card_weights(
         If the weights are made by a recipe and are not there, or were made by another one than the card
         has now; or if the file is damaged, hostile or of another format.
     """
-    zoo, published = resolve_zoo(zoo), card.weights
+    published = card.weights
     if published is not None:
         with _naming(name, zoo):
             find_format(published.format, zoo)
@@ -269,7 +232,7 @@ def read_card_weights(
     return _own(read_local_weights(path, expected, member=inside, zoo=zoo), name)
 
 
-def _read_built(name: str, card: Card, zoo: Zoo) -> WeightFile:
+def _read_built(name: str, card: Card, zoo: Installed) -> WeightFile:
     with zoo.store():
         here = recipes.built_weights(name, zoo)
         if here is None:
@@ -303,7 +266,7 @@ def _own(file: WeightFile, name: str) -> WeightFile:
     return file
 
 
-def _unpublished(name: str, card: Card, zoo: Zoo) -> WeightsError:
+def _unpublished(name: str, card: Card, zoo: Installed) -> WeightsError:
     recipe = card.recipe
     assert recipe is not None  # the schema: a card has weights or a recipe
     what = (

@@ -20,8 +20,8 @@ from sigzoo.errors import SigzooWarning, UsageError
 from sigzoo.imaging import ImageSource, ReadOptions, as_sources, read_and_apply
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, Runtime
 from sigzoo.registry import Card
+from sigzoo.runtimes.torch import TorchRuntime
 from sigzoo.weights import save_weights
-from sigzoo.zoo import default_zoo
 
 __all__ = ["Embedded", "OnError", "SignatureModel"]
 
@@ -52,14 +52,13 @@ class SignatureModel:
         heads: dict[str, nn.Linear] | None = None,
         *,
         device: str | torch.device = "auto",
-        runtime: str | type[Runtime] = "torch",
+        runtime: type[Runtime] = TorchRuntime,
     ) -> None:
         self.name, self.card = name, card
         self.preprocessor, self.backbone = preprocessor, backbone
-        kind = default_zoo().component("runtime", runtime) if isinstance(runtime, str) else runtime
-        self._kind: type[Runtime] = kind
+        self._kind = runtime
         # In float32, whatever torch's default is just now: that is what the weights were trained in.
-        self._runtime: Runtime = kind(backbone.float().eval(), device=str(device))
+        self._runtime: Runtime = runtime(backbone.float().eval(), device=str(device))
         self.heads = {
             key: head.float().eval().to(self._runtime.device) for key, head in (heads or {}).items()
         }

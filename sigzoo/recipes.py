@@ -13,8 +13,8 @@ from sigzoo.artifacts.built import BuiltModel, read_built, verified_weights
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.common.json_values import to_json_values
 from sigzoo.errors import ArtifactError, UsageError, WeightsError
+from sigzoo.installed import Installed
 from sigzoo.registry import Recipe
-from sigzoo.zoo import Zoo, resolve_zoo
 
 __all__ = [
     "amount",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-def find_recipe(name: str, zoo: Zoo | None = None) -> tuple[str, Recipe]:
+def find_recipe(name: str, zoo: Installed) -> tuple[str, Recipe]:
     """The name and the recipe of a model, by its name or an alias.
 
     Raises
@@ -39,7 +39,6 @@ def find_recipe(name: str, zoo: Zoo | None = None) -> tuple[str, Recipe]:
     UsageError
         If somebody publishes its weights, so that there is nothing to build.
     """
-    zoo = resolve_zoo(zoo)
     name = zoo.resolve(name)
     recipe = zoo.info(name).recipe
     if recipe is None:
@@ -50,13 +49,12 @@ def find_recipe(name: str, zoo: Zoo | None = None) -> tuple[str, Recipe]:
     return name, recipe
 
 
-def needed_files(recipe: Recipe, zoo: Zoo | None = None) -> list[ArtifactSpec]:
+def needed_files(recipe: Recipe, zoo: Installed) -> list[ArtifactSpec]:
     """The files that a recipe needs: the teacher's weights, where somebody publishes them, and the data."""
-    zoo = resolve_zoo(zoo)
     return list(dict.fromkeys([*zoo.artifact_specs(recipe.teacher), zoo.artifact_spec(recipe.data)]))
 
 
-def recipe_facts(name: str, zoo: Zoo | None = None) -> dict[str, Any]:
+def recipe_facts(name: str, zoo: Installed) -> dict[str, Any]:
     """Everything in the registry that decides what is built, as plain data.
 
     Parameters
@@ -64,7 +62,6 @@ def recipe_facts(name: str, zoo: Zoo | None = None) -> dict[str, Any]:
     name
         A model that has a recipe.
     """
-    zoo = resolve_zoo(zoo)
     card = zoo.info(name)
     assert card.recipe is not None
     teacher = zoo.info(card.recipe.teacher)
@@ -91,7 +88,7 @@ def recipe_digest(facts: dict[str, Any]) -> str:
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def differences(model: BuiltModel, zoo: Zoo | None = None) -> list[str]:
+def differences(model: BuiltModel, zoo: Installed) -> list[str]:
     """Name what the registry says otherwise now than when a model was built; empty where nothing."""
     now, then = recipe_facts(model.name, zoo), model.provenance.get("recipe")
     if not isinstance(then, dict):
@@ -99,7 +96,7 @@ def differences(model: BuiltModel, zoo: Zoo | None = None) -> list[str]:
     return sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
 
 
-def built_weights(name: str, zoo: Zoo | None = None) -> Path | None:
+def built_weights(name: str, zoo: Installed) -> Path | None:
     """The verified weights of a model that was built on this machine; `None` where it was not.
 
     Raises
@@ -123,7 +120,7 @@ def built_weights(name: str, zoo: Zoo | None = None) -> Path | None:
     return verified_weights(model)
 
 
-def build_state(name: str, zoo: Zoo | None = None) -> str:
+def build_state(name: str, zoo: Installed) -> str:
     """Where a model that has a recipe stands, in a word or two; no file is hashed for it."""
     try:
         model = read_built(name)
@@ -136,9 +133,8 @@ def build_state(name: str, zoo: Zoo | None = None) -> str:
     return "built, changed" if model.state == "changed" else "built"
 
 
-def how_to_build(name: str, zoo: Zoo | None = None) -> str:
+def how_to_build(name: str, zoo: Installed) -> str:
     """Say which command makes a model, what that needs, and the licence of the result."""
-    zoo = resolve_zoo(zoo)
     card = zoo.info(name)
     assert card.recipe is not None
     files = " and ".join(f"{spec.name} ({amount(spec.size)})" for spec in needed_files(card.recipe, zoo))

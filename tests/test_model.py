@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+import sigzoo
 from sigzoo.errors import ImageError, SigzooWarning, UnknownNameError, UsageError
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, Size, check_grey, warn
 from sigzoo.model import SignatureModel
@@ -276,4 +277,4 @@ def test_an_unknown_device_or_runtime_is_an_error() -> None:
     with pytest.raises(UsageError, match="'nonsense' cannot be used"):
         SignatureModel("toy", CARD, Inverted(), Moments(), device="nonsense")
     with pytest.raises(UnknownNameError, match="no runtime named 'touch'. Did you mean torch"):
-        SignatureModel("toy", CARD, Inverted(), Moments(), runtime="touch")
+        sigzoo.load(runtime="touch")

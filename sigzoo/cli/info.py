@@ -66,6 +66,7 @@ def _described(card: Card) -> dict[str, str]:
 
 def _recipe(name: str, recipe: Recipe) -> dict[str, str]:
     from sigzoo.recipes import how_to_build
+    from sigzoo.zoo import default_zoo
 
     settings = ", ".join(f"{key} {value}" for key, value in recipe.settings.given().items())
     lines = {
@@ -74,7 +75,7 @@ def _recipe(name: str, recipe: Recipe) -> dict[str, str]:
     }
     built = _provenance(name)
     if built is None:
-        return {**lines, "to build it": how_to_build(name)}
+        return {**lines, "to build it": how_to_build(name, default_zoo())}
     agreement = built.get("agreement", {})
     overrides = ", ".join(f"{key} {value}" for key, value in built.get("overrides", {}).items())
     return {

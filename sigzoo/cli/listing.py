@@ -38,7 +38,7 @@ def state(name: str) -> str:
     if missing:
         return f"needs {' and '.join(missing)}"
     if card.weights is None:
-        return recipes.build_state(name)
+        return recipes.build_state(name, default_zoo())
     spec = default_zoo().artifact_spec(card.weights.artifact)
     if spec.urls[0].startswith("package:"):
         return "bundled"

@@ -51,6 +51,7 @@ def preprocess(
     from sigzoo.imaging.npz_images import find_inputs
     from sigzoo.imaging.plausibility import doubts
     from sigzoo.loading import find_card, preprocess_stages
+    from sigzoo.zoo import default_zoo
 
     if plot is None and output is None:
         raise UsageError("Nothing to write: give --plot FILE, --output FOLDER, or both.")
@@ -62,8 +63,9 @@ def preprocess(
         check_free(plot, force)
     labels = short_names(inputs.paths)
     targets = [] if output is None else _targets(output, labels, force)
-    name, _ = find_card(model)
-    columns = preprocess_stages(name, inputs.sources, ReadOptions(grey_range, image_check))
+    name, _ = find_card(model, default_zoo())
+    options = ReadOptions(grey_range, image_check)
+    columns = preprocess_stages(name, inputs.sources, options, zoo=default_zoo())
     if plot is not None:
         originals = [next(iter(stages.values())) for stages in columns]
         notes = ["; ".join(doubts(image)) for image in originals] if image_check else None

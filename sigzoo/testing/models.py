@@ -9,7 +9,7 @@ import torch
 
 from sigzoo.artifacts import locate
 from sigzoo.fitting import check_sizes
-from sigzoo.loading import build_backbone, build_preprocessor, load
+from sigzoo.loading import build_backbone, build_preprocessor
 from sigzoo.registry import Card
 from sigzoo.testing import images
 from sigzoo.testing.suites import Suite, expect
@@ -55,7 +55,8 @@ def check_model(name: str, *, skip: tuple[str, ...] = ()) -> None:
 def parts_fit(case: ModelCase) -> None:
     """What the preprocessor gives is what the backbone takes, and the features are as large as stated."""
     card = case.card
-    preprocessor, backbone = build_preprocessor(card), build_backbone(card).eval()
+    zoo = default_zoo()
+    preprocessor, backbone = build_preprocessor(card, zoo), build_backbone(card, zoo).eval()
     check_sizes(
         backbone,
         preprocessor,
@@ -78,7 +79,7 @@ def weights_load(case: ModelCase) -> None:
     card = case.card
     if card.weights is None or locate(default_zoo().artifact_spec(card.weights.artifact)) is None:
         return
-    model = load(case.name, device="cpu")
+    model = default_zoo().load(case.name, device="cpu")
     features = model.embed([images.signature(1), images.signature(2)])
     expect(np.isfinite(features).all(), "the features of a signature are not all finite")
     expect(not np.array_equal(features[0], features[1]), "two signatures have the same features")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from sigzoo.default import resolve
 from sigzoo.errors import PluginError, UnknownNameError
+from sigzoo.installed import Installed
 from sigzoo.interfaces.weight_formats import WeightFormat
-
-if TYPE_CHECKING:
-    from sigzoo.zoo import Zoo
 
 __all__ = ["all_formats", "find_format"]
 
 
-def find_format(name: str, zoo: Zoo | None = None) -> WeightFormat:
+def find_format(name: str, zoo: Installed | None = None) -> WeightFormat:
     """The format of a name.
 
     Raises
@@ -23,17 +20,13 @@ def find_format(name: str, zoo: Zoo | None = None) -> WeightFormat:
     PluginError
         If its plugin is broken.
     """
-    from sigzoo.zoo import resolve_zoo
-
-    found: WeightFormat = resolve_zoo(zoo).build("weight_format", name)
+    found: WeightFormat = resolve(zoo).build("weight_format", name)
     return found
 
 
-def all_formats(zoo: Zoo | None = None) -> dict[str, WeightFormat]:
+def all_formats(zoo: Installed | None = None) -> dict[str, WeightFormat]:
     """Every format whose plugin works, the core's own first, then in the order of their names."""
-    from sigzoo.zoo import resolve_zoo
-
-    known = resolve_zoo(zoo)
+    known = resolve(zoo)
     first = ("safetensors", "torch-tuple", "torch")
     names = known.list_components("weight_format")
     found: dict[str, WeightFormat] = {}

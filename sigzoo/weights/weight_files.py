@@ -19,7 +19,7 @@ from sigzoo.interfaces.weight_formats import WeightFormat, file_start, zip_names
 from sigzoo.weights.formats import all_formats, find_format
 
 if TYPE_CHECKING:
-    from sigzoo.zoo import Zoo
+    from sigzoo.installed import Installed
 
 __all__ = ["FileKind", "WeightFile", "detect_format", "read_local_weights", "read_weights"]
 
@@ -68,7 +68,7 @@ class FileKind:
 
 
 def read_weights(
-    path: str | os.PathLike[str], format: str, *, member: str | None = None, zoo: Zoo | None = None
+    path: str | os.PathLike[str], format: str, *, member: str | None = None, zoo: Installed | None = None
 ) -> WeightFile:
     """Read a weight file safely: nothing in it is run, no size it declares is trusted.
 
@@ -109,7 +109,7 @@ def read_weights(
 
 
 def read_local_weights(
-    path: str | os.PathLike[str], expected: str, *, member: str | None = None, zoo: Zoo | None = None
+    path: str | os.PathLike[str], expected: str, *, member: str | None = None, zoo: Installed | None = None
 ) -> WeightFile:
     """Read a file that someone has in place of a published one, in whichever way is meant without doubt.
 
@@ -142,7 +142,7 @@ def read_local_weights(
     return read_weights(file, meant_format(kind, expected, zoo), member=inside, zoo=zoo)
 
 
-def meant_format(kind: FileKind, expected: str, zoo: Zoo | None = None) -> str:
+def meant_format(kind: FileKind, expected: str, zoo: Installed | None = None) -> str:
     """The format to read a local file as, where `expected` is that of the published one."""
     if expected in kind.formats:
         return expected
@@ -153,7 +153,7 @@ def meant_format(kind: FileKind, expected: str, zoo: Zoo | None = None) -> str:
     return expected
 
 
-def _weight_member(file: Path, member: str | None, zoo: Zoo | None) -> str | None:
+def _weight_member(file: Path, member: str | None, zoo: Installed | None) -> str | None:
     """The member of the published name, or the one weight file of an archive."""
     names = [name for name in zip_names(file) if not name.endswith("/")]
     if member is not None and any(_leaf(name) == _leaf(member) for name in names):
@@ -170,7 +170,7 @@ def _leaf(name: str) -> str:
 
 
 def detect_format(
-    path: str | os.PathLike[str], *, member: str | None = None, zoo: Zoo | None = None
+    path: str | os.PathLike[str], *, member: str | None = None, zoo: Installed | None = None
 ) -> FileKind:
     """Tell from the first bytes what a file is, for messages and for conversion.
 
@@ -187,7 +187,7 @@ def detect_format(
     return FileKind(_described(file, member, start, found), tuple(found))
 
 
-def _require_zip(file: Path, member: str, zoo: Zoo | None) -> None:
+def _require_zip(file: Path, member: str, zoo: Installed | None) -> None:
     if file_start(file)[:2] != b"PK":
         kind = detect_format(file, zoo=zoo).description
         raise WeightsError(f"{file}: this is {kind}, expected a zip with {quoted(member)}.")

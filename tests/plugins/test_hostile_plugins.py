@@ -125,7 +125,7 @@ print('the thread got', raised)
 def test_a_plugin_that_waits_for_a_thread_that_asks_for_plugins_goes_on(site: Any) -> None:
     """The thread would wait for the plugins, and the plugins for the thread."""
     site.add("waiting", THREAD + SOUND + REGISTER)
-    code = "import sigzoo.zoo; sigzoo.zoo._PATIENCE = 1.0; print(len(sigzoo.list_models()) > 5)"
+    code = "import sigzoo.installed; sigzoo.installed._PATIENCE = 1.0; print(len(sigzoo.list_models()) > 5)"
     done = site.python(code)
     assert done.returncode == 0
     assert "waiting has been loading for 1 seconds; `sigzoo plugins check` tells why" in done.stdout

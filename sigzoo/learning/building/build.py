@@ -39,7 +39,6 @@ from sigzoo.learning.training.distributed import session
 from sigzoo.learning.training.loop import DivergedError
 from sigzoo.learning.training.results import EpochResult, TrainingResult
 from sigzoo.learning.training.run_folder import SETTINGS
-from sigzoo.loading import load
 from sigzoo.registry import Recipe
 from sigzoo.registry.cards import with_tuples
 from sigzoo.settings.distillation_settings import DistillationSettings
@@ -127,7 +126,7 @@ def _build(
     progress: ProgressLike,
     on_epoch: Callable[[EpochResult], object] | None,
 ) -> BuildResult:
-    name, recipe = recipes.find_recipe(name)
+    name, recipe = recipes.find_recipe(name, default_zoo())
     _require_one_process(name)
     _require_no_namesake(recipe.data)
     default_zoo().require_components(name, default_zoo().info(name))
@@ -179,7 +178,7 @@ def _here(name: str, own: Mapping[str, Any], settings: DistillationSettings) -> 
     """What was built before, unless it is of no use any more or a forced build of these settings goes on."""
     try:
         model = read_built(name)
-        if model is None or recipes.differences(model) or not is_whole(model.provenance):
+        if model is None or recipes.differences(model, default_zoo()) or not is_whole(model.provenance):
             return None
         weights = verified_weights(model)
     except ArtifactError:
@@ -204,7 +203,7 @@ def _different(one: object, other: Mapping[str, Any]) -> list[str]:
 def _fetch_all(name: str, recipe: Recipe) -> None:
     """Fetch what the recipe needs; offline, say of all that is missing at once."""
     missing = []
-    for spec in recipes.needed_files(recipe):
+    for spec in recipes.needed_files(recipe, default_zoo()):
         try:
             fetch_with_bar(spec)
         except OfflineError as error:
@@ -216,7 +215,7 @@ def _fetch_all(name: str, recipe: Recipe) -> None:
 
 def _asked(name: str, settings: DistillationSettings) -> dict[str, Any]:
     """What decides a run, as the file in its folder holds it."""
-    said = {"recipe": recipes.recipe_facts(name), "settings": settings.for_publication()}
+    said = {"recipe": recipes.recipe_facts(name, default_zoo()), "settings": settings.for_publication()}
     asked: dict[str, Any] = to_json_values(said)
     return asked
 
@@ -306,8 +305,8 @@ def _measure(name: str, settings: DistillationSettings, weights: Path) -> Agreem
     """Compare the model as it loads with its teacher, on the images that its run held out."""
     recipe = default_zoo().info(name).recipe
     assert recipe is not None
-    student = load(name, weights=weights, device=settings.device)
-    teacher = load(settings.teacher, device=settings.device)
+    student = default_zoo().load(name, weights=weights, device=settings.device)
+    teacher = default_zoo().load(settings.teacher, device=settings.device)
     path = locate(default_zoo().artifact_spec(recipe.data))
     assert path is not None  # it has just been learnt from
     with closing(StoredData(path)) as data:

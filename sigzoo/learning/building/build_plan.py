@@ -87,7 +87,7 @@ def recipe_settings(
     UsageError, UnknownNameError
         If a setting is none of a recipe's, or a value out of range.
     """
-    name, recipe = recipes.find_recipe(name)
+    name, recipe = recipes.find_recipe(name, default_zoo())
     card = default_zoo().info(name)
     unknown = sorted(set(changed or {}) - set(RecipeSettings.__struct_fields__))
     if unknown:
@@ -146,16 +146,16 @@ def plan(
 
 
 def _plan(name: str, changed: Mapping[str, Any] | None, device: str) -> Plan:
-    name, recipe = recipes.find_recipe(name)
+    name, recipe = recipes.find_recipe(name, default_zoo())
     card, teacher = default_zoo().info(name), default_zoo().info(recipe.teacher)
     default_zoo().require_components(name, card)
     default_zoo().require_components(recipe.teacher, teacher)
     settings = recipe_settings(name, changed, device=device)
-    student = build_backbone(card)
+    student = build_backbone(card, default_zoo())
     size = _input_size(card)
     writers = card.heads["writer"]
     parameters = sum(each.numel() for each in student.parameters()) + (student.feature_dim + 1) * writers
-    needs = tuple(map(_need, recipes.needed_files(recipe)))
+    needs = tuple(map(_need, recipes.needed_files(recipe, default_zoo())))
     images = _images(default_zoo().artifact_spec(recipe.data), size)
     return Plan(
         name=name,
@@ -169,17 +169,19 @@ def _plan(name: str, changed: Mapping[str, Any] | None, device: str) -> Plan:
         changed=changed_settings(name, changed),
         needs=needs,
         images=images,
-        state=recipes.build_state(name),
+        state=recipes.build_state(name, default_zoo()),
         interrupted=is_folder(run_folder(name)),
         output=built_folder(name),
         licence=card.licence.weights,
         commercial_use=card.licence.commercial_use,
-        estimate=estimate(student, build_backbone(teacher), settings, size, writers=writers, images=images),
+        estimate=estimate(
+            student, build_backbone(teacher, default_zoo()), settings, size, writers=writers, images=images
+        ),
     )
 
 
 def _input_size(card: Card) -> Size:
-    size = build_preprocessor(card).output_size
+    size = build_preprocessor(card, default_zoo()).output_size
     assert size is not None  # a recipe's data are images of one size
     return size
 

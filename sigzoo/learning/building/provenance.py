@@ -32,7 +32,7 @@ def metadata(name: str, settings: DistillationSettings) -> dict[str, str]:
     return {
         "model": name,
         "teacher": settings.teacher,
-        "recipe_sha256": recipes.recipe_digest(recipes.recipe_facts(name)),
+        "recipe_sha256": recipes.recipe_digest(recipes.recipe_facts(name, default_zoo())),
         "settings": json.dumps(settings.for_publication(), sort_keys=True),
         "licence_code": card.licence.code,
         "licence_weights": card.licence.weights,
@@ -63,7 +63,7 @@ def provenance(
         With its teacher.
     """
     card = default_zoo().info(name)
-    recipe = recipes.recipe_facts(name)
+    recipe = recipes.recipe_facts(name, default_zoo())
     agreed = {
         key: round(value, 2) if isinstance(value, float) else value
         for key, value in asdict(agreement).items()
@@ -98,7 +98,7 @@ def is_whole(told: Mapping[str, Any]) -> bool:
 def _files(card: Card) -> dict[str, Any]:
     """What went in: the data, and the weights of the teacher, fetched or built from a recipe of its own."""
     assert card.recipe is not None
-    files = {spec.name: _file_facts(spec) for spec in recipes.needed_files(card.recipe)}
+    files = {spec.name: _file_facts(spec) for spec in recipes.needed_files(card.recipe, default_zoo())}
     built = read_built(card.recipe.teacher) if default_zoo().info(card.recipe.teacher).recipe else None
     if built is not None:
         files[card.recipe.teacher] = {"sha256": built.sha256, "size": built.size, "file": WEIGHTS}

@@ -18,7 +18,7 @@ from sigzoo.interfaces import Backbone, TrainingBatch
 from sigzoo.learning.data.in_memory import ImageSet
 from sigzoo.learning.data.inputs import InputTransform
 from sigzoo.learning.training.network import autocast, weights_digest
-from sigzoo.loading import find_card, load
+from sigzoo.loading import find_card
 from sigzoo.registry import Card
 from sigzoo.zoo import default_zoo
 
@@ -80,7 +80,7 @@ def teacher_card(name: str) -> tuple[str, Card]:
     UsageError
         If it keeps no writer head; names those that do.
     """
-    name, card = find_card(name)
+    name, card = find_card(name, default_zoo())
     if "writer" not in card.heads:
         known = [each for each, other in default_zoo().catalogue.models.items() if "writer" in other.heads]
         raise UsageError(
@@ -98,7 +98,7 @@ def load_teacher(name: str, weights: Path | None, precision: str, device: torch.
     SigzooError
         As `sigzoo.load` does.
     """
-    model = load(name, device="cpu", weights=weights)
+    model = default_zoo().load(name, device="cpu", weights=weights)
     return Teacher(
         model.backbone,
         model.heads["writer"],

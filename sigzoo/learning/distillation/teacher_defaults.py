@@ -86,7 +86,7 @@ def _origin(settings: DistillationSettings, name: str, card: Card) -> str:
 def _fitting_options(settings: DistillationSettings, card: Card) -> dict[str, Any]:
     """The student's options, with the teacher's input size where it was left open and one is taken."""
     options = dict(settings.backbone_options)
-    size = build_preprocessor(card).output_size
+    size = build_preprocessor(card, default_zoo()).output_size
     taken = default_zoo().backbone(settings.backbone, **with_tuples(options)).input_size
     if size is None or taken in (size, None):
         return options

@@ -11,9 +11,10 @@ from sigzoo.errors import UsageError
 from sigzoo.interfaces import Size
 from sigzoo.learning.distillation.teacher import teacher_card
 from sigzoo.learning.training.network import autocast, weights_digest
-from sigzoo.loading import find_card, load
+from sigzoo.loading import find_card
 from sigzoo.model import SignatureModel
 from sigzoo.settings.inversion_settings import InversionSettings
+from sigzoo.zoo import default_zoo
 
 Role = Literal["teacher", "student"]
 
@@ -80,14 +81,16 @@ def load_classifier(role: Role, settings: InversionSettings) -> WriterClassifier
         name, _ = teacher_card(settings.teacher)
         weights = settings.teacher_weights
     else:
-        name, card = find_card(settings.compete)
+        name, card = find_card(settings.compete, default_zoo())
         weights = settings.student_weights
         if "writer" not in card.heads:
             raise UsageError(
                 f"{name} keeps no writer head, so it cannot compete with {settings.teacher}. `sigzoo"
                 " train` and `sigzoo distill` make students that do."
             )
-    return WriterClassifier(load(name, device=settings.device, weights=weights), settings.precision)
+    return WriterClassifier(
+        default_zoo().load(name, device=settings.device, weights=weights), settings.precision
+    )
 
 
 def image_size(settings: InversionSettings, teacher: WriterClassifier) -> Size:

@@ -63,7 +63,7 @@ def served(site, teacher, inverted, tmp_path, monkeypatch) -> None:
         }
     registry = tmp_path / "core.yaml"
     registry.write_text(yaml.safe_dump(content))
-    monkeypatch.setattr("sigzoo.zoo.core_registry_path", lambda: registry)
+    monkeypatch.setattr("sigzoo.installed.core_registry_path", lambda: registry)
 
 
 def test_from_nothing_to_features_by_name(served, run, home, site):

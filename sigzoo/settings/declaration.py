@@ -147,8 +147,10 @@ def _wanted(found: Declaration, value: object) -> str:
         isinstance(value, bool) and found.kind is not bool
     )
     if found.kind is tuple:
-        words = "a list" if Ellipsis in found.items else f"a list of {len(found.items)} values"
+        words = "a list" if Ellipsis in found.items else f"{found.metavar} ({len(found.items)} values)"
         return words if found.items[0] is not int else f"{words}, whole numbers of at least 1"
+    if isinstance(value, str) and any(each.pattern for each in found.limits):
+        return f"of the form {found.metavar}"
     kind = _KINDS.get(found.kind, "options by name")
     limits = found.range()
     if fits and limits:

@@ -202,7 +202,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(otherwise, error
     [
         (
             {"writers": "many"},
-            "writers must be ALL, a number of writers, or a range such as 0-99, got 'MANY'",
+            r"writers must be of the form ALL\|N\|A-B, got 'many'",
         ),
         ({"per_writer": 0}, "per_writer must be at least 1"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
@@ -211,8 +211,8 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(otherwise, error
         ({"temperature": 0.0}, "temperature must be above 0"),
         ({"statistics": -1.0}, "statistics must be at least 0"),
         ({"tv_l2": float("inf")}, "tv_l2 must be at least 0"),
-        ({"half_resolution": 1.0}, "half_resolution must be from 0 to below 1"),
-        ({"size": (0, 5)}, "size must be height and width"),
+        ({"half_resolution": 1.0}, "half_resolution must be at least 0 and below 1"),
+        ({"size": (0, 5)}, r"size must be H,W \(2 values\), whole numbers of at least 1"),
         ({"output": "data.csv"}, "output must be a file ending in .npz"),
         ({"plot": "sheet.pdf"}, "plot must be a file ending in .png"),
     ],

@@ -53,6 +53,8 @@ def sigzoo_register_models(register: RegisterModels) -> None:
 
 @hookimpl(optionalhook=True)
 def sigzoo_register_presets(register: Register) -> None:
-    """Register the losses that a distillation has where none is named."""
+    """Register how the bundled models are trained, and what a distillation has where no loss is named."""
     register("kd", "sigzoo_students.presets:KD")
     register("kd-continual", "sigzoo_students.presets:KD_CONTINUAL")
+    register("synsig-base", "sigzoo_students.synsig_presets:BASE")
+    register("synsig-tiny", "sigzoo_students.synsig_presets:TINY")

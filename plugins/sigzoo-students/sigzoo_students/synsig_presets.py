@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["SYNSIG_BASE", "SYNSIG_TINY"]
+from sigzoo.interfaces import TrainingPreset
+
+__all__ = ["BASE", "SYNSIG_BASE", "SYNSIG_TINY", "TINY"]
 
 SEED = 2026
 DIRECTIONS_WEIGHT = 0.6
@@ -91,3 +93,14 @@ SYNSIG_BASE: Mapping[str, Any] = MappingProxyType(
     }
 )
 """The larger model, on synthetic signatures alone, with a writer head for distillation."""
+
+TINY = TrainingPreset(
+    command="train",
+    summary="synsig-tiny from scratch, on synthetic signatures",
+    settings=SYNSIG_TINY,
+)
+BASE = TrainingPreset(
+    command="train",
+    summary="synsig-base from scratch, on synthetic signatures, with its writer head",
+    settings=SYNSIG_BASE,
+)

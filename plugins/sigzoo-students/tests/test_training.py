@@ -1,9 +1,7 @@
-"""The training script: its augmentation, its corpus, and a whole run in small."""
+"""How the bundled models are trained: their data, what a step minimises, and whole runs in small."""
 
-import argparse
-import hashlib
 import importlib.util
-import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +11,284 @@ import pytest
 import torch
 from safetensors import safe_open
 from sigzoo_students.backbones import StudentBase, StudentTiny
+from sigzoo_students.families import FamiliesSpec, FamilySignatures, FamilySource
+from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
+from sigzoo_students.preprocessing import SynsigPreprocessor
+from sigzoo_students.real_names import NameSource
+from sigzoo_students.synsig_presets import SYNSIG_BASE, SYNSIG_TINY
 
 import sigzoo
+from sigzoo.errors import SigzooError
+from sigzoo.interfaces import SampledData, TrainingBatch
+from sigzoo.learning import TrainingSettings, train
+from sigzoo.learning.data.inputs import InputTransform
+from sigzoo.learning.data.preparation import Preparation
+from sigzoo.learning.data.samplers import FamilySampler
+from sigzoo.learning.data.sources import read_all
+from sigzoo.learning.training.beginning import place_classes
+from sigzoo.learning.training.network import TrainedNetwork
+from sigzoo.learning.training.objective import Objective, Term
 from sigzoo.synthesis import Writer
-from sigzoo.weights import load_into, read_weights, save_weights
+from sigzoo.testing import check_data_source
+from sigzoo.weights import load_into, read_weights
 
 TRAINING = Path(__file__).resolve().parents[1] / "training"
+PREPARATION = Preparation("synsig", {"statistics": True})
+
+
+def families(**spec):
+    return "synsig-families:" + ",".join(f"{key}={value}" for key, value in {"seed": 5, **spec}.items())
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    places = [families(families=4, genuine=4), families(families=3, first=4, genuine=4, sittings="yes")]
+    return read_all(places, PREPARATION)
+
+
+def test_families_keep_what_a_data_source_promises():
+    check_data_source(FamilySource(), "families=2,genuine=2,seed=5", skip=("missing",))
+
+
+def test_forgers_and_others_who_write_the_same_are_hands_of_their_own(corpus):
+    labels = corpus.labels
+    assert corpus.largest() == (99, 192)
+    for hand in np.unique(labels["hand"]):
+        own = labels["hand"] == hand
+        for name in ("family", "role", "part"):
+            assert len(set(labels[name][own])) == 1
+        assert len(set(corpus.writers[own])) == 1
+        assert set(corpus.forged[own]) == {int(labels["role"][own][0] == 2)}
+    for writer in np.unique(corpus.writers):
+        roles = labels["role"][(corpus.writers == writer) & (corpus.forged == 0)]
+        assert len(set(roles)) == 1
+        assert len(set(labels["hand"][(corpus.writers == writer) & (corpus.forged == 0)])) == 1
+    assert set(labels["role"]) == {0, 1, 2}
+    assert np.array_equal(labels["part"], labels["family"] >= 4)
+
+
+def test_the_same_families_are_drawn_in_any_number_of_processes_and_one_at_a_time():
+    one, two = (
+        dict(FamilySignatures(FamiliesSpec(2, genuine=3, seed=5)).prepared(_grey, workers=count))
+        for count in (1, 2)
+    )
+    assert list(one) == list(two)
+    assert all(np.array_equal(one[place], two[place]) for place in one)
+    alone = FamilySignatures(FamiliesSpec(2, genuine=3, seed=5))
+    assert all(np.array_equal(alone.read(place), one[place]) for place in (0, 7, len(alone) - 1))
+
+
+def _grey(image):
+    return image
+
+
+def test_in_sittings_a_hand_keeps_the_conditions_and_else_changes_them():
+    def spread(place):
+        """Mean over hands of the deviation of how much of the image is ink, in logarithms."""
+        data = read_all([place], PREPARATION)
+        ink = np.log([(data.image(i)[:-3] > 128).mean() for i in range(len(data))])
+        return np.mean([ink[data.labels["hand"] == each].std() for each in np.unique(data.labels["hand"])])
+
+    loose, sittings = (spread(families(families=10, genuine=6, sittings=each)) for each in ("no", "yes"))
+    assert sittings < 0.8 * loose
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("familys=3", "Did you mean families"),
+        ("families=1", "at least 2"),
+        ("families=many", "whole number"),
+        ("sittings=maybe", "yes or no"),
+    ],
+)
+def test_families_with_a_slip(place, said):
+    with pytest.raises(SigzooError, match=said):
+        FamilySource().open(place)
+
+
+@pytest.mark.parametrize("place", ["", "FOLDER", "split=train", "split=train,/no/such/folder"])
+def test_names_of_a_split_that_is_not_there(place):
+    with pytest.raises(SigzooError, match=r"synsig-names|splits\.csv"):
+        NameSource().open(place)
+
+
+def reference(embedding, features, hands, claimed, forged, centres, threshold, with_verification):
+    """The losses by loops over numbers, as their papers state them; in double precision."""
+    embedding, features, centres = (each.detach().double().numpy() for each in (embedding, features, centres))
+
+    def unit(rows):
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    total = 0.0
+    cosines = unit(embedding) @ unit(centres).T
+    for row, right in zip(cosines, hands, strict=True):
+        logits = [24.0 * (value - (0.3 if place == right else 0.0)) for place, value in enumerate(row)]
+        total += math.log(sum(math.exp(value - logits[right]) for value in logits)) / len(hands)
+    if not with_verification:
+        return total
+    rows, kinds = unit(features), {"genuine": [], "forged": [], "others": []}
+    for writer in sorted(set(claimed)):
+        own = [i for i in range(len(rows)) if claimed[i] == writer and not forged[i]]
+        if len(own) <= 2:
+            continue
+        for i in range(len(rows)):
+            known = [j for j in own if j != i]
+            above = 12.0 * (np.mean([rows[i] @ rows[j] for j in known]) - threshold)
+            if claimed[i] == writer:
+                kind = "forged" if forged[i] else "genuine"
+            elif forged[i]:
+                continue
+            else:
+                kind = "others"
+            kinds[kind].append(math.log1p(math.exp(-above if kind == "genuine" else above)))
+    hardest = sorted(kinds["others"], reverse=True)[: math.ceil(0.02 * len(kinds["others"]))]
+    return total + 2.0 * sum(
+        np.mean(each) for each in (kinds["genuine"], kinds["forged"], hardest) if len(each)
+    )
+
+
+def test_a_step_minimises_both_losses_as_they_are_stated(corpus):
+    """Classes of hands on what is learnt, for every batch; verification on whole features, by part."""
+    torch.manual_seed(0)
+    network = StudentTiny(
+        widths=(4, 8, 8), depths=(0, 0), feature_dim=12, ink_weight=0.6, directions_weight=0.6
+    )
+    terms = [
+        Term("am-softmax", AdditiveMarginSoftmax(), layer="embedding", label="hand"),
+        Term("verification", VerificationLoss(references=2), 2.0, batches=("part-*",), per_kind=True),
+    ]
+    objective = Objective(terms, ["any", "part-0", "part-1"])
+    objective.prepare(
+        feature_dim=network.feature_dim,
+        writers=corpus.writer_count,
+        layers={"embedding": (12,)},
+        labels={"hand": int(corpus.labels["hand"].max()) + 1},
+    )
+    assert len(objective.losses) == 3
+    with torch.no_grad():
+        for number, loss in enumerate(objective.losses[1:]):
+            loss.threshold.fill_(0.3 + 0.2 * number)
+    centres = objective.losses[0].centres
+    sampled = SampledData(np.arange(len(corpus)), corpus.writers, corpus.forged, corpus.labels)
+    drawn = FamilySampler().batches(sampled, size=30, seed=1, epoch=1)
+    assert {batch.kind for batch in drawn} == {"part-0", "part-1"}
+    for batch in [*drawn, drawn[0]._replace(kind="any")]:
+        indices = batch.indices
+        pixels = torch.from_numpy(corpus.batch(indices)).float() / 255.0
+        tapped = network.forward_layers(pixels, ["embedding", "with_ink"])
+        told = TrainingBatch(
+            features=tapped["with_ink"],
+            writers=torch.from_numpy(corpus.writers[indices]),
+            forgery=torch.from_numpy(corpus.forged[indices]).float(),
+            layers={"embedding": tapped["embedding"]},
+            labels={"hand": torch.from_numpy(corpus.labels["hand"][indices])},
+        )
+        wanted = reference(
+            tapped["embedding"],
+            tapped["with_ink"],
+            corpus.labels["hand"][indices].tolist(),
+            corpus.writers[indices].tolist(),
+            corpus.forged[indices].tolist(),
+            centres,
+            0.5 if batch.kind == "part-1" else 0.3,
+            batch.kind != "any",
+        )
+        assert float(objective(told, batch.kind).detach()) == pytest.approx(wanted, rel=1e-5)
+
+
+def small(settings, output, **more):
+    """The settings of a bundled model for a run of seconds."""
+    return TrainingSettings(
+        **{
+            **settings,
+            "data": families(families=5, genuine=4),
+            "more_data": (families(families=3, first=5, genuine=4, sittings="yes"),),
+            "validation_data": (families(families=3, first=1000000, genuine=5),),
+            "batch_size": 32,
+            "epochs": 1,
+            "cycles": (1,),
+            "averaged_epochs": 0,
+            "device": "cpu",
+            "output": output,
+            **more,
+        }
+    )
+
+
+def test_the_default_model_is_trained_by_the_loop_and_goes_on_with_classes_where_they_are(tmp_path):
+    first = train(small(SYNSIG_TINY, tmp_path / "first-run"))
+    assert first.best.verification is not None
+    with safe_open(first.weights, "pt") as file:
+        assert file.get_tensor("backbone.stem.conv.weight").dtype == torch.float16
+    model = sigzoo.load(str(tmp_path / "first-run"))
+    features = model.embed([Writer(3).genuine(1)])
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1.0, rtol=1e-5)
+    again = train(small(SYNSIG_TINY, tmp_path / "second", start=str(first.weights), cycles=(1, 1), epochs=2))
+    anew = train(small(SYNSIG_TINY, tmp_path / "third"))
+    assert again.epochs[0].loss < anew.epochs[0].loss
+    assert anew.epochs[0].loss == first.epochs[0].loss
+
+
+def test_classes_begin_where_their_images_are(corpus):
+    torch.manual_seed(0)
+    network = StudentTiny(widths=(4, 4, 4), depths=(0, 0), feature_dim=8, ink_weight=0.0)
+    hands = corpus.labels["hand"]
+    trained = TrainedNetwork(
+        network,
+        Objective([Term("am-softmax", AdditiveMarginSoftmax(), layer="embedding", label="hand")]),
+        writers=corpus.writer_count,
+        labels={"hand": int(hands.max()) + 1},
+        input_scale=1 / 255,
+    )
+    transform = InputTransform(None, (99, 192))
+    place_classes(trained, corpus, np.arange(len(corpus)), transform, 32)
+    pixels = torch.from_numpy(corpus.batch(np.arange(len(corpus)))).float() / 255.0
+    learnt = network.eval().forward_layers(pixels, ["embedding"])["embedding"].detach()
+    for number in range(int(hands.max()) + 1):
+        middle = learnt[torch.from_numpy(hands == number)].mean(dim=0)
+        centre = trained.objective.losses[0].centres[number].detach()
+        torch.testing.assert_close(centre, middle / middle.norm())
+
+
+def test_the_base_model_keeps_a_head_with_a_place_for_each_familys_first_writer(tmp_path):
+    result = train(small(SYNSIG_BASE, tmp_path / "base", averaged_epochs=1, epochs=2, export_outputs=5700))
+    file = read_weights(result.weights, "safetensors")
+    assert {part: each.shape for part, each in file.heads["writer"].items()} == {
+        "weight": (8, 680),
+        "bias": (8,),
+    }
+    backbone = StudentBase(ink_weight=0.6, directions_weight=0.6)
+    load_into(backbone, file.tensors, source="w")
+    # Rows are the classes' directions, and the logits the loss's: its scale times a cosine.
+    weight = file.heads["writer"]["weight"].float()
+    features = backbone.eval().forward_layers(torch.rand(2, 1, 99, 192), ["embedding", "with_ink"])
+    cosines = torch.nn.functional.normalize(weight[:, :256], dim=1) @ features["embedding"].T
+    torch.testing.assert_close(weight @ features["with_ink"].T, 24.0 * cosines, rtol=5e-3, atol=5e-2)
+
+
+@pytest.mark.parametrize("name", ["embedding", "with_directions", "with_ink"])
+@pytest.mark.parametrize("more", [{}, {"ink_weight": 0.4}, {"directions_weight": 0.3}], ids=str)
+def test_a_layer_follows_from_the_features(name, more):
+    network = StudentTiny(**{"ink_weight": 0.6, "directions_weight": 0.6, **more}).eval()
+    tapped = network.forward_layers(torch.rand(3, 1, 99, 192), [name, "with_ink"])
+    matrix = network.layer_from_features(name)
+    torch.testing.assert_close(tapped["with_ink"] @ matrix.T, tapped[name], rtol=1e-4, atol=1e-5)
+    assert network.layer_from_features("stage2") is None
+
+
+def test_the_mean_of_directions_is_taken_from_training_images(corpus):
+    network = StudentTiny(ink_weight=0.6, directions_weight=0.6)
+    pixels = torch.from_numpy(corpus.batch(np.arange(24))).float() / 255.0
+    network.calibrate(iter(pixels.split(10)))
+    torch.testing.assert_close(
+        network.directions.mean, network.directions.roots(pixels[:, :, :96]).mean(dim=0)
+    )
+
+
+def test_rows_of_measurements_are_told_of_by_the_preprocessor():
+    assert SynsigPreprocessor(statistics=True).rows_beside == 3
+    assert SynsigPreprocessor().rows_beside == 0
 
 
 def load(name: str):
@@ -27,101 +297,6 @@ def load(name: str):
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    return load("corpus").build(5, range(3), 4, 1)
-
-
-def test_the_corpus_gives_forgers_and_namesakes_classes_of_their_own(corpus):
-    classes = corpus.classes()
-    assert corpus.images.shape[1:] == (99, 192)
-    assert len(corpus.images) == len(classes) == len(corpus.forger)
-    keys = {(f, w, g) for f, w, g in zip(corpus.family, corpus.writer, corpus.forger, strict=True)}
-    assert sorted(set(classes.tolist())) == list(range(len(keys)))
-    assert set(corpus.family.tolist()) == {0, 1, 2}
-
-
-def test_augmentation_is_reproducible_bounded_and_keeps_the_signature(corpus):
-    augment = load("augment").augment
-    x = torch.from_numpy(corpus.images[:16, None, :96]).float() / 255.0
-    one, two = (augment(x, torch.Generator().manual_seed(3)) for _ in range(2))
-    torch.testing.assert_close(one, two, rtol=0, atol=0)
-    other = augment(x, torch.Generator().manual_seed(4))
-    assert float((one - other).abs().mean()) > 0.005
-    assert one.shape == x.shape
-    assert 0.0 <= float(one.min()) <= float(one.max()) <= 1.0
-    pooled = [torch.nn.functional.avg_pool2d(v, 12).flatten(1).numpy() for v in (x, one)]
-    alike = np.corrcoef(np.concatenate(pooled))[:16, 16:]
-    assert (alike.argmax(axis=1)[[0, 8, 15]] // 4 == np.array([0, 8, 15]) // 4).all()
-
-
-def test_in_sittings_a_writer_keeps_the_conditions_and_else_changes_them():
-    build = load("corpus").build
-
-    def spread(corpus):
-        """Mean over hands of the deviation of how much of the image is ink, in logarithms."""
-        ink = np.log((corpus.images > 128).mean(axis=(1, 2)))
-        classes = corpus.classes()
-        return np.mean([ink[classes == each].std() for each in np.unique(classes)])
-
-    loose, sittings = (build(5, range(12), 6, 1, sittings=kept) for kept in (False, True))
-    assert spread(sittings) < 0.7 * spread(loose)
-
-
-def test_batches_bring_a_writer_with_several_signatures_forgers_and_namesakes(monkeypatch):
-    monkeypatch.syspath_prepend(str(TRAINING))
-    batches, corpus = load("batches"), load("corpus")
-    parts = [corpus.build(5, families, 6, 1) for families in (range(12), range(20, 26))]
-    whole = corpus.joined(parts)
-    drawn = batches.draw_batches(parts, 40, [1, 2], np.random.default_rng(0))
-    times = dict.fromkeys(whole.family.tolist(), 0)
-    for part, places in drawn:
-        assert 10 < len(places) < 80
-        assert len(set(places.tolist())) == len(places)
-        for number in set(whole.family[places].tolist()):
-            assert (number >= 20) == (part == 1)  # a batch is of one part
-            times[number] += 1
-            own = places[whole.family[places] == number]
-            hands, counts = np.unique(whole.classes()[own], return_counts=True)
-            # Every hand of the family is there, and of its first writer four genuine signatures.
-            assert set(hands) == set(whole.classes()[whole.family == number])
-            first = (whole.writer[own] == 0) & (whole.forger[own] == 0)
-            assert first.sum() == 4
-            assert counts.max() == 4
-    assert times == {number: 1 + (number >= 20) for number in times}
-
-
-def test_shuffled_batches_bring_every_image_as_often_as_asked(monkeypatch):
-    monkeypatch.syspath_prepend(str(TRAINING))
-    batches, corpus = load("batches"), load("corpus")
-    parts = [corpus.build(5, families, 4, 1) for families in (range(3), range(20, 22))]
-    first, second = (len(part.images) for part in parts)
-    drawn, again = (
-        batches.shuffled_batches(parts, 4, [1, 2], np.random.default_rng(seed)) for seed in (0, 1)
-    )
-    assert len(drawn) == (first + 2 * second) // 4
-    assert {(part, len(places)) for part, places in drawn} == {(None, 4)}
-    times = np.bincount(np.concatenate([places for _, places in drawn]), minlength=first + second)
-    wanted = np.repeat([1, 2], [first, second])
-    assert (times <= wanted).all()
-    assert (wanted - times).sum() == (first + 2 * second) % 4
-    assert any((a != b).any() for (_, a), (_, b) in zip(drawn, again, strict=True))
-
-
-def test_a_kept_corpus_is_read_again_until_the_programs_that_made_it_change(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(TRAINING))
-    corpus = load("corpus")
-    made = corpus.load_or_build(tmp_path, 5, range(2), 4, 1)
-    with monkeypatch.context() as patch:
-        patch.setattr(corpus, "build", lambda *_, **__: pytest.fail("it was made already"))
-        again = corpus.load_or_build(tmp_path, 5, range(2), 4, 1)
-    for name, kept in vars(made).items():
-        np.testing.assert_array_equal(getattr(again, name), kept)
-    monkeypatch.setattr(corpus, "_makers", lambda: "changed")
-    corpus.load_or_build(tmp_path, 5, range(2), 4, 1)
-    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_the_similarities_of_forged_writers_are_those_of_loops(monkeypatch):
@@ -146,142 +321,12 @@ def test_the_similarities_of_forged_writers_are_those_of_loops(monkeypatch):
     np.testing.assert_allclose(forgeries, by_hand)
 
 
-def test_after_the_cycle_the_weights_of_all_steps_are_averaged_but_the_first(monkeypatch, corpus):
+def test_sets_to_measure_on_know_whose_signatures_they_are(monkeypatch):
     monkeypatch.syspath_prepend(str(TRAINING))
-    learner_module, objective_module = load("learner"), load("objective")
-    model = StudentTiny(widths=(4, 4, 4), depths=(0, 0), feature_dim=8, ink_weight=0.6, directions_weight=0.6)
-    seen = []  # before each step
-
-    class Recording(objective_module.Objective):  # type: ignore[name-defined]
-        def forward(self, *batch):
-            seen.append(weights())
-            return super().forward(*batch)
-
-    args = argparse.Namespace(scale=24.0, margin=0.3, verification=2.0)
-    everything = np.arange(len(corpus.images))
-    cycle, steady = [[(None, everything)] * 3], [[(None, everything)] * 10, [(0, everything)] * 14]
-    objective = Recording(model, corpus, 1, args)
-
-    def weights():
-        return [each.detach().clone() for each in (model.fc.weight, objective.classes.centres)]
-
-    images = torch.from_numpy(corpus.images)
-    learner = learner_module.Learner(model, objective, images, 1, torch.device("cpu"))
-    passes = learner_module.passes(learner, [cycle], 2e-3, steady, 7e-4)
-    assert next(passes)[1] is model
-    before = weights()
-    next(passes)
-    _, average, classes = next(passes)
-    assert average is not model
-    after = [*seen[4:], weights()]  # of the 24 steps at a constant rate
-    assert len(after) == 24
-    # An eighth of the steps, 3, leads to the rate; from twice as many on they count.
-    for found, steps in zip((average.fc.weight, classes.centres), zip(*after[6:], strict=True), strict=True):
-        torch.testing.assert_close(found.detach(), torch.stack(steps).mean(dim=0))
-    assert float((average.fc.weight.detach() - before[0]).abs().max()) > 1e-4
-    # Its normalisation has seen the last epoch's batches, and nothing before.
-    assert int(average.stem.bn.num_batches_tracked) == 14
-
-
-def test_in_every_cycle_the_rate_rises_to_the_highest_and_falls_to_nearly_nothing(monkeypatch):
-    monkeypatch.syspath_prepend(str(TRAINING))
-    learner = load("learner")
-
-    class Recording(learner.Learner):  # type: ignore[name-defined]
-        model, objective = None, argparse.Namespace(classes=None)
-
-        def __init__(self):
-            self.rates = []
-
-        def optimiser(self, rate):
-            return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=rate)
-
-        def learn(self, epoch, optimiser, schedule):
-            for _ in epoch:
-                self.rates[-1].append(optimiser.param_groups[0]["lr"])
-                optimiser.step()
-                schedule.step()
-            return 0.0
-
-    recording = Recording()
-    for cycle in ([range(30)] * 2, [range(30)] * 4):
-        recording.rates.append([])
-        assert len(list(learner.passes(recording, [cycle], 2e-3, [], 0.0))) == len(cycle)
-    apart = recording.rates
-    recording.rates = [[]]
-    assert len(list(learner.passes(recording, [[range(30)] * 2, [range(30)] * 4], 2e-3, [], 0.0))) == 6
-    for rates in apart:
-        assert rates[0] < 1e-4
-        assert max(rates) == pytest.approx(2e-3, rel=1e-2)
-        assert rates.index(max(rates)) < len(rates) / 6
-        assert rates[-1] < 1e-5
-    assert recording.rates[0] == pytest.approx(apart[0] + apart[1])
-
-
-def test_going_on_begins_with_what_was_learnt_and_with_classes_where_their_images_are(
-    monkeypatch, corpus, tmp_path
-):
-    monkeypatch.syspath_prepend(str(TRAINING))
-    script = load("train_synsig")
-    shape = {"widths": (4, 4, 4), "depths": (0, 0), "feature_dim": 8}
-    before = StudentTiny(**shape, ink_weight=0.6, directions_weight=0.6).eval()
-    tensors = before.state_dict() | {"ink.frequencies": torch.zeros(64, 3)}  # of another time
-    save_weights(tmp_path / "w", tensors, {}, {})
-    model = StudentTiny(**shape, ink_weight=0.6, directions_weight=0.6)
-    model.directions.mean.fill_(0.25)
-    script.load_learnt(model, tmp_path / "w")
-    args = argparse.Namespace(scale=24.0, margin=0.3, verification=2.0)
-    objective = script.Objective(model, corpus, 1, args)
-    script.place_centres(objective, model, corpus)
-    torch.testing.assert_close(model.fc.weight, before.fc.weight)
-    assert model.ink.frequencies.shape == (128, 4)
-    assert float(model.directions.mean.min()) == 0.25
-    pictures = torch.from_numpy(corpus.images)[:, None].float() / 255.0
-    learnt = before.forward_layers(pictures, ["embedding"])["embedding"].detach()
-    for number in range(int(corpus.classes().max()) + 1):
-        middle = learnt[torch.from_numpy(corpus.classes() == number)].mean(dim=0)
-        torch.testing.assert_close(objective.classes.centres[number].detach(), middle / middle.norm())
-
-
-def test_going_on_draws_other_batches_and_augmentation(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(TRAINING))
-    script = load("train_synsig")
-    files = [tmp_path / "a", tmp_path / "b"]
-    for file in files:
-        file.write_text(file.name)
-    seeds = [script._drawing_seed(argparse.Namespace(seed=3, start=each)) for each in (None, *files)]
-    assert seeds[0] == 3
-    assert len(set(seeds)) == 3
-
-
-def run(tmp_path, model, *more):
-    out = tmp_path / "new" / "w.safetensors"
-    command = [sys.executable, "train_synsig.py", model, "--out", out, "--families", 5, "--sittings", 3]
-    command += ["--genuine", 4, "--held-out", 3, "--epochs", 1, "--batch", 32, "--workers", 1]
-    command += ["--threads", 1, *more]
-    done = subprocess.run(
-        [str(part) for part in command], cwd=TRAINING, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "epoch 1" in done.stdout
-    return out
-
-
-def test_a_run_in_small_writes_weights_that_load(tmp_path):
-    out = run(tmp_path, "tiny", "--batches", "any")
-    with safe_open(out, "pt") as file:
-        assert file.metadata()["model"] == "synsig-tiny"
-    image = Writer(3).genuine(1)
-    features = sigzoo.load("synsig-tiny", weights=out).embed([image])
-    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1.0, rtol=1e-5)
-
-
-def test_a_run_that_goes_on_writes_down_from_which_weights(tmp_path):
-    first = run(tmp_path / "first", "tiny", "--averaged", "0")
-    second = run(tmp_path / "second", "tiny", "--averaged", "0", "--start", first, "--epochs", 1, 0, 1)
-    begun = [json.loads(read_weights(each, "safetensors").metadata["training"]) for each in (first, second)]
-    assert [each["start"] for each in begun] == ["None", hashlib.sha256(first.read_bytes()).hexdigest()]
-    assert [each["epochs"] for each in begun] == ["[1]", "[1, 0, 1]"]
+    images, known = load("sets").synthetic(FamiliesSpec(3, genuine=3, seed=5), 1)
+    assert images.shape == (len(known.identity), 99, 192)
+    assert len(set(known.text)) == 3
+    assert any(known.forged)
 
 
 @pytest.mark.parametrize(
@@ -293,59 +338,17 @@ def test_a_run_that_goes_on_writes_down_from_which_weights(tmp_path):
             "choose_ink.py: {here}/w: there is no such file.",
         ),
         (["realism.py", "{here}/none"], "realism.py: there is no folder {here}/none."),
-        (["train_synsig.py", "tiny", "--out", "{here}/w", "--batches", "some"], "invalid choice: 'some'"),
-        (
-            ["train_synsig.py", "tiny", "--out", "{here}/w", "--epochs", "0", "--averaged", "0"],
-            "nothing would be learnt",
-        ),
-        (["train_synsig.py", "tiny", "--out", "{here}/w", "--epochs", "4", "-1"], "must not be below 0"),
-        (["train_synsig.py", "tiny", "--out", "{here}/w", "--epochs", "4", "few"], "invalid int value:"),
-        (
-            ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "{here}/none"],
-            "train_synsig.py: {here}/none: there is no such file.",
-        ),
-        (
-            ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "{base}"],
-            "has tensors that StudentTiny does not know: ",
-        ),
-        (
-            ["train_synsig.py", "base", "--out", "{here}/w", "--start", "{cut}"],
-            "train_synsig.py: {cut}: its tensors take ",
-        ),
-        (
-            ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "ending.py"],
-            "train_synsig.py: ending.py: this is a file of an unknown kind",
-        ),
-        (
-            ["train_synsig.py", "tiny", "--out", "{here}/w", "--start", "{here}"],
-            "train_synsig.py: {here}: is a folder or device, not a file.",
-        ),
     ],
 )
-def test_what_a_user_can_mend_is_told_without_a_traceback(tmp_path, tmp_path_factory, command, told):
-    base = TRAINING.parent / "sigzoo_students" / "weights" / "synsig-base.safetensors"
-    cut = tmp_path_factory.mktemp("cut") / "cut.safetensors"
-    cut.write_bytes(base.read_bytes()[:-1000])
-    command = [part.format(here=tmp_path, base=base, cut=cut) for part in command]
+def test_what_a_user_can_mend_is_told_without_a_traceback(tmp_path, command, told):
     done = subprocess.run(
-        [sys.executable, *command], cwd=TRAINING, capture_output=True, text=True, check=False
+        [sys.executable, *(part.format(here=tmp_path) for part in command)],
+        cwd=TRAINING,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode != 0
-    assert told.format(here=tmp_path, cut=cut) in done.stderr
+    assert told.format(here=tmp_path) in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_base_model_keeps_a_head_with_a_place_for_each_familys_first_writer(tmp_path):
-    file = read_weights(run(tmp_path, "base"), "safetensors")
-    assert {part: each.shape for part, each in file.heads["writer"].items()} == {
-        "weight": (8, 680),
-        "bias": (8,),
-    }
-    backbone = StudentBase(ink_weight=0.6, directions_weight=0.6)
-    load_into(backbone, file.tensors, source="w")
-    # Rows are the classes' directions, and the logits the loss's: its scale times a cosine.
-    weight = file.heads["writer"]["weight"]
-    features = backbone.eval().forward_layers(torch.rand(2, 1, 99, 192), ["embedding", "with_ink"])
-    cosines = torch.nn.functional.normalize(weight[:, :256], dim=1) @ features["embedding"].T
-    torch.testing.assert_close(weight @ features["with_ink"].T, 24.0 * cosines, rtol=5e-3, atol=5e-2)

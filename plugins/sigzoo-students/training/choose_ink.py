@@ -15,15 +15,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from corpus import HELD_OUT, build
 from ending import run
 from features import embed
+from sets import across_media, synthetic
+from sigzoo_students.backbones import StudentBase, StudentTiny
 from sigzoo_students.descriptors import InkStatistics
-from train_synsig import DIRECTIONS_WEIGHT, INK_WEIGHT, NETWORKS, across_media, mean_logarithm, signatures
+from sigzoo_students.families import FamiliesSpec
+from sigzoo_students.synsig_presets import DIRECTIONS_WEIGHT, HELD_OUT, INK_WEIGHT
 
 from sigzoo.evaluation.protocols import distance_protocol
+from sigzoo.learning.training.unseen import mean_logarithm
 from sigzoo.weights import load_into, read_weights
 
+NETWORKS = {"base": StudentBase, "tiny": StudentTiny}
 FIRST = HELD_OUT + 10_000
 """Number of the first family."""
 WEIGHTS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8)
@@ -52,9 +56,8 @@ def main() -> None:
     load_into(network, {k: v for k, v in tensors.items() if k not in unused}, source="weights")
     sets = {"crossmedia val": across_media(args.crossmedia)}
     for name, first in (("one sitting", FIRST), ("any conditions", FIRST + args.families)):
-        families = range(first, first + args.families)
-        corpus = build(2026, families, 7, args.workers, sittings=name == "one sitting")
-        sets[name] = corpus.images, signatures(corpus)
+        spec = FamiliesSpec(args.families, first, genuine=7, sittings=name == "one sitting")
+        sets[name] = synthetic(spec, args.workers)
     features = {name: embed(network, images) for name, (images, _) in sets.items()}
     _, _, darkness, proportions = InkStatistics.scales
     rows = [(weight, darkness, proportions) for weight in WEIGHTS]

@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from corpus import Family
 from ending import run
 from features import learnt
 from measure import read_sets
 from sigzoo_students.backbones import StudentTiny
+from sigzoo_students.families import Family
 from sigzoo_students.preprocessing import SynsigPreprocessor
 from torch import nn
 
@@ -133,12 +132,7 @@ class Inputs:
         path = self._work / f"{name}.npz"
         if path.exists():
             return path
-        if student is not None:
-            known = os.environ.get("SIGZOO_REGISTRY")
-            added = [known] if known else []
-            os.environ["SIGZOO_REGISTRY"] = os.pathsep.join(
-                [*added, str(self._work / student / "registry.yaml")]
-            )
+        added = [] if student is None else [self._work / student / "registry.yaml"]
         settings = InversionSettings(
             teacher=TEACHER,
             output=path,
@@ -150,7 +144,8 @@ class Inputs:
             uint8=True,
             plot=path.with_suffix(".png"),
         )
-        result = invert(settings, resume=path.with_name(f"{path.name}.parts").exists())
+        with sigzoo.Zoo.from_environment(added).as_default():
+            result = invert(settings, resume=path.with_name(f"{path.name}.parts").exists())
         print(
             f"{name}: {result.images} images, the teacher agrees on {result.agreement:.1f} %, the student"
             f" differs on {result.disagreement}, {result.seconds:.0f} s",

@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from sigzoo_students.descriptors import StrokeDirections
 from torch import Tensor
 
 from sigzoo.interfaces import Backbone
 
-__all__ = ["embed", "learnt", "mean_directions"]
+__all__ = ["embed", "learnt"]
 
 
 def embed(model: Backbone, canvases: np.ndarray) -> np.ndarray:
@@ -23,11 +22,6 @@ def learnt(model: Backbone, canvases: np.ndarray) -> np.ndarray:
     """Features without strokes' directions and ink, uint8 ``(N, h, w)`` to float32 ``(N, D)``."""
     network, layer = model.eval(), ["embedding"]
     return _in_parts(lambda x: network.forward_layers(x, layer)["embedding"], canvases, model).numpy()
-
-
-def mean_directions(directions: StrokeDirections, canvases: np.ndarray) -> Tensor:
-    """What the histograms of preprocessed images, uint8 ``(N, h + 3, w)``, have in common, ``(168,)``."""
-    return _in_parts(lambda x: directions.roots(x[:, :, :-3]), canvases, directions).mean(dim=0)
 
 
 def _in_parts(compute: Callable[[Tensor], Tensor], canvases: np.ndarray, where: torch.nn.Module) -> Tensor:

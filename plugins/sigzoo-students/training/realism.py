@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from corpus import HELD_OUT, build
 from ending import run
 from features import learnt
 from numpy.typing import NDArray
+from sets import synthetic
 from sigzoo_students.descriptors import InkStatistics
+from sigzoo_students.families import FamiliesSpec
 from sigzoo_students.preprocessing import SynsigPreprocessor
-from train_synsig import signatures
+from sigzoo_students.synsig_presets import HELD_OUT
 
 import sigzoo
 from sigzoo.evaluation.datasets import sigcomp2009
@@ -49,8 +50,8 @@ def main() -> None:
     real = sigcomp2009(args.sigcomp2009)
     preprocess = SynsigPreprocessor(statistics=True)
     tell("SigComp2009", backbone, np.stack([preprocess(read_image(path)) for path in real.files]), real.known)
-    corpus = build(2026, range(FIRST, FIRST + args.families), 8, args.workers, sittings=True)
-    tell("synthetic", backbone, corpus.images, signatures(corpus))
+    spec = FamiliesSpec(args.families, FIRST, genuine=8, sittings=True)
+    tell("synthetic", backbone, *synthetic(spec, args.workers))
 
 
 def tell(name: str, backbone: Backbone, images: NDArray[np.uint8], known: Signatures) -> None:

@@ -1,0 +1,36 @@
+"""Data that the programs of this folder measure on: preprocessed images, and what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sigzoo_students.families import FamiliesSpec, FamilySignatures
+from sigzoo_students.preprocessing import SynsigPreprocessor
+
+from sigzoo.evaluation.datasets import crossmedia
+from sigzoo.evaluation.protocols import Signatures
+from sigzoo.imaging import read_image
+
+__all__ = ["MeasuredSet", "across_media", "synthetic"]
+
+MeasuredSet = tuple[NDArray[np.uint8], Signatures]
+"""Images uint8 ``(N, h + 3, w)``, and what they are."""
+
+
+def synthetic(spec: FamiliesSpec, workers: int) -> MeasuredSet:
+    """Families of synthetic writers; those who write one text are same-text impostors."""
+    families = FamilySignatures(spec)
+    made = dict(families.prepared(SynsigPreprocessor(statistics=True), workers=workers))
+    places = list(made)
+    writer = [str(families.writers[place]) for place in places]
+    text = [str(families.labels["text"][place]) for place in places]
+    known = Signatures(writer, writer, [bool(families.forged[place]) for place in places], text)
+    return np.stack(list(made.values())), known
+
+
+def across_media(folder: Path) -> MeasuredSet:
+    """Crossmedia's validation split: of one name by one writer there is a signature for each medium."""
+    images, preprocess = crossmedia(folder, ["val"]), SynsigPreprocessor(statistics=True)
+    return np.stack([preprocess(read_image(path)) for path in images.files]), images.known

@@ -44,7 +44,13 @@ def embedding_options(command: _F) -> _F:
         click.option(
             "--layer", metavar="NAME", help="Layer to take features from; the card's own by default."
         ),
-        click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True),
+        click.option(
+            "--batch-size",
+            type=click.IntRange(min=1),
+            default=32,
+            show_default=True,
+            help="Images that go through the network together.",
+        ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
     )
     for option in reversed(options):

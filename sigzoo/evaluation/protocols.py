@@ -64,10 +64,13 @@ def distance_protocol(
     Raises
     ------
     DataError
-        If no identity has more genuine signatures than `references`.
+        If no identity has more genuine signatures than `references`, or there are not as many features as
+        signatures.
     UsageError
         If `measure` is neither.
     """
+    if len(np.asarray(features)) != len(known.identity):
+        raise DataError(f"{len(np.asarray(features))} features for {len(known.identity)} signatures.")
     if measure not in ("cosine", "euclidean"):
         raise UsageError(f"measure must be cosine or euclidean, got {measure!r}.")
     similarity = cosine_similarity(features) if measure == "cosine" else -distances(features)

@@ -6,18 +6,23 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any, ClassVar
 
-from sigzoo.plugins import KINDS, Plugin, normalise
+from sigzoo.plugins import KINDS, Component, Plugin, normalise
 from sigzoo.registry import read_registry
 from sigzoo.testing.backbones import BACKBONE, BackboneCase
 from sigzoo.testing.backbones import DEFAULT_LIMIT_MB as DEFAULT_WEIGHTS_LIMIT_MB
+from sigzoo.testing.commands import COMMAND, CommandCase
+from sigzoo.testing.data_sources import DATA_SOURCE, DataSourceCase
 from sigzoo.testing.distributions import DEFAULT_LIMIT_MB, DISTRIBUTION, DistributionCase, find_plugins
 from sigzoo.testing.losses import LOSS
 from sigzoo.testing.models import MODEL, ModelCase
 from sigzoo.testing.preprocessors import PREPROCESSOR
 from sigzoo.testing.presets import PRESET, PresetCase
+from sigzoo.testing.protocols import PROTOCOL
 from sigzoo.testing.registries import REGISTRY, RegistryCase
-from sigzoo.testing.suites import Suite
-from sigzoo.testing.weight_formats import WEIGHT_FORMAT, WeightFormatCase
+from sigzoo.testing.runtimes import RUNTIME, TOLERANCE, RuntimeCase
+from sigzoo.testing.samplers import SAMPLER
+from sigzoo.testing.suites import Suite, expect
+from sigzoo.testing.weight_formats import WEIGHT_FORMAT, WeightFormatCase, Writer
 from sigzoo.zoo import default_zoo
 
 __all__ = ["PluginConformance"]
@@ -30,6 +35,11 @@ _SUITES: dict[str, Suite[Any]] = {
     "loss": LOSS,
     "weight_format": WEIGHT_FORMAT,
     "preset": PRESET,
+    "runtime": RUNTIME,
+    "data_source": DATA_SOURCE,
+    "sampler": SAMPLER,
+    "protocol": PROTOCOL,
+    "command": COMMAND,
 }
 
 
@@ -53,12 +63,21 @@ class PluginConformance:
         Largest size of the distribution's files, in 2**20 bytes.
     weights_limit_mb
         Largest size of one backbone's weights, in 2**20 bytes.
+    tolerances
+        Of runtimes that are not as exact as others, by name: see `check_runtime`.
+    places
+        For each data source, by name, a small place of its kind: a path or what stands after ``NAME:``.
+    writers
+        For a weight format, by name, a function ``(path, arrays)`` that writes a file of it.
     """
 
     distribution: ClassVar[str]
     skip: ClassVar[dict[str, str]] = {}
     limit_mb: ClassVar[float] = DEFAULT_LIMIT_MB
     weights_limit_mb: ClassVar[float] = DEFAULT_WEIGHTS_LIMIT_MB
+    tolerances: ClassVar[dict[str, float]] = {}
+    places: ClassVar[dict[str, str]] = {}
+    writers: ClassVar[dict[str, Writer]] = {}
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
         """Make a test of each case (called by pytest while it collects)."""
@@ -87,12 +106,32 @@ class PluginConformance:
         for kind in KINDS:
             for each in provided:
                 if each.kind == kind and kind in _SUITES:
-                    subject = partial(_subject, cls.weights_limit_mb, kind, each.name)
+                    subject = cache(partial(cls._subject, each))
                     yield from _bound(f"{kind} {each.name}", _SUITES[kind], subject)
         for path in dict.fromkeys(path for plugin in found for path in plugin.registries):
             yield from _bound(f"registry {path.name}", REGISTRY, partial(RegistryCase, path))
         for name in _models(cls.distribution, found):
             yield from _bound(f"model {name}", MODEL, partial(ModelCase, name))
+
+    @classmethod
+    def _subject(cls, each: Component) -> Any:
+        """What the suite of a component's kind looks at."""
+        zoo = default_zoo()
+        build = partial(zoo.build, each.kind, each.name)
+        if each.kind == "backbone":
+            return BackboneCase(build(), build, cls.weights_limit_mb)
+        if each.kind == "runtime":
+            return RuntimeCase(zoo.component("runtime", each.name), cls.tolerances.get(each.name, TOLERANCE))
+        if each.kind == "data_source":
+            expect(each.name in cls.places, f"say in `places` where a small data set of {each.name!r} is")
+            return DataSourceCase(build(), cls.places[each.name])
+        if each.kind == "weight_format":
+            return WeightFormatCase(build(), cls.writers.get(each.name))
+        if each.kind == "preset":
+            return PresetCase(zoo.component("preset", each.name), zoo)
+        if each.kind == "command":
+            return CommandCase(zoo.component("command", each.name), each.name, each.target)
+        return build()
 
 
 def _models(distribution: str, found: list[Plugin]) -> list[str]:
@@ -105,16 +144,6 @@ def _models(distribution: str, found: list[Plugin]) -> list[str]:
         for name, card in default_zoo().catalogue.models.items()
         if name in registered or (found and normalise(card.distribution) == normalise(distribution))
     ]
-
-
-@cache
-def _subject(limit_mb: float, kind: str, name: str) -> Any:
-    if kind == "preset":
-        return PresetCase(default_zoo().component(kind, name), default_zoo())
-    build = partial(default_zoo().manager.build, kind, name, {})
-    if kind == "backbone":
-        return BackboneCase(build(), build, limit_mb)
-    return WeightFormatCase(build()) if kind == "weight_format" else build()
 
 
 def _bound(what: str, suite: Suite[Any], subject: Callable[[], Any]) -> Iterator[Case]:

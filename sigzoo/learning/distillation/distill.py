@@ -75,6 +75,7 @@ def distill(
         As for `train`.
     """
     with resolve_zoo(zoo).as_default(), ExitStack() as files:
+        _check_settings(settings)
         settings = resolve_settings(settings)
         return run_task(
             settings,
@@ -252,6 +253,27 @@ class _Distillation:
             return first if new is None else replace(first, accuracy_new=last.accuracy, eer_new=last.eer)
 
         return measure
+
+
+_NOT_HERE = (
+    "more_data",
+    "validation_data",
+    "losses",
+    "samplers",
+    "start",
+    "start_except",
+    "cache",
+    "export_outputs",
+)
+"""Settings of a training that a distillation has no use for."""
+
+
+def _check_settings(settings: DistillationSettings) -> None:
+    """Refuse what a distillation has no use for."""
+    ignored = [name for name in _NOT_HERE if getattr(settings, name)]
+    if ignored or not settings.validation:
+        what = ", ".join(ignored) or "validation=0"
+        raise UsageError(f"{what}: of `sigzoo train` alone. A distillation has one loss, and holds data out.")
 
 
 def _check_loss(settings: DistillationSettings, loss: Loss) -> None:

@@ -353,3 +353,21 @@ def test_settings_survive_json(toy_distillation):
     public = settings.for_publication()
     assert (public["teacher_weights"], public["continual"]) == ("w.pth", "new.npz")
     assert public["data"] == "inverted.npz"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"losses": ({"loss": "kd-kl"},)},
+        {"samplers": ({"sampler": "families"},)},
+        {"start": "weights"},
+        {"cache": "folder"},
+        {"export_outputs": 3},
+        {"more_data": ("more.npz",)},
+        {"validation_data": ("other.npz",), "validation": 0.0},
+    ],
+    ids=str,
+)
+def test_what_is_for_training_alone_is_refused(teacher, toy_distillation, more):
+    with pytest.raises(UsageError, match=f"{next(iter(more))}.*of `sigzoo train` alone"):
+        distill(toy_distillation(**more))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from sigzoo.common.progress import bar
 from sigzoo.errors import DataError, UnknownNameError, UsageError
 from sigzoo.interfaces.data_sources import DataSource, SignatureSet
 from sigzoo.learning.data.corpus_cache import code_digest, kept_or_made
@@ -90,7 +91,8 @@ def read_training_data(
     *,
     workers: int = 1,
     cache: Path | None = None,
-    found: list[Found] | None = None,
+    on_found: Callable[[Found], object] | None = None,
+    progress: bool = False,
 ) -> TrainingData:
     """Read and preprocess all signatures of a place.
 
@@ -104,8 +106,10 @@ def read_training_data(
         Processes that write synthetic signatures.
     cache
         Folder that keeps the result between runs.
-    found
-        Takes what was found.
+    on_found
+        Called with what was found, before any image is read.
+    progress
+        Whether to show a bar on stderr: preprocessing takes longer than an epoch, where images are many.
 
     Raises
     ------
@@ -116,11 +120,13 @@ def read_training_data(
     """
     opened, what = open_data(place)
     with closing(opened):
-        if found is not None:
-            found.append(what)
+        if on_found is not None:
+            on_found(what)
 
         def make() -> TrainingData:
-            return with_common_labels(collect(_items(opened, preparation, workers), place))
+            with bar(progress, len(opened), f"reading {place}") as step:
+                items = _counted(_items(opened, preparation, workers), step)
+                return with_common_labels(collect(items, place))
 
         if cache is None:
             return make()
@@ -133,15 +139,24 @@ def read_all(
     *,
     workers: int = 1,
     cache: Path | None = None,
-    found: list[Found] | None = None,
+    on_found: Callable[[Found], object] | None = None,
+    progress: bool = False,
 ) -> TrainingData:
     """Read several places as one data set; the label ``part`` numbers them. See `read_training_data`."""
     return join(
         [
-            read_training_data(place, preparation, workers=workers, cache=cache, found=found)
+            read_training_data(
+                place, preparation, workers=workers, cache=cache, on_found=on_found, progress=progress
+            )
             for place in places
         ]
     )
+
+
+def _counted(items: Iterable[Item], step: Callable[[int], object]) -> Iterator[Item]:
+    for item in items:
+        step(1)
+        yield item
 
 
 def _items(opened: SignatureSet, preparation: Preparation, workers: int) -> Iterator[Item]:

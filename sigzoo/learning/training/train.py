@@ -87,7 +87,7 @@ def train(
     with resolve_zoo(zoo).as_default():
         return run_task(
             settings,
-            lambda group: _Training(settings, group, enricher, on_data).task(),
+            lambda group: _Training(settings, group, enricher, on_data, progress is True).task(),
             resume=resume,
             progress=progress,
             on_epoch=on_epoch,
@@ -123,9 +123,10 @@ class _Training:
         group: Group,
         enricher: BatchEnricher | None,
         on_data: Callable[[Found], object] | None,
+        progress: bool,
     ) -> None:
         self._settings, self._group, self._enricher = settings, group, enricher
-        self._on_data = on_data if group.is_rank_zero else None
+        self._on_data, self._progress = on_data, progress
 
     def task(self) -> Task:
         """Build everything; what costs nothing is checked first."""
@@ -181,21 +182,24 @@ class _Training:
 
     def _read(self, places: Sequence[str]) -> TrainingData:
         """Read and join some places in the first process, and give them to all."""
-        settings, found = self._settings, list[Found]()
+        settings = self._settings
         training: Mapping[str, Any] = {**settings.preprocessor_options, **settings.training_options}
         preparation = Preparation(
             None if settings.preprocessed else settings.preprocessor, training, settings.preprocessor_options
         )
         cache = None if settings.cache is None else Path(settings.cache).expanduser()
-        data = self._group.broadcast_data(
+        return self._group.broadcast_data(
             self._group.on_rank_zero(
-                lambda: read_all(places, preparation, workers=settings.workers, cache=cache, found=found)
+                lambda: read_all(
+                    places,
+                    preparation,
+                    workers=settings.workers,
+                    cache=cache,
+                    on_found=self._on_data,
+                    progress=self._progress,
+                )
             )
         )
-        for each in found:
-            if self._on_data is not None:
-                self._on_data(each)
-        return data
 
     def _transform(self, data: TrainingData, where: str, backbone: Backbone) -> InputTransform:
         settings = self._settings

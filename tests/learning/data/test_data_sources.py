@@ -198,3 +198,25 @@ def test_kept_data_that_are_damaged_are_made_anew(tmp_path, npz, damage):
     kept.write_bytes(damage(kept.read_bytes()))
     assert read_training_data(str(source), AS_IT_IS, cache=cache).digest() == first.digest()
     assert [each.name for each in cache.iterdir()] == [kept.name]
+
+
+def test_what_was_found_is_told_before_an_image_is_read_and_progress_counts_images(
+    npz, capsys, monkeypatch
+) -> None:
+    """Preprocessing tens of thousands of images takes minutes: nobody should wait without a word."""
+    events: list[object] = []
+
+    class Recorded(Preparation):
+        def __call__(self, image):
+            events.append("image")
+            return super().__call__(image)
+
+    place = str(npz(writers=2, genuine=3))
+    read_training_data(place, Recorded("toy-invert"), on_found=events.append)
+    assert str(events[0]).startswith(f"{place}: 2 writers, 6 genuine signatures")
+    assert events[1:] == ["image"] * 6
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes stderr for a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    capsys.readouterr()
+    read_training_data(place, Preparation("toy-invert"), progress=True)
+    assert "reading" in capsys.readouterr().err

@@ -140,8 +140,8 @@ def _check_survival(names: Sequence[str]) -> None:
     found, _ = allowed(discover(), names or chosen_plugins())
     problems = probe(found)
     if problems:
-        told = "; ".join(f"{distribution}: {problem}" for distribution, problem in problems.items())
-        raise PluginError(f"{told}. Uninstall it, or leave it out with SIGZOO_PLUGINS.")
+        listed = "; ".join(f"{distribution}: {problem}" for distribution, problem in problems.items())
+        raise PluginError(f"{listed}. Uninstall it, or leave it out with SIGZOO_PLUGINS.")
 
 
 def _check(zoo: Zoo, chosen: Sequence[Plugin], as_json: bool, everything: bool) -> None:

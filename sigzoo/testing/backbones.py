@@ -240,8 +240,8 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
 def state_dict(case: BackboneCase) -> None:
     """A safetensors file of the state dict holds all of the network; nothing needs a pickle."""
     state = case.backbone.state_dict()
-    strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
-    expect(not strange, f"not a tensor, so only a pickle could hold it: {', '.join(strange[:5])}")
+    unknown = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    expect(not unknown, f"not a tensor, so only a pickle could hold it: {', '.join(unknown[:5])}")
     with tempfile.TemporaryDirectory() as folder:
         path = save_weights(Path(folder) / "weights.safetensors", state)
         stored = read_weights(path, "safetensors").tensors

@@ -59,15 +59,15 @@ def example(case: DataSourceCase) -> None:
 
 @DATA_SOURCE.check
 def recognises(case: DataSourceCase) -> None:
-    """Recognising raises nothing, whatever the place is, and a strange file is not its own."""
+    """Recognising raises nothing, whatever the place is, and an unknown file is not its own."""
     with TemporaryDirectory() as folder:
-        strange = Path(folder) / "strange.bin"
-        strange.write_bytes(b"\0\1\2")
-        places = ["", "no such place", str(strange), folder, "a:b", "\n", str(Path(folder) / ("x" * 5000))]
+        unknown = Path(folder) / "strange.bin"
+        unknown.write_bytes(b"\0\1\2")
+        places = ["", "no such place", str(unknown), folder, "a:b", "\n", str(Path(folder) / ("x" * 5000))]
         for place in [*places, case.place]:
             found = case.source.recognises(place)
             expect(isinstance(found, bool), f"`recognises` gives {found!r} for {place[:40]!r}")
-        expect(not case.source.recognises(str(strange)), "recognises a file of three bytes")
+        expect(not case.source.recognises(str(unknown)), "recognises a file of three bytes")
 
 
 @DATA_SOURCE.check

@@ -75,8 +75,8 @@ def indices(sampler: Sampler) -> None:
             isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype == np.int64,
             "`indices` must be int64 (n,)",
         )
-        strange = np.setdiff1d(array, data.indices)
-        expect(not len(strange), f"draws {strange[:3].tolist()}, which may not be drawn")
+        unknown = np.setdiff1d(array, data.indices)
+        expect(not len(unknown), f"draws {unknown[:3].tolist()}, which may not be drawn")
         expect(len(array) >= 2, f"gives a batch of {len(array)}")
 
 
@@ -95,9 +95,9 @@ def steps(sampler: Sampler) -> None:
     """`steps` tells how many batches there are."""
     data = _data()
     for epoch in (1, 2, 5):
-        told = sampler.steps(data, size=_SIZE, seed=3, epoch=epoch)
+        counted = sampler.steps(data, size=_SIZE, seed=3, epoch=epoch)
         drawn = len(_draw(sampler, data, epoch))
-        expect(told == drawn, f"`steps` says {told} for epoch {epoch}, and there are {drawn} batches")
+        expect(counted == drawn, f"`steps` says {counted} for epoch {epoch}, and there are {drawn} batches")
 
 
 @SAMPLER.check

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ending import run
+from cli_main import cli_main
 from features import embed
 from sets import across_media, synthetic
 from sigzoo_students.backbones import StudentBase, StudentTiny
@@ -89,4 +89,4 @@ def with_ink(
 
 
 if __name__ == "__main__":
-    run(main)
+    cli_main(main)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from ending import run
+from cli_main import cli_main
 from features import learnt
 from measure import read_sets
 from sigzoo_students.backbones import StudentTiny
@@ -41,7 +41,7 @@ SEED = 2026
 """Of the corpus that the teacher learnt from: family n is writer n of its head."""
 
 
-class Judge:
+class Scorer:
     """Measures networks on the same preprocessed images."""
 
     def __init__(self, data: Path, writers: int) -> None:
@@ -79,11 +79,11 @@ def main() -> None:
     args = _arguments()
     torch.set_num_threads(args.threads)
     args.work.mkdir(parents=True, exist_ok=True)
-    judge = Judge(args.data, args.writers)
+    scorer = Scorer(args.data, args.writers)
     rows: dict[str, dict[str, float | None]] = {}
 
     def measure(name: str, backbone: Backbone, head: nn.Linear | None) -> None:
-        rows[name] = judge.row(backbone.eval(), head)
+        rows[name] = scorer.row(backbone.eval(), head)
         print(json.dumps({name: rows[name]}), flush=True)
 
     model = sigzoo.load(TEACHER)
@@ -286,4 +286,4 @@ def _save(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    cli_main(main)

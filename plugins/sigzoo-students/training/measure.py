@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ending import run
+from cli_main import cli_main
 
 import sigzoo
 from sigzoo.evaluation.baseline import ink_statistics, standardised
@@ -81,4 +81,4 @@ def _tell(who: str, name: str, measured: dict[str, Measured]) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    cli_main(main)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ending import run
+from cli_main import cli_main
 from features import learnt
 from numpy.typing import NDArray
 from sets import synthetic
@@ -92,4 +92,4 @@ def similarities(
 
 
 if __name__ == "__main__":
-    run(main)
+    cli_main(main)

@@ -215,8 +215,8 @@ def _fetch_all(name: str, recipe: Recipe) -> None:
 
 def _asked(name: str, settings: DistillationSettings) -> dict[str, Any]:
     """What decides a run, as the file in its folder holds it."""
-    said = {"recipe": recipes.recipe_facts(name, default_zoo()), "settings": settings.for_publication()}
-    asked: dict[str, Any] = to_json_values(said)
+    facts = {"recipe": recipes.recipe_facts(name, default_zoo()), "settings": settings.for_publication()}
+    asked: dict[str, Any] = to_json_values(facts)
     return asked
 
 
@@ -229,9 +229,9 @@ def _prepare(name: str, settings: DistillationSettings, force: bool) -> bool:
         If it holds one with other settings, or of another recipe.
     """
     folder = run_folder(name)
-    told = folder / _RECIPE
+    recipe_file = folder / _RECIPE
     wanted = _asked(name, settings)
-    begun = None if force else read_json(told)
+    begun = None if force else read_json(recipe_file)
     if begun is not None and begun != wanted:
         parts = [
             *_different(begun.get("settings"), wanted["settings"]),
@@ -247,7 +247,7 @@ def _prepare(name: str, settings: DistillationSettings, force: bool) -> bool:
         if os.path.lexists(folder):
             remove_folder(folder)
     make_folder(folder)
-    write_json(told, wanted)
+    write_json(recipe_file, wanted)
     return False
 
 

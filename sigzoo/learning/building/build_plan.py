@@ -120,8 +120,8 @@ def changed_settings(name: str, changed: Mapping[str, Any] | None) -> dict[str, 
     """What of some settings is really otherwise than the recipe has it."""
     if not changed:
         return {}
-    plain, said = recipe_settings(name), recipe_settings(name, changed)
-    return {key: value for key, value in changed.items() if getattr(plain, key) != getattr(said, key)}
+    before, after = recipe_settings(name), recipe_settings(name, changed)
+    return {key: value for key, value in changed.items() if getattr(before, key) != getattr(after, key)}
 
 
 def plan(

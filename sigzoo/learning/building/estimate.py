@@ -119,11 +119,11 @@ def estimate(
             optimiser.step()
             return value.detach()
 
-        taught = teacher.eval().to(device)
+        frozen = teacher.eval().to(device)
 
         def teach() -> Tensor:
             with torch.inference_mode(), autocast(device.type, settings.precision):
-                total: Tensor = taught(pixels).float().sum()
+                total: Tensor = frozen(pixels).float().sum()
                 return total
 
         student_seconds, teacher_seconds = _timed(step), _timed(teach)

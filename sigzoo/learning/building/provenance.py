@@ -88,11 +88,13 @@ def provenance(
     }
 
 
-def is_whole(told: Mapping[str, Any]) -> bool:
+def is_whole(provenance: Mapping[str, Any]) -> bool:
     """Whether a provenance that was read holds what is told of a model that was built before."""
     needed = {"agreement": {"images", "percent", "required"}, "licence": {"weights"}, "overrides": set[str]()}
-    parts = all(isinstance(told.get(key), dict) and own <= told[key].keys() for key, own in needed.items())
-    return parts and isinstance(told.get("built"), str)
+    parts = all(
+        isinstance(provenance.get(key), dict) and own <= provenance[key].keys() for key, own in needed.items()
+    )
+    return parts and isinstance(provenance.get("built"), str)
 
 
 def _files(card: Card) -> dict[str, Any]:

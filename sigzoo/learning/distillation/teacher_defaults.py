@@ -65,22 +65,22 @@ def resolve_settings(settings: DistillationSettings) -> DistillationSettings:
 
 def _terms(settings: DistillationSettings, name: str, card: Card) -> str:
     """The licence of the student's weights: that of the teacher's where they are restricted."""
-    said = settings.weights_licence
+    licence = settings.weights_licence
     inherited = f"distilled from weights of {name}: {card.licence.weights}"
-    if card.licence.commercial_use or inherited in said:
-        return said
-    return inherited if said == NOT_STATED else f"{said}; {inherited}"
+    if card.licence.commercial_use or inherited in licence:
+        return licence
+    return inherited if licence == NOT_STATED else f"{licence}; {inherited}"
 
 
 def _origin(settings: DistillationSettings, name: str, card: Card) -> str:
     """What the card says the student was made from."""
-    told = [
+    descriptions = [
         parse_synthetic(each).describe() if is_synthetic(each) else Path(each).name
         for each in (settings.data, settings.continual)
         if each is not None
     ]
-    new = f"; new writers of {told[1]}" if len(told) > 1 else ""
-    return f"distilled from {name} through {told[0]}{new} (the teacher: {card.trained_on})"
+    new = f"; new writers of {descriptions[1]}" if len(descriptions) > 1 else ""
+    return f"distilled from {name} through {descriptions[0]}{new} (the teacher: {card.trained_on})"
 
 
 def _fitting_options(settings: DistillationSettings, card: Card) -> dict[str, Any]:

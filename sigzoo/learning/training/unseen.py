@@ -50,7 +50,7 @@ def verify_unseen(
     device: torch.device,
     *,
     batch_size: int,
-    told: Callable[[str, dict[str, float]], object] | None = None,
+    on_measured: Callable[[str, dict[str, float]], object] | None = None,
 ) -> Measures | None:
     """Equal error rates on unseen writers, three references each; `None` if features are not finite.
 
@@ -82,8 +82,8 @@ def verify_unseen(
             raise DataError(f"{each.where}: {error}") from error
         rates = {kind: measure.eer for kind, measure in measured.items()}
         found.append(rates)
-        if told is not None:
-            told(each.where, rates)
+        if on_measured is not None:
+            on_measured(each.where, rates)
 
     def mean(kind: str) -> float | None:
         rates = [each[kind] for each in found if kind in each]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sigzoo.errors import SigzooError
 
-__all__ = ["run"]
+__all__ = ["cli_main"]
 
 
-def run(main: Callable[[], None]) -> None:
+def cli_main(main: Callable[[], None]) -> None:
     """Run a program; leave with the error's own exit status where one is raised that names its cause."""
     try:
         main()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import traceback
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn, TextIO
+from itertools import takewhile
+from typing import NoReturn
 
 import click
 
 import sigzoo
 from sigzoo.cli import torch_backends
-from sigzoo.common.terminal import safe_text
-from sigzoo.errors import SigzooError, SigzooWarning, UnknownNameError
+from sigzoo.cli.failures import report, show_warning
+from sigzoo.cli.output import EMPTY, RunState, refuse_empty
+from sigzoo.cli.streams import open_standard_streams, settle_standard_streams
+from sigzoo.errors import SigzooWarning, UnknownNameError, UsageError
 from sigzoo.plugins.builtin import COMMANDS
 from sigzoo.plugins.plugin_code_guard import own_process
 from sigzoo.zoo import Zoo, default_zoo
@@ -46,9 +47,20 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that was typed; an unknown one gets the nearest names."""
+        if args[:1] == [""]:
+            raise UsageError(f"The command's name is {EMPTY}")
+        if args and args[0] in COMMANDS:
+            refuse_empty(args[0], args[1:])
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise UnknownNameError("command", args[0], self.list_commands(ctx), "`sigzoo --help` shows all.")
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with the whole first sentence of what each does."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, each.get_short_help_str(400)) for name, each in found if each and not each.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,71 +76,37 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, debug: bool, registries: tuple[str, ...]) -> None:
     """The model zoo for offline handwritten signatures: name a model, get features."""
+    refuse_empty("sigzoo", [f"--registry={each}" for each in registries])
     if registries:
         ctx.with_resource(Zoo.from_environment(registries).as_default())
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; return its exit status: 0 done, 1 failed, 2 wrong usage."""
-    debug = "--debug" in arguments
+    flags = list(takewhile(lambda each: each != "--", arguments))
+    state = RunState(debug="--debug" in flags, as_json="--json" in flags)
     with own_process(), warnings.catch_warnings():
         warnings.simplefilter("always", SigzooWarning)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = show_warning
         try:
-            status = cli.main(args=list(arguments), prog_name="sigzoo", standalone_mode=False)
+            status = cli.main(args=list(arguments), prog_name="sigzoo", standalone_mode=False, obj=state)
         except click.exceptions.Exit as stop:
             return stop.exit_code
-        except click.ClickException as error:
-            return _fail(_usage(error), error.exit_code, debug)
-        except SigzooError as error:
-            return _fail(str(error), error.exit_code, debug)
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("sigzoo: interrupted.", err=True)
-            return 130
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            return _fail(f"{where}{error.strerror or error}.", 1, debug)
-        except Exception as error:
-            hint = (
-                ""
-                if debug
-                else " This is a defect of sigzoo: run again with --debug and report what it shows."
-            )
-            return _fail(f"unexpected {type(error).__name__}: {error}.{hint}", 1, debug)
+        except (KeyboardInterrupt, Exception) as error:
+            return report(error, state)
     return status if isinstance(status, int) else 0
-
-
-def _fail(message: str, status: int, debug: bool) -> int:
-    if debug:
-        traceback.print_exc()
-    click.echo(f"sigzoo: {safe_text(message, keep_lines=True)}", err=True)
-    return status
-
-
-def _usage(error: click.ClickException) -> str:
-    """Click's message in a line, with where to read more."""
-    message = error.format_message().replace("\n", " ")
-    context = getattr(error, "ctx", None)
-    return f"{message} See `{context.command_path} --help`." if context else message
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    if issubclass(category, SigzooWarning):
-        click.echo(f"sigzoo: {safe_text(message, keep_lines=True)}", err=True)
 
 
 def main() -> NoReturn:
     """Entry point of the `sigzoo` program; ended from outside, it still removes its temporary files."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    open_standard_streams()
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda which, _: sys.exit(128 + which))
     torch_backends.watch()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        status = run(sys.argv[1:])
+    finally:
+        lost = settle_standard_streams()
+    sys.exit(status or lost)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sigzoo.cli.output import json_option, print_json
+from sigzoo.cli.output import echo, json_option, print_json
 from sigzoo.cli.training_options import add_parameters, epoch_printer, explicit_options, setting_options
 from sigzoo.settings.distillation_settings import DistillationSettings
 from sigzoo.settings.recipe_settings import RecipeSettings
@@ -66,13 +66,13 @@ def _report(result: BuildResult, as_json: bool) -> None:
         return
     agreement = provenance["agreement"]
     if not result.new:
-        click.echo(f"{result.name} was built before, {provenance['built']}; --force builds it again.")
-    click.echo(
+        echo(f"{result.name} was built before, {provenance['built']}; --force builds it again.")
+    echo(
         f"{result.name}: names the writer that its teacher names for {agreement['percent']} % of"
         f" {agreement['images']} images held out ({agreement['required']} % is required), in {result.weights}"
     )
-    click.echo(f"Licence of the weights: {provenance['licence']['weights']}")
-    click.echo(f"Use it: sigzoo embed IMAGES -m {result.name}")
+    echo(f"Licence of the weights: {provenance['licence']['weights']}")
+    echo(f"Use it: sigzoo embed IMAGES -m {result.name}")
 
 
 def _show(plan: Plan, as_json: bool) -> None:
@@ -80,10 +80,10 @@ def _show(plan: Plan, as_json: bool) -> None:
     if as_json:
         print_json(_plain(plan))
         return
-    click.secho(plan.name, bold=True)
+    echo(plan.name, bold=True)
     for key, value in _lines(plan).items():
-        click.echo(f"  {key:<15} {value}")
-    click.echo("Nothing was fetched or written.")
+        echo(f"  {key:<15} {value}")
+    echo("Nothing was fetched or written.")
 
 
 def _lines(plan: Plan) -> dict[str, str]:

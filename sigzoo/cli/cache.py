@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigzoo.cli.output import json_option, print_json, print_table
+from sigzoo.cli.output import echo, echo_path, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from sigzoo.artifacts import ZooCache
@@ -43,7 +43,7 @@ def list_command(as_json: bool) -> None:
         rows = [[entry.name, safe_text(entry.path.name), f"{entry.size:,}", entry.state] for entry in entries]
         print_table(["artifact", "file", "bytes", "state"], rows, right=["bytes"])
     else:
-        click.echo(f"Nothing is in the cache, {found.home}.")
+        echo(f"Nothing is in the cache, {found.home}.")
 
 
 @cache.command()
@@ -57,7 +57,7 @@ def path(name: str | None, as_json: bool) -> None:
         if as_json:
             print_json({"home": home})
         else:
-            click.echo(home)
+            echo_path(found.home)
         return
     places = found.paths([name])
     if as_json:
@@ -66,7 +66,7 @@ def path(name: str | None, as_json: bool) -> None:
         )
         return
     for each in places:
-        click.echo(str(each.path))
+        echo_path(each.path)
 
 
 @cache.command()
@@ -127,7 +127,7 @@ def clear(names: tuple[str, ...], everything: bool, partial: bool, forget: bool,
     if as_json:
         print_json({"freed": freed, "artifacts": chosen})
     else:
-        click.echo(f"{freed:,} bytes freed.")
+        echo(f"{freed:,} bytes freed.")
 
 
 @cache.command("export")
@@ -151,9 +151,7 @@ def export_command(names: tuple[str, ...], everything: bool, output: Path, as_js
     if as_json:
         print_json({"output": str(output), "files": [str(file) for file in written]})
     else:
-        click.echo(
-            f"{len(written)} files in {output}. On the other machine: sigzoo cache import {output.name}"
-        )
+        echo(f"{len(written)} files in {output}. On the other machine: sigzoo cache import {output.name}")
 
 
 @cache.command("import")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sigzoo.cli.output import json_option, print_json, print_table, weights_option
+from sigzoo.cli.output import echo, json_option, print_json, print_table, weights_option
 
 
 @click.command()
@@ -38,7 +38,7 @@ def check(ctx: click.Context, name: str, weights: str | None, device: str, as_js
         print_json({**summary, "checks": checks})
     else:
         if not report.published:
-            click.echo(f"No golden numbers were published for {report.model}; checking that it is sane.")
+            echo(f"No golden numbers were published for {report.model}; checking that it is sane.")
         rows = [
             [
                 each.case,
@@ -54,9 +54,7 @@ def check(ctx: click.Context, name: str, weights: str | None, device: str, as_js
         print_table(columns, rows, right=columns[1:5])
         if report.published:
             for source in dict.fromkeys(each.source for each in report.checks):
-                click.echo(f"expected: {source}")
+                echo(f"expected: {source}")
         failed = sum(not each.passed for each in report.checks)
-        click.echo(
-            f"{report.model}: " + (f"{failed} of {len(report.checks)} FAILED" if failed else "all passed")
-        )
+        echo(f"{report.model}: " + (f"{failed} of {len(report.checks)} FAILED" if failed else "all passed"))
     ctx.exit(0 if report.passed else 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sigzoo.cli.image_options import check_free, force_option, image_options
-from sigzoo.cli.output import embedding_options, json_option, print_json, print_table, whole_file
+from sigzoo.cli.output import echo, embedding_options, json_option, print_json, print_table, whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ def compare(
         rounded = [[round(float(value), 6) for value in row] for row in table]
         print_json({"model": loaded.name, "images": files, "distances": rounded})
     else:
-        click.echo(f"Euclidean distances of {loaded.name}'s features (small: same writer)")
+        echo(f"Euclidean distances of {loaded.name}'s features (small: same writer)")
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         _print(names, table, width)
 
@@ -99,16 +99,16 @@ def _print(names: list[str], table: NDArray[np.float32], width: int | None) -> N
     cell = max(len(heads[-1]), *(len(value) for row in values for value in row)) + 2
     room = width - cell * len(names) - len(heads[-1]) - 5
     if room < 24:
-        click.echo("(too many for a table of this width; --plot draws it, --json has all)")
+        echo("(too many for a table of this width; --plot draws it, --json has all)")
         values, cell, room = [[] for _ in names], 0, width - len(heads[-1]) - 5 - digits - 6
     letters = min(room // 2, max(map(len, names)))
     start = len(heads[-1]) + 1 + letters
     line = "".join(head.rjust(cell) for head in heads) if cell else "distance"
-    click.echo(f"{'':{start}}{line}  closest")
+    echo(f"{'':{start}}{line}  closest")
     for number, name in enumerate(names):
         nearest = int(closest[number])
         shown = "".join(value.rjust(cell) for value in values[number])
         if not cell:
             shown = f"{table[number, nearest]:.{digits}f}".rjust(len(line))
         title = f"{heads[number]:>{len(heads[-1])}} {fitted(name, letters):{letters}}"
-        click.echo(f"{title}{shown}  {fitted(names[nearest], letters)}")
+        echo(f"{title}{shown}  {fitted(names[nearest], letters)}")

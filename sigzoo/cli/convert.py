@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sigzoo.cli.output import json_option, print_json
+from sigzoo.cli.output import echo, json_option, print_json
 
 
 @click.command()
@@ -36,5 +36,5 @@ def convert(file: Path, model: str, output: Path, member: str | None, as_json: b
         )
         return
     with_heads = f" and the {' and '.join(done.heads)} head" if done.heads else ""
-    click.echo(f"{done.format} -> {output}: {done.tensors} tensors of {done.model}{with_heads}")
-    click.echo(f"Licence of the weights: {done.metadata['licence_weights']}")
+    echo(f"{done.format} -> {output}: {done.tensors} tensors of {done.model}{with_heads}")
+    echo(f"Licence of the weights: {done.metadata['licence_weights']}")

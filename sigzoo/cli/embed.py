@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sigzoo.cli.image_options import image_options
-from sigzoo.cli.output import embedding_options, json_option, print_json, whole_file
+from sigzoo.cli.output import echo, embedding_options, json_option, print_json, whole_file
 
 
 @click.command()
@@ -46,7 +46,6 @@ def embed(
     """Compute the features of IMAGES: files, folders (with all below), wildcards, and npz of images."""
     from sigzoo import load
     from sigzoo.common.progress import bar
-    from sigzoo.common.terminal import safe_text
     from sigzoo.data.feature_files import check_output, open_writer
     from sigzoo.errors import ImageError
     from sigzoo.imaging.npz_images import find_inputs
@@ -79,7 +78,7 @@ def embed(
         if not done:
             raise ImageError(f"None of the {count} images can be used; the first: {skipped[0]['error']}")
     for each in skipped:
-        click.echo(f"sigzoo: skipped {safe_text(each['error'])}", err=True)
+        echo(f"sigzoo: skipped {each['error']}", err=True)
     if as_json:
         print_json(
             {"model": loaded.name, "layer": layer, "images": done, "output": str(output), "skipped": skipped}
@@ -87,4 +86,4 @@ def embed(
     else:
         missed = f", {len(skipped)} skipped" if skipped else ""
         what = f"features {done} x {shape}, {loaded.name} {layer}"
-        click.echo(f"{done} image{'s' * (done != 1)}{missed} -> {output} ({what})")
+        echo(f"{done} image{'s' * (done != 1)}{missed} -> {output} ({what})")

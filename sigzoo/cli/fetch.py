@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigzoo.cli.output import json_option, print_json, print_table
+from sigzoo.cli.output import echo, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from sigzoo.artifacts import ArtifactSpec
@@ -93,7 +93,7 @@ def _show_plan(specs: list[ArtifactSpec], as_json: bool) -> None:
     print_table(["artifact", "file", "bytes", "state"], rows, right=["bytes"])
     missing = [spec for spec, state in states if state != "here"]
     unknown = sum(spec.size is None for spec in missing)
-    click.echo(
+    echo(
         f"To be fetched: {len(missing)} files, {sum(spec.size or 0 for spec in missing):,} bytes"
         + (f" and {unknown} files of unpublished size." if unknown else ".")
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sigzoo.cli.output import json_option, print_json
+from sigzoo.cli.output import json_option, print_fields, print_json
 from sigzoo.registry import Artifact, Card, ComponentSpec, Recipe, Result
 
 
@@ -31,18 +31,18 @@ def info(name: str, as_json: bool) -> None:
         print_json({"name": name, **card_data, "state": state(name), "artifact": artifact, **built})
         return
     lines = {"state": state(name), **_described(card)}
+    if name == known.default:
+        lines = {"default": "yes: what commands use where no model is named", **lines}
     if card.weights:
         lines.update(_artifact(known.artifacts, card.weights.artifact))
     if card.recipe:
         lines.update(_recipe(name, card.recipe))
-    click.secho(name, bold=True)
-    for key, value in lines.items():
-        click.echo(f"  {key:<15} {value}")
-    for paper in card.cite:
-        citation = known.citations[paper]
-        click.echo(f"  {'cite':<15} {citation.text}" + (f", doi {citation.doi}" if citation.doi else ""))
-    for result in card.results:
-        click.echo(f"  {'result':<15} {_result(result)}")
+    papers = [known.citations[paper] for paper in card.cite]
+    cited = [each.text + (f", doi {each.doi}" if each.doi else "") for each in papers]
+    results = [_result(each) for each in card.results]
+    print_fields(
+        name, [*lines.items(), *(("cite", each) for each in cited), *(("result", each) for each in results)]
+    )
 
 
 def _described(card: Card) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec.structs import replace
 
-from sigzoo.cli.output import json_option, print_json
+from sigzoo.cli.output import echo, json_option, print_json
 from sigzoo.cli.training_options import (
     add_parameters,
     explicit_options,
@@ -42,8 +42,10 @@ def invert(output: Path, resume: bool, as_json: bool, **given: Any) -> None:
     `sigzoo invert --resume -o FILE`.
 
     \b
-    sigzoo invert --teacher signet.teacher --writers ALL --per-writer 24 --first-label 350 -o data.npz
-    sigzoo --registry runs/mine/registry.yaml invert --teacher mine --writers 10 -o few.npz --plot few.png
+    sigzoo invert --teacher signet.teacher --writers ALL --per-writer 24 \\
+        --first-label 350 -o data.npz
+    sigzoo --registry runs/mine/registry.yaml invert --teacher mine \\
+        --writers 10 -o few.npz --plot few.png
     """
     from sigzoo import learning
 
@@ -51,7 +53,7 @@ def invert(output: Path, resume: bool, as_json: bool, **given: Any) -> None:
     settings = _resumed(output, values) if resume else _fresh(output, values)
 
     def print_batch(batch: BatchResult, count: int) -> None:
-        click.echo(_line(batch, count), err=as_json)
+        echo(_line(batch, count), err=as_json)
 
     result = learning.invert(settings, resume=resume, progress=True, on_batch=print_batch)
     _report(result, as_json)
@@ -97,7 +99,7 @@ def _report(result: InversionResult, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{result.images} images of {result.writers} writers in {result.data}")
-    click.echo(f"The teacher gives {result.agreement:.1f} % of them to the wanted writer.")
+    echo(f"{result.images} images of {result.writers} writers in {result.data}")
+    echo(f"The teacher gives {result.agreement:.1f} % of them to the wanted writer.")
     if result.disagreement is not None:
-        click.echo(f"The student gives {result.disagreement:.1f} % to another writer than the teacher.")
+        echo(f"The student gives {result.disagreement:.1f} % to another writer than the teacher.")

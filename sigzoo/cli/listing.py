@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import click
 
-from sigzoo.cli.output import json_option, print_json, print_table
+from sigzoo.cli.output import echo, json_option, print_json, print_table
 
 
 @click.command("list")
 @click.argument("pattern", required=False)
 @json_option
 def list_command(pattern: str | None, as_json: bool) -> None:
-    """List the models, or those that PATTERN matches (for instance 'signet-f*')."""
+    """List the models, or those that PATTERN matches (for instance 'signet-f*').
+
+    The one marked with * is the default: what commands use where no model is named.
+    """
     from sigzoo.zoo import default_zoo
 
     cards = {name: default_zoo().info(name) for name in default_zoo().list_models(pattern)}
     if not cards:
-        click.echo(f"sigzoo: no model matches {pattern!r}.", err=True)
+        echo(f"sigzoo: no model matches {pattern!r}.", err=True)
     if as_json:
         print_json([{"name": name, **summary(name)} for name in cards])
         return
     rows = []
+    default = default_zoo().catalogue.default
     for name, card in cards.items():
         use = "any" if card.licence.commercial_use else "non-commercial"
-        rows.append([name, card.summary, str(card.features.size), use, state(name)])
-    print_table(["model", "summary", "features", "use", "weights"], rows, right=["features"])
+        rows.append(
+            [
+                f"{name} *" if name == default else name,
+                card.summary,
+                str(card.features.size),
+                use,
+                state(name),
+            ]
+        )
+    columns = ["model", "summary", "features", "use", "weights"]
+    print_table(columns, rows, right=["features"], below="summary")
+    if default in cards:
+        echo("* the default: what commands use where no model is named")
 
 
 def state(name: str) -> str:

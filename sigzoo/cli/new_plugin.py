@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sigzoo.cli.output import json_option, print_json
+from sigzoo.cli.output import echo, json_option, print_json
 
 
 @click.command("new-plugin")
@@ -40,7 +40,7 @@ def new_plugin(name: str, kind: str, output: Path | None, like: str | None, as_j
         print_json({"folder": str(folder), "kind": kind})
         return
     place = shlex.quote(str(folder))
-    click.echo(f"{folder}: a {kind} plugin. Next:")
-    click.echo(f"  python -m pip install -e {shlex.quote(f'{folder}[test]')}")
-    click.echo(f"  sigzoo plugins check {name}")
-    click.echo(f"  python -m pytest {place}")
+    echo(f"{folder}: a {kind} plugin. Next:")
+    echo(f"  python -m pip install -e {shlex.quote(f'{folder}[test]')}")
+    echo(f"  sigzoo plugins check {name}")
+    echo(f"  python -m pytest {place}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sigzoo.cli.output import json_option, print_json, print_table
+from sigzoo.cli.output import echo, json_option, print_json, print_table
 from sigzoo.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def _list(chosen: Sequence[Plugin]) -> None:
     ]
     print_table(["distribution", "version", "api", "health"], rows)
     for each in chosen:
-        click.echo()
-        click.secho(each.distribution, bold=True)
+        echo()
+        echo(each.distribution, bold=True)
         for label, listed in _by_kind(each).items():
-            click.echo(f"  {label}: {listed}")
+            echo(f"  {label}: {listed}")
 
 
 def _by_kind(plugin: Plugin) -> dict[str, str]:
@@ -79,18 +79,18 @@ def _by_kind(plugin: Plugin) -> dict[str, str]:
 def _show(plugin: Plugin) -> None:
     from sigzoo.plugins.kinds import KINDS
 
-    click.secho(f"{plugin.distribution} {plugin.version}", bold=True)
-    click.echo(f"  entry point  {plugin.name}")
-    click.echo(f"  api          {'not declared' if plugin.api is None else plugin.api}")
-    click.echo(f"  health       {plugin.health}")
+    echo(f"{plugin.distribution} {plugin.version}", bold=True)
+    echo(f"  entry point  {plugin.name}")
+    echo(f"  api          {'not declared' if plugin.api is None else plugin.api}")
+    echo(f"  health       {plugin.health}")
     for each in plugin.provides:
         label = KINDS[each.kind].label
-        click.echo(f"  {label:<13} {each.name} = {each.target} {each.defaults or ''}".rstrip())
+        echo(f"  {label:<13} {each.name} = {each.target} {each.defaults or ''}".rstrip())
     for path in plugin.registries:
-        click.echo(f"  registry     {path}")
+        echo(f"  registry     {path}")
     details = [plugin.details] if plugin.details else [each.details for each in plugin.skipped]
     for text in filter(None, details):
-        click.echo(text)
+        echo(text)
 
 
 def _described(plugin: Plugin) -> dict[str, Any]:
@@ -154,13 +154,13 @@ def _check(zoo: Zoo, chosen: Sequence[Plugin], as_json: bool, everything: bool) 
     for result in chain.from_iterable(outcomes):
         results.append(result)
         if not as_json:
-            click.echo(_outcome(result))
+            echo(_outcome(result))
     failed = sum(result.failure is not None for result in results)
     if as_json:
         print_json([_checked(result) for result in results])
     else:
         count = "1 thing" if len(results) == 1 else f"{len(results)} things"
-        click.echo(f"{count} checked, {failed} failed")
+        echo(f"{count} checked, {failed} failed")
     if failed:
         raise PluginError(
             f"{failed} of {len(results)} failed; `sigzoo plugins check --json` shows tracebacks."

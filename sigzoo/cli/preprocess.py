@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sigzoo.cli.image_options import check_free, force_option, image_options
-from sigzoo.cli.output import json_option, make_folder, model_option, print_json, whole_file
+from sigzoo.cli.output import echo, json_option, make_folder, model_option, print_json, whole_file
 
 if TYPE_CHECKING:
     from sigzoo.interfaces import GreyImage
@@ -83,9 +83,9 @@ def preprocess(
         return
     count = len(columns)
     if plot is not None:
-        click.echo(f"{count} image{'s' * (count != 1)}, steps {', '.join(columns[0])} -> {plot}")
+        echo(f"{count} image{'s' * (count != 1)}, steps {', '.join(columns[0])} -> {plot}")
     if output is not None:
-        click.echo(f"{count} preprocessed image{'s' * (count != 1)} -> {output}")
+        echo(f"{count} preprocessed image{'s' * (count != 1)} -> {output}")
 
 
 def _targets(output: Path, labels: list[str], force: bool) -> list[Path]:

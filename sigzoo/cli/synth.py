@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sigzoo.cli.output import json_option, print_json
+from sigzoo.cli.output import echo, json_option, print_json
 
 __all__ = ["synth"]
 
@@ -93,7 +93,7 @@ def synth(
 
     \b
     sigzoo synth -o signatures
-    sigzoo synth --writers 100 --genuine 24 --forgeries 10 -o set.npz --plot sheet.png
+    sigzoo synth --writers 100 --genuine 24 -o set.npz --plot sheet.png
     sigzoo synth --writers 100 --rendering scanner --dpi 600 -o scans
     """
     from sigzoo.common.progress import bar
@@ -116,9 +116,7 @@ def synth(
     if as_json:
         print_json({"signatures": count, "output": str(output), "plot": str(plot) if plot else None})
         return
-    click.echo(
-        f"{count} signatures of {writers} writers in {output}" + (f", sheet in {plot}" if plot else "")
-    )
+    echo(f"{count} signatures of {writers} writers in {output}" + (f", sheet in {plot}" if plot else ""))
 
 
 def _fitting(images: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from sigzoo.cli.output import json_option
+from sigzoo.cli.output import echo, json_option
 from sigzoo.cli.training_options import (
     add_parameters,
     epoch_printer,
@@ -73,7 +73,7 @@ def train(output: Path, preset: str | None, resume: bool, as_json: bool, **given
         resume=resume,
         progress=first,
         on_epoch=on_epoch,
-        on_data=lambda found: click.echo(str(found), err=True),
+        on_data=lambda found: echo(str(found), err=True),
     )
     if first:
         report(result, as_json=as_json)

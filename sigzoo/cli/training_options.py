@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sigzoo.cli.output import print_json
+from sigzoo.cli.output import echo, print_json
 from sigzoo.errors import UsageError
 from sigzoo.settings.declaration import Declaration
 from sigzoo.settings.run_settings import RunSettings, declarations
@@ -269,7 +269,7 @@ def epoch_printer(
             if value is not None:
                 parts.append(f"{label} {value:.2f} %")
         text = "  ".join([*parts, f"{epoch.seconds:.1f} s"]) + ("  best" if epoch.best else "")
-        click.echo(text, err=on_stderr)
+        echo(text, err=on_stderr)
 
     return line
 
@@ -290,5 +290,5 @@ def report(result: TrainingResult, *, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{result.name}: the weights of epoch {best.epoch} in {result.weights}")
-    click.echo(f"Use it: sigzoo --registry {quote(str(result.registry))} embed IMAGES -m {result.name}")
+    echo(f"{result.name}: the weights of epoch {best.epoch} in {result.weights}")
+    echo(f"Use it: sigzoo --registry {quote(str(result.registry))} embed IMAGES -m {result.name}")

@@ -129,7 +129,7 @@ class NpzWriter:
         rest = b""
         while block := self._names.read(1 << 16):
             *whole, rest = (rest + block).split(b"\0")
-            yield from (name.decode("utf-8", "replace") for name in whole)
+            yield from (name.decode("utf-8", "surrogateescape") for name in whole)
 
 
 class CsvWriter:

@@ -91,7 +91,8 @@ FRESH = "import sys; from sigzoo.cli import run; sys.exit(run(sys.argv[1:]))"
 WITHOUT = (
     "from sigzoo.plugins import discovery; everything = discovery.discover;"
     "less = lambda: [each for each in everything() if each.distribution != 'sigzoo-signet'];"
-    "import sigzoo.plugins, sigzoo.zoo; sigzoo.plugins.discover = sigzoo.zoo.discover = less;"
+    "import sigzoo.installed as place, sigzoo.plugins.requirements as other;"
+    "place.discover = other.discover = less;"
 )
 
 

@@ -143,7 +143,12 @@ def test_ctrl_c_while_a_plugin_loads_ends_the_command(site: Any) -> None:
     site.add("slow", "print('here', flush=True)\nimport time\ntime.sleep(600)\n")
     environment = {**os.environ, "PYTHONPATH": str(site.folder), "SIGZOO_PLUGINS": "slow"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "sigzoo", "list"], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "sigzoo", "list"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background may have them ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     assert process.stderr.readline() == "here\n"  # what plugins print goes to stderr

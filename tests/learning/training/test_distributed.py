@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from sigzoo.errors import SigzooError
 from sigzoo.learning import distill, train
@@ -69,7 +69,7 @@ def two(tmp_path, toy_settings):
             text=True,
         )
         try:
-            said = child.communicate(timeout=120)[1]
+            said = child.communicate(timeout=600)[1]
         except subprocess.TimeoutExpired:
             child.terminate()  # torchrun ends its processes
             pytest.fail(f"the processes wait for each other\n{child.communicate()[1]}")

@@ -107,7 +107,7 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(toy_settings):
 
 def test_other_settings_are_another_run(toy_settings):
     train(toy_settings())
-    with pytest.raises(UsageError, match="epochs, rate"):
+    with pytest.raises(UsageError, match="epochs, learning_rate"):
         train(toy_settings(learning_rate=0.03, epochs=9), resume=True)
 
 

@@ -213,7 +213,10 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "has an array that is text": (lambda: _data(x=b"hello"), "no numpy array"),
     "has an empty member": (lambda: _data(x=b""), "no numpy array"),
-    "has no images": (lambda: packed(("y.npy", npy("'<i8'", "(2,)", bytes(16)))), "no array 'x'; it holds y"),
+    "has no images": (
+        lambda: packed(("y.npy", npy("'<i8'", "(2,)", bytes(16)))),
+        "no array 'x'; it holds 'y'",
+    ),
     "has no labels": (lambda: packed(("x.npy", npy("'<f4'", "(2, 1, 4, 5)", bytes(160)))), "no array 'y'"),
     "has its labels twice": (_member_twice, "occurs twice"),
     "is encrypted": (_encrypted, "is encrypted"),

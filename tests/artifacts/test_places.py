@@ -129,10 +129,10 @@ def test_no_function_of_the_cache_lets_an_error_of_the_system_through(homeless):
 
 
 def test_no_home_at_all_is_named(monkeypatch):
-    import pooch
+    import platformdirs
 
     monkeypatch.delenv("SIGZOO_HOME")
-    monkeypatch.setattr(pooch, "os_cache", lambda name: "~/.cache/sigzoo")
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: "~/.cache/sigzoo")
     with pytest.raises(StorageError, match="no home folder.*Set SIGZOO_HOME"):
         cache_home()
 

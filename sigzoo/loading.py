@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sigzoo import recipes
 from sigzoo.artifacts import extract_member
+from sigzoo.common.messages import quoted
 from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError, UsageError, WeightsError
 from sigzoo.fitting import check_sizes, fitting_scale
 from sigzoo.imaging import ImageSource, ReadOptions, read_and_apply
@@ -33,6 +34,8 @@ def load_model(
     weights: str | os.PathLike[str] | None = None,
 ) -> SignatureModel:
     """Load a model; see `sigzoo.load`, which takes the same arguments and raises the same errors."""
+    if weights is not None and not isinstance(weights, str | os.PathLike):
+        raise UsageError(f"`weights` must be the path of a file, got {quoted(weights)}.")
     named: str | None
     if name is not None and _is_run(name, zoo):
         named, zoo = _of_run(Path(name), zoo)
@@ -261,7 +264,7 @@ def _own(file: WeightFile, name: str) -> WeightFile:
     says = file.metadata.get("model")
     if says is not None and says != name:
         raise WeightsError(
-            f"{file.path}: holds the weights of {says!r}, not of {name!r}; load it by that name."
+            f"{file.path}: holds the weights of {quoted(says)}, not of {name!r}; load it by that name."
         )
     return file
 

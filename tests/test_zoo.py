@@ -155,6 +155,12 @@ def test_what_is_no_name_is_told(name: object, kind: type[Exception], says: str)
         sigzoo.load(name)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("weights", [b"x", 3, True, 0.5, ["a.pkl"], {}], ids=str)
+def test_weights_that_are_no_path_are_told(weights: object) -> None:
+    with pytest.raises(UsageError, match="`weights` must be the path of a file"):
+        sigzoo.load("signet", weights=weights)  # type: ignore[arg-type]
+
+
 def test_a_registry_that_is_not_there_is_told() -> None:
     with pytest.raises(RegistryError, match=r"gone\.yaml: cannot be read"):
         sigzoo.Zoo(registries=["gone.yaml"]).list_models()

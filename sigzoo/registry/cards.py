@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from sigzoo.common.messages import quoted
 from sigzoo.settings.recipe_settings import RecipeSettings
 
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
@@ -55,11 +56,12 @@ def not_plain(value: Any) -> str | None:
 
 
 def _check_form(field: str, name: str, form: re.Pattern[str], what: str) -> None:
-    if len(name) > _LONGEST_NAME or not form.fullmatch(name):
-        raise ValueError(f"{field}: {what}, got {name[:_LONGEST_NAME]!r}")
+    if len(name) > LONGEST_NAME or not form.fullmatch(name):
+        raise ValueError(f"{field}: {what}, got {name[:LONGEST_NAME]!r}")
 
 
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
+"""Letters of a name, also of the folders and files that are called by it."""
 
 
 class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,7 +109,7 @@ class Weights(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.member is not None and not _names_file(self.member):
-            raise ValueError(f"member: {self.member!r} cannot be the name of a file in an archive")
+            raise ValueError(f"member: {quoted(self.member)} cannot be the name of a file in an archive")
         if not NAME.fullmatch(self.format):
             raise ValueError(f"format: expected the name of a weight format, got {self.format[:80]!r}")
 
@@ -119,8 +121,8 @@ class Features(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     size: int
 
     def __post_init__(self) -> None:
-        if not self.layer or not self.layer.isprintable() or len(self.layer) > _LONGEST_NAME:
-            raise ValueError(f"layer: expected the name of a layer, got {self.layer[:_LONGEST_NAME]!r}")
+        if not self.layer or not self.layer.isprintable() or len(self.layer) > LONGEST_NAME:
+            raise ValueError(f"layer: expected the name of a layer, got {self.layer[:LONGEST_NAME]!r}")
         if self.size < 1:
             raise ValueError(f"size: a feature size is at least 1, got {self.size}")
 
@@ -235,7 +237,8 @@ class _Verified(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for field, digits, value in (("sha256", 64, self.sha256), ("git_blob", 40, self.git_blob)):
             if value is not None and (len(value) != digits or not _HEX.fullmatch(value)):
                 raise ValueError(
-                    f"{field}: expected {digits} lower-case hexadecimal digits, got {len(value)}: {value!r}"
+                    f"{field}: expected {digits} lower-case hexadecimal digits,"
+                    f" got {len(value)}: {quoted(value)}"
                 )
         if self.size is not None and self.size < 1:
             raise ValueError(f"size: a size is at least 1 byte, got {self.size}")

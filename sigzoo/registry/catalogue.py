@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
+from sigzoo.common.messages import quoted, shortened
+from sigzoo.common.terminal import safe_text
 from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError
 from sigzoo.registry.cards import Artifact, Card, Citation
 from sigzoo.registry.registry_files import Registry
@@ -71,7 +73,8 @@ class Catalogue:
             for key, reference in wanted.items():
                 artifact, _, file = reference.partition("/")
                 if artifact not in artifacts or (file and not _holds(artifacts[artifact], file)):
-                    raise RegistryError(f"{registry.path}: models.{name}.{key}: no artifact {reference!r}.")
+                    where = f"{registry.path}: models.{name}.{safe_text(shortened(key, 120))}"
+                    raise RegistryError(f"{where}: no artifact {quoted(reference)}.")
 
     def origin(self, name: str) -> str:
         """Who brought the model `name`: ``sigzoo``, a distribution, or the path of a user's registry."""
@@ -128,7 +131,7 @@ def _check_teacher(where: str, name: str, card: Card, models: Mapping[str, Card]
     assert card.recipe is not None
     teacher = models.get(card.recipe.teacher)
     if teacher is None or card.recipe.teacher == name:
-        what = "a model cannot teach itself" if teacher else f"no model {card.recipe.teacher!r}"
+        what = "a model cannot teach itself" if teacher else f"no model {quoted(card.recipe.teacher)}"
         raise RegistryError(f"{where}.recipe.teacher: {what}.")
     writers = teacher.heads.get("writer")
     if writers is None:

@@ -12,8 +12,19 @@ from urllib.parse import unquote
 
 import msgspec
 
+from sigzoo.common.messages import quoted, shortened
+from sigzoo.common.terminal import safe_text
 from sigzoo.errors import RegistryError
-from sigzoo.registry.cards import DISTRIBUTION, NAME, Artifact, Card, Citation, is_option_name, not_plain
+from sigzoo.registry.cards import (
+    DISTRIBUTION,
+    LONGEST_NAME,
+    NAME,
+    Artifact,
+    Card,
+    Citation,
+    is_option_name,
+    not_plain,
+)
 from sigzoo.registry.yaml import read_yaml
 
 _T = TypeVar("_T")
@@ -60,7 +71,7 @@ def _checked(path: Path, raw: Any) -> Registry:
     sections = ("default", "models", "artifacts", "citations")
     for key in raw:
         if key not in sections:
-            raise RegistryError(f"{path}: {key}: unknown key; known are {', '.join(sections)}.")
+            raise RegistryError(f"{path}: {_word(key)}: unknown key; known are {', '.join(sections)}.")
     default, distribution = _default(raw.get("default"), path)
     registry = Registry(
         path=path,
@@ -87,11 +98,11 @@ def _default(raw: Any, path: Path) -> tuple[str | None, str | None]:
         if not DISTRIBUTION.fullmatch(raw["distribution"]):
             raise RegistryError(
                 f"{path}: default.distribution: expected the name of a distribution,"
-                f" got {raw['distribution'][:200]!r}."
+                f" got {quoted(raw['distribution'])}."
             )
         return raw["model"], raw["distribution"]
     raise RegistryError(
-        f"{path}: default: expected the name of a model, or `model` and `distribution`, got {raw!s:.80}."
+        f"{path}: default: expected the name of a model, or `model` and `distribution`, got {quoted(raw)}."
     )
 
 
@@ -102,7 +113,12 @@ def _section(path: Path, raw: dict[Any, Any], key: str, read: Callable[[Any, str
     for name in section:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise RegistryError(
-                f"{path}: {key}.{name}: a name is lower-case letters and digits, joined by '.', '-' or '_'."
+                f"{path}: {key}.{_word(name)}: a name is lower-case letters and digits, joined by '.', '-'"
+                " or '_'."
+            )
+        if len(name) > LONGEST_NAME:
+            raise RegistryError(
+                f"{path}: {key}.{_word(name)}: a name has at most {LONGEST_NAME} letters, got {len(name)}."
             )
     return {name: read(entry, f"{path}: {key}.{name}") for name, entry in section.items()}
 
@@ -139,7 +155,12 @@ def _convert(entry: Any, kind: type[_T], where: str) -> _T:
         field_name = re.search(r"(?:unknown|required) field `([^`]+)`", reason)
         if field_name:
             inner += f".{field_name.group(1)}"
-        raise RegistryError(f"{where}{inner}: {_plain(reason)}.") from error
+        raise RegistryError(f"{where}{_word(inner)}: {_word(_plain(reason), 400)}.") from error
+
+
+def _word(text: object, letters: int = 80) -> str:
+    """A text of the file as a message shows it: of bounded length, in one line."""
+    return safe_text(shortened(text, letters)) if isinstance(text, str) else quoted(text)
 
 
 def _plain(reason: str) -> str:
@@ -173,12 +194,12 @@ def _component(raw: Any, where: str) -> dict[str, Any]:
         options = {key: value for key, value in raw.items() if key != "name"}
         for key, value in options.items():
             if not is_option_name(key):
-                raise RegistryError(f"{where}: an option's name is an identifier, got {key[:200]!r}.")
+                raise RegistryError(f"{where}: an option's name is an identifier, got {quoted(key)}.")
             odd = not_plain(value)
             if odd:
                 raise RegistryError(f"{where}.{key}: expected plain data, got {odd}.")
         return {"name": raw["name"], "options": options}
-    raise RegistryError(f"{where}: expected a name, or a mapping with `name` and options, got {raw!r}.")
+    raise RegistryError(f"{where}: expected a name, or a mapping with `name` and options, got {quoted(raw)}.")
 
 
 def _check_names(registry: Registry) -> None:
@@ -194,7 +215,9 @@ def _check_names(registry: Registry) -> None:
                 taken[alias] = name
         for paper in card.cite:
             if paper not in registry.citations:
-                raise RegistryError(f"{where}.cite: {paper!r} is not among the file's citations.")
+                raise RegistryError(f"{where}.cite: {quoted(paper)} is not among the file's citations.")
     elsewhere = registry.default is None or registry.default_distribution is not None
     if not elsewhere and registry.default not in registry.models:
-        raise RegistryError(f"{registry.path}: default: there is no model {registry.default!r} in this file.")
+        raise RegistryError(
+            f"{registry.path}: default: there is no model {quoted(registry.default)} in this file."
+        )

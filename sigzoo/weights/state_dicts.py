@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from sigzoo.common.terminal import safe_text
 from sigzoo.errors import WeightsError
 
 __all__ = ["PREFIXES", "fit_names", "load_into"]
@@ -16,6 +17,8 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.")
 
 _WRAPPERS = frozenset({"module", "_orig_mod"})
 _LISTED = 5
+_MOST_PREFIXES = 8
+"""Wrappers in one another; a name may be megabytes of prefixes, each of which would take a walk over all."""
 
 Adapt = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
@@ -62,7 +65,7 @@ def _without_wrappers(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, str]]
     """The file's names, and what they may have been before they were wrapped."""
     names = {key: key for key in tensors}
     yield names
-    while True:
+    for _ in range(_MOST_PREFIXES):
         prefix = next((p for p in PREFIXES if names and all(n.startswith(p) for n in names.values())), None)
         if prefix is None:
             break
@@ -149,4 +152,4 @@ def _refuse(source: str, what: str, faults: Iterable[str], beside: str = "") -> 
 def _some(found: list[str]) -> str:
     """A few names or faults, each of bounded length: both may come from the file."""
     more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    return "; ".join(each[:160] for each in found[:_LISTED]) + more
+    return "; ".join(safe_text(each[:160]) for each in found[:_LISTED]) + more

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from sigzoo.common.limits import MAX_AXES
+from sigzoo.common.limits import MAX_AXES, MAX_NAME, MAX_PARTS
 from sigzoo.common.messages import quoted
 from sigzoo.common.pickles import Global, PickleRules, as_text
 
@@ -75,6 +75,8 @@ class TorchRules(PickleRules):
     allowed = frozenset({_ORDERED_DICT, _REBUILD, _PARAMETER, _PARAMETER_WITH_STATE, _SIZE}) | _STORAGES
     storages: dict[str, StorageRecord] = field(default_factory=dict)
     tensor_bytes: int = 0
+    versions_left: int = MAX_PARTS
+    """How many version numbers may still be looked at."""
     views: set[TensorRecord] = field(default_factory=set)
     """Every view that was made; `tensor_bytes` counts one as often as it was made."""
 
@@ -104,7 +106,13 @@ class TorchRules(PickleRules):
         if list(state) != ["_metadata"] or not isinstance(state["_metadata"], dict):
             raise ValueError("sets attributes of an OrderedDict")
         for versions in state["_metadata"].values():
-            if not isinstance(versions, dict) or any(type(v) not in (int, bool) for v in versions.values()):
+            if not isinstance(versions, dict):
+                raise ValueError("attaches something to a state dict that is no version number")
+            # One dict of versions may be attached ten thousand times, in two bytes each.
+            self.versions_left -= 1 + len(versions)
+            if self.versions_left < 0:
+                raise ValueError(f"attaches over {MAX_PARTS} version numbers to state dicts")
+            if any(type(v) not in (int, bool) for v in versions.values()):
                 raise ValueError("attaches something to a state dict that is no version number")
 
     def persistent(self, identifier: Any) -> StorageRecord:
@@ -119,7 +127,7 @@ class TorchRules(PickleRules):
             raise ValueError("has a storage that is a view of another")
         name = as_text(key)
         as_text(location)
-        if not name.isascii() or not name.isalnum():
+        if len(name) > MAX_NAME or not name.isascii() or not name.isalnum():
             raise ValueError(f"names a storage {name!r:.40}")
         if type(elements) is not int or elements < 0:
             raise ValueError(f"declares a storage of {quoted(elements)} elements")

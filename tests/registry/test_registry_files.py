@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from sigzoo.common.limits import MAX_YAML, MAX_YAML_DEPTH
 from sigzoo.errors import RegistryError
 from sigzoo.registry import read_registry
+from sigzoo.registry.catalogue import Catalogue
 
 VALID = """\
 models:
@@ -226,3 +228,44 @@ def test_a_damaged_registry_gives_nothing_but_registry_errors(write: Write, data
         text = text[:start] + new + text[end:]
     with suppress(RegistryError):
         read_registry(write(text))
+
+
+LONG = "\x1b[31m" + "a" * 100_000 + "\n\u202e"
+"""A text that no entry of a registry has, and that a terminal must not be given."""
+
+
+def _places(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """Paths of all that stands in a registry."""
+    if isinstance(value, dict):
+        below = [each for key, inner in value.items() for each in _places(inner, (*path, key))]
+    elif isinstance(value, list):
+        below = [each for index, inner in enumerate(value) for each in _places(inner, (*path, index))]
+    else:
+        below = []
+    return [path, *below] if path else below
+
+
+@pytest.mark.parametrize("text", [LONG, "a" * 100_000, [LONG] * 3, {LONG: LONG}, {"name": LONG}])
+@pytest.mark.parametrize("instead", ["value", "key"])
+@pytest.mark.parametrize("path", _places(yaml.safe_load(VALID)), ids=str)
+def test_a_refusal_is_short_and_of_one_line_whatever_stands_there(
+    text: object, instead: str, path: tuple[object, ...], write: Write
+) -> None:
+    raw = yaml.safe_load(VALID)
+    parent: Any = raw
+    for step in path[:-1]:
+        parent = parent[step]
+    if instead == "value":
+        parent[path[-1]] = text
+    elif isinstance(parent, dict) and isinstance(text, str):
+        parent[text] = parent.pop(path[-1])
+    else:
+        return
+    file = write(yaml.safe_dump(raw, sort_keys=False, allow_unicode=False))
+    try:
+        registry = read_registry(file)
+        Catalogue().add(registry, "a test")
+    except RegistryError as refusal:
+        message = str(refusal).removeprefix(str(file))
+        assert message.isprintable(), message[:200]
+        assert len(message) < 1000, message[:200]

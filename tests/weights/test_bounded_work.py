@@ -10,14 +10,19 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
+import sigzoo
 from sigzoo.errors import WeightsError
 from sigzoo.weights import read_weights
+from sigzoo.weights.safetensors_files import save_weights
+from sigzoo.weights.state_dicts import PREFIXES, fit_names
 
 
 def _header(pairs: list[tuple[str, object]]) -> bytes:
@@ -124,3 +129,50 @@ def test_arrays_that_inflate_are_described_in_little_memory(tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr[-1000:]
     assert done.stdout.split() == ["done"] * len(NPZ)
+
+
+@pytest.mark.parametrize("prefix", [*PREFIXES, "".join(PREFIXES)])
+def test_names_of_megabytes_of_prefixes_take_one_walk_for_each_wrapper_that_there_may_be(prefix: str) -> None:
+    walks = 0
+
+    def adapt(found: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        nonlocal walks
+        walks += 1
+        return found
+
+    name = prefix * ((6 << 20) // len(prefix)) + "weight"
+    began = time.process_time()
+    found = fit_names({name: torch.zeros(1)}, {"weight"}, adapt)
+    assert time.process_time() - began < 10
+    assert list(found) == ["weight"] or walks <= 12
+
+
+def test_versions_that_a_pickle_attaches_again_and_again_are_counted(tmp_path: Path) -> None:
+    def count(number: int) -> bytes:
+        return b"J" + struct.pack("<i", number)
+
+    # {"a": versions, "b": {0: versions, ...}, "c": {"_metadata": b}, "d": OrderedDict() with c, 20,000 times}
+    versions = b"}q\x01(" + b"".join(count(n) + b"K\x01" for n in range(2_000)) + b"u"
+    many = b"}q\x02(" + b"".join(count(n) + b"h\x01" for n in range(200)) + b"u"
+    program = b"\x80\x02}U\x01a" + versions + b"sU\x01b" + many + b"sU\x01c}q\x03U\x09_metadatah\x02ss"
+    program += b"U\x01dccollections\nOrderedDict\n)R" + b"h\x03b" * 20_000 + b"s."
+    path = tmp_path / "w.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", program)
+    began = time.process_time()
+    with pytest.raises(WeightsError, match="version numbers"):
+        read_weights(path, "torch")
+    # In processor time; each of the 20,000 walks took 20 ms.
+    assert time.process_time() - began < 10
+
+
+def test_what_a_file_says_of_itself_is_quoted_in_few_words(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    model = sigzoo.load("synsig-tiny", device="cpu")
+    state = model.backbone.state_dict()
+    save_weights(path, state, metadata={"model": "\x1b[31m" + "x" * (4 << 20)})
+    with pytest.raises(WeightsError, match="holds the weights of") as refusal:
+        sigzoo.load("synsig-tiny", weights=path, device="cpu")
+    message = str(refusal.value).removeprefix(str(path))
+    assert message.isprintable()
+    assert len(message) < 400

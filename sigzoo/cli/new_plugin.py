@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from sigzoo.cli.output import echo, json_option, print_json
+from sigzoo.scaffold.kinds import KINDS
 
 
 @click.command("new-plugin")
 @click.argument("name")
 @click.option(
     "--kind",
-    type=click.Choice(["backbone", "preprocessor", "loss", "models"]),
+    type=click.Choice(KINDS),
     default="backbone",
     show_default=True,
     help="What it provides; a backbone comes with its preprocessing and a model.",

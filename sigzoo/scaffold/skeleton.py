@@ -8,38 +8,19 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
-from typing import Literal
 
 from sigzoo.common.atomic import whole_folder
 from sigzoo.errors import SigzooError, UsageError
 from sigzoo.registry import ComponentSpec
 from sigzoo.registry.cards import with_tuples
+from sigzoo.scaffold.kinds import KINDS, SKELETONS, PluginKind, kind_of
 from sigzoo.scaffold.names import check_name, class_name, component_name, package_name
 from sigzoo.scaffold.quoting import python_call, toml_value, yaml_value
 from sigzoo.zoo import default_zoo
 
 __all__ = ["KINDS", "PluginKind", "write_plugin"]
 
-PluginKind = Literal["backbone", "preprocessor", "loss", "models"]
-
 TEMPLATES = Path(__file__).with_name("templates")
-
-_LAYERS: dict[PluginKind, tuple[str, ...]] = {
-    "backbone": ("common", "preprocessing", "model", "backbone"),
-    "preprocessor": ("common", "preprocessing", "preprocessor"),
-    "loss": ("common", "loss"),
-    "models": ("common", "model", "models"),
-}
-"""Folders of templates that make up a kind."""
-
-KINDS = tuple(_LAYERS)
-
-_DESCRIPTIONS: dict[PluginKind, str] = {
-    "backbone": "A backbone with its preprocessing and a model, for sigzoo",
-    "preprocessor": "A preprocessing, for sigzoo",
-    "loss": "A loss, for sigzoo",
-    "models": "Models, for sigzoo",
-}
 
 
 def write_plugin(
@@ -48,14 +29,14 @@ def write_plugin(
     folder: str | os.PathLike[str] | None = None,
     like: str | None = None,
 ) -> Path:
-    """Write a distribution with one working backbone, preprocessor, loss or model.
+    """Write a distribution with one working component, or a model.
 
     Parameters
     ----------
     name
         The distribution's name: lower-case letters, digits, single hyphens.
     kind
-        What it provides. A backbone comes with a preprocessing and a model, so that it can be
+        What it provides, one of `KINDS`. A backbone comes with a preprocessing and a model, so that it can be
         used at once; its weights are random and say so.
     folder
         Where to write it; `name` in the working folder by default. Must not exist.
@@ -93,18 +74,28 @@ def write_plugin(
 
 def _values(name: str, kind: PluginKind, like: str | None) -> dict[str, str]:
     """What the templates' words stand for."""
+    if kind not in KINDS:
+        raise UsageError(f"There is no kind {kind!r} of plugin; there are {', '.join(KINDS)}.")
     if like is not None and kind != "models":
         raise UsageError("--like goes with --kind models: the other kinds bring parts of their own.")
     check_name(name)
     package, component = package_name(name), component_name(name)
+    skeleton = SKELETONS[kind]
     values = {
         "name": name,
         "package": package,
         "component": component,
         "classname": class_name(component),
-        "description": _DESCRIPTIONS[kind],
+        "description": skeleton.description,
+        "module": skeleton.module,
+        "target": skeleton.target.format(class_name(component)),
+        "usage": skeleton.usage.format(component),
     }
-    requirements = ["numpy>=1.26", "pillow>=10.3", "sigzoo>=0.1", "torch>=2.4"]
+    registered = kind_of(kind)
+    if registered is not None:
+        # The oldest version that has the kind: the plugin then works with every later core.
+        values |= {"label": registered.label, "hook": registered.hook, "api": str(registered.since)}
+    requirements = [*skeleton.requirements, "sigzoo>=0.1"]
     if kind == "backbone":
         network = f"from {package}.backbone import {values['classname']}"
         values |= {"feature_dim": "64", "build": f"{values['classname']}()"}
@@ -153,7 +144,7 @@ def _render(kind: PluginKind, values: Mapping[str, str], folder: Path) -> None:
 
 def _templates(kind: PluginKind, package: str) -> Iterator[tuple[Path, Path]]:
     """Each template of a kind, and where what it gives belongs."""
-    for layer in _LAYERS[kind]:
+    for layer in SKELETONS[kind].layers:
         root = TEMPLATES / layer
         for template in sorted(root.rglob("*.tmpl")):
             parts = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,13 @@ PLUGINS = {
     "preprocessor": "our-cut",
     "loss": "our-smoothing",
     "models": "our-models",
+    "runtime": "our-runtime",
+    "weight-format": "our-format",
+    "data-source": "our-source",
+    "sampler": "our-pairs",
+    "preset": "our-settings",
+    "protocol": "our-nearest",
+    "command": "our-command",
 }
 SIZES = {"ourlab": 64, "our-models": sigzoo.info("synsig-tiny").features.size}
 """Of features; a new plugin's model has the weights of the default one."""
@@ -51,8 +59,9 @@ def test_a_new_plugin_of_each_kind_passes_its_own_tests(environment: Any) -> Non
 def test_all_that_new_plugins_provide_can_be_built(environment: Any) -> None:
     done = environment.sigzoo("plugins", "check")
     assert done.returncode == 0, done.stdout + done.stderr
-    for what in ("backbone ourlab", "preprocessor our-cut", "loss our-smoothing", "model our-models"):
-        assert f": {what}\n" in done.stdout
+    kinds = {kind: "model" if kind == "models" else kind.replace("-", " ") for kind in KINDS}
+    for kind, name in PLUGINS.items():
+        assert re.search(f": {kinds[kind].replace(' ', '.')} {name.removesuffix('-sigzoo')}\n", done.stdout)
 
 
 @pytest.mark.wheels
@@ -136,7 +145,7 @@ def test_the_folder_is_the_names_own_or_the_one_that_is_given(
         ("numpy", "is installed already"),
         ("signet", "taken by a backbone of sigzoo-signet"),
         ("sigzoo-signet-2017", "taken by a preprocessor of sigzoo-signet"),
-        ("synsig-tiny", "taken by a model"),
+        ("signet-synthetic", "taken by a model"),
     ],
 )
 def test_names_that_cannot_be_are_refused(

@@ -70,8 +70,9 @@ class LazyGroup(click.Group):
     "--registry",
     "registries",
     multiple=True,
-    type=click.Path(dir_okay=False),
-    help="A registry of your own models, beside the built-in ones. May be repeated.",
+    type=click.Path(),
+    help="A registry of your own models, or the folder of a training run, beside the built-in ones. May be"
+    " repeated.",
 )
 @click.pass_context
 def cli(ctx: click.Context, debug: bool, registries: tuple[str, ...]) -> None:

@@ -102,7 +102,7 @@ SKELETONS: dict[PluginKind, Skeleton] = {
         (_NUMPY, _PILLOW),
         "data_source",
         "{}Source",
-        "Train from it: `sigzoo train --data FOLDER ...`; where others take the folder too, `--data {0}:FOLDER`.",
+        "Train from it: `sigzoo train --data FOLDER ...`, or `--data {0}:FOLDER` where others take it too.",
     ),
     "sampler": Skeleton(
         ("common", "component", "sampler"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def load(
     device: str | torch.device = "auto",
     runtime: str = "torch",
     weights: str | os.PathLike[str] | None = None,
+    preprocessor_options: Mapping[str, Any] | None = None,
     zoo: Zoo | None = None,
 ) -> SignatureModel:
     """Load a model: fetch and verify its weights, build its parts, set it to evaluation mode.
@@ -52,6 +54,9 @@ def load(
         A local file in place of the published one: in the card's format, in any format of state dicts
         where the card's is one, safetensors as `sigzoo convert` writes them, or a zip archive that holds
         such a file. See `sigzoo.weights.read_local_weights`.
+    preprocessor_options
+        Options of the preprocessor beside, or in place of, the card's: ``{"canvas": "cedar"}``, as the
+        published SigNet is used with a canvas for each data set. ``model.card`` states them.
     zoo
         Where names are looked up; the environment's by default.
 
@@ -59,6 +64,8 @@ def load(
     ------
     UnknownNameError
         If there is no such model; with the nearest names.
+    UsageError
+        If the preprocessor does not take the options, or does not fit the network with them.
     PluginError
         If the model's plugin is not installed or does not work; names the distribution.
     ArtifactError
@@ -69,7 +76,9 @@ def load(
         If the file is damaged, hostile or does not fit the network; names the tensor. If the model is
         made by a recipe and has not been built; says how.
     """
-    return resolve_zoo(zoo).load(name, device=device, runtime=runtime, weights=weights)
+    return resolve_zoo(zoo).load(
+        name, device=device, runtime=runtime, weights=weights, preprocessor_options=preprocessor_options
+    )
 
 
 def list_models(pattern: str | None = None) -> list[str]:

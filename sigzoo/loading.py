@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from torch import Tensor, nn
 
 from sigzoo import recipes
@@ -32,6 +34,7 @@ def load_model(
     device: str = "auto",
     runtime: str = "torch",
     weights: str | os.PathLike[str] | None = None,
+    preprocessor_options: Mapping[str, Any] | None = None,
 ) -> SignatureModel:
     """Load a model; see `sigzoo.load`, which takes the same arguments and raises the same errors."""
     if weights is not None and not isinstance(weights, str | os.PathLike):
@@ -45,13 +48,35 @@ def load_model(
     if card.deprecated:
         warnings.warn(f"The model {name!r} is deprecated: {card.deprecated}", SigzooWarning, stacklevel=2)
     backbone, preprocessor = build_parts(name, zoo)
+    if preprocessor_options:
+        card = with_preprocessor_options(card, preprocessor_options)
+        preprocessor = _other_preprocessor(card, backbone, zoo)
     file = read_card_weights(name, card, weights, zoo)
     load_into(backbone, adapted(backbone, file), source=str(file.path))
     heads: dict[str, nn.Linear] = {
         head: _head(file, head, outputs, backbone.feature_dim) for head, outputs in card.heads.items()
     }
     ready = zoo.component("runtime", runtime)
-    return SignatureModel(name, card, preprocessor, backbone, heads, device=str(device), runtime=ready)
+    return SignatureModel(
+        name, card, preprocessor, backbone, heads, device=str(device), runtime=ready, weights_file=file.path
+    )
+
+
+def with_preprocessor_options(card: Card, options: Mapping[str, Any]) -> Card:
+    """A card whose preprocessor is built with options of one's own beside, or in place of, the card's."""
+    merged = {**card.preprocessor.options, **options}
+    return msgspec.structs.replace(
+        card, preprocessor=msgspec.structs.replace(card.preprocessor, options=merged)
+    )
+
+
+def _other_preprocessor(card: Card, backbone: Backbone, zoo: Installed) -> Preprocessor:
+    """The preprocessor with a caller's options, which are at fault if it does not fit (`UsageError`)."""
+    named = card.preprocessor
+    preprocessor = zoo.preprocessor(named.name, **with_tuples(named.options))
+    fitting_scale(preprocessor, preprocessor_name=named.name, input_scale=card.input_scale)
+    check_sizes(backbone, preprocessor, backbone_name=card.backbone.name, preprocessor_name=named.name)
+    return preprocessor
 
 
 def _is_run(name: str | os.PathLike[str], zoo: Installed) -> bool:
@@ -185,11 +210,12 @@ def preprocess_stages(
     images: Iterable[ImageSource],
     options: ReadOptions | None = None,
     *,
+    preprocessor_options: Mapping[str, Any] | None = None,
     zoo: Installed,
 ) -> list[dict[str, GreyImage]]:
     """The steps of a model's preprocessing for some images, without its weights.
 
-    `options` say how the images are read.
+    `options` say how the images are read, `preprocessor_options` go before the card's.
 
     Raises
     ------
@@ -200,6 +226,9 @@ def preprocess_stages(
     zoo.require_components(name, card)
     with _naming(name, zoo):
         preprocessor = build_preprocessor(card, zoo)
+    if preprocessor_options:
+        options_of_card = with_preprocessor_options(card, preprocessor_options).preprocessor.options
+        preprocessor = zoo.preprocessor(card.preprocessor.name, **with_tuples(options_of_card))
     return [read_and_apply(image, index, preprocessor.stages, options) for index, image in enumerate(images)]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -41,6 +42,8 @@ class SignatureModel:
         Its parts; the backbone is in evaluation mode.
     heads
         The heads that the card keeps, by name (``writer``, ``forgery``).
+    weights_file
+        The file that the weights were read from; `None` for a model that was put together by hand.
     """
 
     def __init__(
@@ -53,9 +56,11 @@ class SignatureModel:
         *,
         device: str | torch.device = "auto",
         runtime: type[Runtime] = TorchRuntime,
+        weights_file: Path | None = None,
     ) -> None:
         self.name, self.card = name, card
         self.preprocessor, self.backbone = preprocessor, backbone
+        self.weights_file = weights_file
         self._kind = runtime
         # In float32, whatever torch's default is just now: that is what the weights were trained in.
         self._runtime: Runtime = runtime(backbone.float().eval(), device=str(device))
@@ -72,6 +77,44 @@ class SignatureModel:
     def device(self) -> str:
         """Where the network runs: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ..."""
         return self._runtime.device
+
+    def provenance(self, layer: str | None = None) -> dict[str, Any]:
+        """What features depend on, beside the image, as plain data: `sigzoo embed` keeps it with them.
+
+        Parameters
+        ----------
+        layer
+            The layer that they are taken from; the card's by default.
+
+        Returns
+        -------
+        dict
+            ``model``, ``layer``, ``weights_sha256`` (of the weight file, or of the member of an archive that
+            was unpacked; empty without a file), ``preprocessor``, ``preprocessor_options``, ``input_scale``,
+            ``backbone``, ``sigzoo_version``.
+
+        Raises
+        ------
+        OSError
+            If the weight file has gone.
+        """
+        from sigzoo import __version__
+
+        digest = ""
+        if self.weights_file is not None:
+            with self.weights_file.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        card = self.card
+        return {
+            "model": self.name,
+            "layer": card.features.layer if layer is None else layer,
+            "weights_sha256": digest,
+            "preprocessor": card.preprocessor.name,
+            "preprocessor_options": dict(card.preprocessor.options),
+            "input_scale": card.input_scale,
+            "backbone": card.backbone.name,
+            "sigzoo_version": __version__,
+        }
 
     def to(self, device: str | torch.device) -> SignatureModel:
         """Move the model to a device, in float32 and evaluation mode; returns the model.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sigzoo.default import as_default, default
 from sigzoo.installed import Installed
@@ -28,11 +28,19 @@ class Zoo(Installed):
         device: str | torch.device = "auto",
         runtime: str = "torch",
         weights: str | os.PathLike[str] | None = None,
+        preprocessor_options: Mapping[str, Any] | None = None,
     ) -> SignatureModel:
         """Load a model; see `sigzoo.load`, which takes the same arguments and raises the same errors."""
         from sigzoo.loading import load_model  # imports torch
 
-        return load_model(self, name, device=str(device), runtime=runtime, weights=weights)
+        return load_model(
+            self,
+            name,
+            device=str(device),
+            runtime=runtime,
+            weights=weights,
+            preprocessor_options=preprocessor_options,
+        )
 
     @contextmanager
     def as_default(self) -> Iterator[Zoo]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigzoo.cli.image_options import check_free, force_option, image_options
+from sigzoo.cli.image_options import canvas_options, check_free, force_option, image_options
 from sigzoo.cli.output import echo, embedding_options, json_option, print_json, print_table, whole_file
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def compare(
     device: str,
     image_check: bool,
     grey_range: tuple[float, float] | None,
+    canvas: tuple[int, int] | str | None,
     plot: Path | None,
     force: bool,
     as_json: bool,
@@ -55,7 +56,7 @@ def compare(
     if plot is not None:
         check_plot(plot, count)
         check_free(plot, force)
-    loaded = load(model, device=device, weights=weights)
+    loaded = load(model, device=device, weights=weights, preprocessor_options=canvas_options(canvas))
     features = loaded.embed(
         inputs.sources,
         layer=layer,
@@ -72,8 +73,7 @@ def compare(
             draw_comparison(beside, inputs.sources, names, table, loaded.name)
     if as_json:
         files = [str(path) for path in inputs.paths]
-        rounded = [[round(float(value), 6) for value in row] for row in table]
-        print_json({"model": loaded.name, "images": files, "distances": rounded})
+        print_json({"model": loaded.name, "images": files, "distances": table})
     else:
         echo(f"Euclidean distances of {loaded.name}'s features (small: same writer)")
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from sigzoo.cli.image_options import image_options
+from sigzoo.cli.image_options import canvas_options, check_free, force_option, image_options
 from sigzoo.cli.output import echo, embedding_options, json_option, print_json, whole_file
+
+_LISTED = 20
+"""Skipped images that are named; `--json` names all."""
 
 
 @click.command()
@@ -20,7 +24,7 @@ from sigzoo.cli.output import echo, embedding_options, json_option, print_json, 
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("features.npz"),
     show_default=True,
-    help="File to write: .npz (features, files, model, layer) or .csv.",
+    help="File to write: .npz, or .csv with a .csv.json beside it.",
 )
 @click.option(
     "--on-error",
@@ -29,6 +33,7 @@ from sigzoo.cli.output import echo, embedding_options, json_option, print_json, 
     show_default=True,
     help="Stop at an image that cannot be used, or leave it out and go on.",
 )
+@force_option
 @json_option
 def embed(
     images: tuple[str, ...],
@@ -39,21 +44,32 @@ def embed(
     device: str,
     image_check: bool,
     grey_range: tuple[float, float] | None,
+    canvas: tuple[int, int] | str | None,
     output: Path,
     on_error: str,
+    force: bool,
     as_json: bool,
 ) -> None:
-    """Compute the features of IMAGES: files, folders (with all below), wildcards, and npz of images."""
+    """Compute the features of IMAGES: files, folders (with all below), wildcards, and npz of images.
+
+    An .npz holds features (float32, a row an image), files, and what they depend on: model, layer,
+    weights_sha256, preprocessor, preprocessor_options (JSON), input_scale, backbone and
+    sigzoo_version. Beside a .csv that is in FILE.csv.json.
+    """
     from sigzoo import load
     from sigzoo.common.progress import bar
-    from sigzoo.data.feature_files import check_output, open_writer
-    from sigzoo.errors import ImageError
+    from sigzoo.data.feature_files import open_writer, sidecar
+    from sigzoo.errors import ImageError, UsageError
     from sigzoo.imaging.npz_images import find_inputs
 
-    check_output(output)
+    beside_csv = sidecar(output)
+    for path in filter(None, (output, beside_csv)):
+        check_free(path, force)
     inputs = find_inputs(images)
+    if canvas is not None and inputs.preprocessed_by is not None:
+        raise UsageError("These images are preprocessed already: --canvas changes nothing.")
     count = len(inputs.sources)
-    loaded = load(model, device=device, weights=weights)
+    loaded = load(model, device=device, weights=weights, preprocessor_options=canvas_options(canvas))
     layer = loaded.card.features.layer if layer is None else layer
     skipped: list[dict[str, str]] = []
     done, shape = 0, ""
@@ -66,8 +82,9 @@ def embed(
         grey_range=grey_range,
         preprocessed=inputs.preprocessed_for(loaded.name),
     )
+    provenance = loaded.provenance(layer)
     with whole_file(output) as beside:
-        with open_writer(beside, loaded.name, layer) as writer, bar(True, count, "embedding") as step:
+        with open_writer(beside, provenance) as writer, bar(True, count, "embedding") as step:
             for item in stream:
                 step(1)
                 if item.features is None:
@@ -77,12 +94,15 @@ def embed(
                     done, shape = done + 1, " x ".join(map(str, item.features.shape))
         if not done:
             raise ImageError(f"None of the {count} images can be used; the first: {skipped[0]['error']}")
-    for each in skipped:
+        if beside_csv is not None:
+            with whole_file(beside_csv) as text:
+                text.write_text(json.dumps(provenance, indent=2) + "\n")
+    for each in skipped[:_LISTED]:
         echo(f"sigzoo: skipped {each['error']}", err=True)
+    if len(skipped) > _LISTED:
+        echo(f"sigzoo: skipped {len(skipped) - _LISTED:,} more; --json names all", err=True)
     if as_json:
-        print_json(
-            {"model": loaded.name, "layer": layer, "images": done, "output": str(output), "skipped": skipped}
-        )
+        print_json({**provenance, "images": done, "output": str(output), "skipped": skipped})
     else:
         missed = f", {len(skipped)} skipped" if skipped else ""
         what = f"features {done} x {shape}, {loaded.name} {layer}"

@@ -15,8 +15,27 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 force_option = click.option("--force", is_flag=True, help="Replace files that are there already.")
 
 
+def _canvas(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | str | None:
+    """Height and width, or the name of a data set whose canvas is known."""
+    sides = [] if value is None else value.replace("x", ",").split(",")
+    if len(sides) == 2 and all(side.isascii() and side.isdigit() and len(side) < 8 for side in sides):
+        return int(sides[0]), int(sides[1])
+    return value
+
+
+def canvas_options(canvas: tuple[int, int] | str | None) -> dict[str, Any]:
+    """The preprocessor's options that ``--canvas`` stands for."""
+    return {} if canvas is None else {"canvas": canvas}
+
+
 def image_options(command: _F) -> _F:
-    """Add how images are read: ``--image-check/--no-image-check`` and ``--grey-range``."""
+    """Add how images are read: ``--image-check/--no-image-check``, ``--grey-range`` and ``--canvas``."""
+    command = click.option(
+        "--canvas",
+        callback=_canvas,
+        metavar="H,W|NAME",
+        help="Canvas in place of the card's, for models that have one: pixels, or a data set such as cedar.",
+    )(command)
     command = click.option(
         "--grey-range",
         type=(float, float),

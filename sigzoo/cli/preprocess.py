@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigzoo.cli.image_options import check_free, force_option, image_options
+from sigzoo.cli.image_options import canvas_options, check_free, force_option, image_options
 from sigzoo.cli.output import echo, json_option, make_folder, model_option, print_json, whole_file
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def preprocess(
     model: str | None,
     image_check: bool,
     grey_range: tuple[float, float] | None,
+    canvas: tuple[int, int] | str | None,
     plot: Path | None,
     output: Path | None,
     force: bool,
@@ -65,7 +66,9 @@ def preprocess(
     targets = [] if output is None else _targets(output, labels, force)
     name, _ = find_card(model, default_zoo())
     options = ReadOptions(grey_range, image_check)
-    columns = preprocess_stages(name, inputs.sources, options, zoo=default_zoo())
+    columns = preprocess_stages(
+        name, inputs.sources, options, preprocessor_options=canvas_options(canvas), zoo=default_zoo()
+    )
     if plot is not None:
         originals = [next(iter(stages.values())) for stages in columns]
         notes = ["; ".join(doubts(image)) for image in originals] if image_check else None

@@ -102,18 +102,25 @@ def whole_file(
     try:
         _check_replaceable(path)
         part = _beside(path, suffix)
-        with _open_new(part) as file:
+        ours = True  # before it is there: an interrupt may come between its making and the next line
+        try:
             try:
+                file = _open_new(part)
+            except FileExistsError:
+                ours = False
+                raise
+            with file:
                 yield file
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
                 file.close()
                 part.replace(path)
-            except BaseException:
-                with suppress(OSError):
+        except BaseException:
+            if ours:
+                with suppress(OSError, ValueError):  # an impossible name has no file
                     part.unlink()
-                raise
+            raise
     except OSError as error:
         raise failure(path, error) from error
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,15 +55,20 @@ def check_output(path: Path) -> str:
     return path.suffix.lower()
 
 
-def open_writer(path: Path, model: str, layer: str) -> FeatureWriter:
-    """Open a writer for ``.npz`` or ``.csv``.
+def sidecar(path: Path) -> Path | None:
+    """The JSON file beside a CSV, which has no place for what its features depend on; `None` for npz."""
+    return path.with_name(f"{path.name}.json") if check_output(path) == ".csv" else None
+
+
+def open_writer(path: Path, provenance: Mapping[str, Any]) -> FeatureWriter:
+    """Open a writer for ``.npz``, which keeps what the features depend on, or ``.csv``.
 
     Raises
     ------
     UsageError
         For another suffix.
     """
-    return NpzWriter(path, model, layer) if check_output(path) == ".npz" else CsvWriter(path)
+    return NpzWriter(path, provenance) if check_output(path) == ".npz" else CsvWriter(path)
 
 
 def check_shape(file: str, shape: tuple[int, ...], first: tuple[int, ...] | None) -> None:
@@ -82,11 +88,17 @@ def check_shape(file: str, shape: tuple[int, ...], first: tuple[int, ...] | None
 
 
 class NpzWriter:
-    """Writes ``features`` float32 ``(N, ...)``, ``files`` (text), ``model`` and ``layer``."""
+    """Writes ``features`` float32 ``(N, ...)``, ``files`` (text), and what they depend on by its names.
 
-    def __init__(self, path: Path, model: str, layer: str) -> None:
+    Texts and numbers are arrays without axes; options are JSON.
+    """
+
+    def __init__(self, path: Path, provenance: Mapping[str, Any]) -> None:
         self._path = path
-        self._labels = {"model": np.array(model), "layer": np.array(layer)}
+        self._labels = {
+            name: np.array(json.dumps(value) if isinstance(value, dict) else value)
+            for name, value in provenance.items()
+        }
         self._count, self._longest = 0, 1
         self._shape: tuple[int, ...] = (0,)
         self._names: IO[bytes] = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 closed in __exit__

@@ -100,7 +100,7 @@ def test_an_earlier_result_survives_a_failure(run: Run, tmp_path: Path, signatur
     run("embed", *signatures, "-o", output)
     before = output.read_bytes()
     signatures[3].write_bytes(b"no image")
-    assert run("embed", *signatures, "-o", output).status == 1
+    assert run("embed", *signatures, "-o", output, "--force").status == 1
     assert output.read_bytes() == before
 
 

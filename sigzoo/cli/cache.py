@@ -43,7 +43,7 @@ def list_command(as_json: bool) -> None:
         rows = [[entry.name, safe_text(entry.path.name), f"{entry.size:,}", entry.state] for entry in entries]
         print_table(["artifact", "file", "bytes", "state"], rows, right=["bytes"])
     else:
-        echo(f"Nothing is in the cache, {found.home}.")
+        echo(f"Nothing is in the cache, {safe_text(found.home)}.")
 
 
 @cache.command()

@@ -58,6 +58,7 @@ def embed(
     """
     from sigzoo import load
     from sigzoo.common.progress import bar
+    from sigzoo.common.terminal import safe_text
     from sigzoo.data.feature_files import open_writer, sidecar
     from sigzoo.errors import ImageError, UsageError
     from sigzoo.imaging.npz_images import find_inputs
@@ -106,4 +107,4 @@ def embed(
     else:
         missed = f", {len(skipped)} skipped" if skipped else ""
         what = f"features {done} x {shape}, {loaded.name} {layer}"
-        echo(f"{done} image{'s' * (done != 1)}{missed} -> {output} ({what})")
+        echo(f"{done} image{'s' * (done != 1)}{missed} -> {safe_text(output)} ({what})")

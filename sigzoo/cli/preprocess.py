@@ -46,6 +46,7 @@ def preprocess(
 
     The model's weights are not needed. What is written as .npz can be given to `embed` and `compare`.
     """
+    from sigzoo.common.terminal import safe_text
     from sigzoo.errors import UsageError
     from sigzoo.imaging import ReadOptions
     from sigzoo.imaging.figures import MAX_STAGED, check_plot, draw_stages, short_names
@@ -86,9 +87,9 @@ def preprocess(
         return
     count = len(columns)
     if plot is not None:
-        echo(f"{count} image{'s' * (count != 1)}, steps {', '.join(columns[0])} -> {plot}")
+        echo(f"{count} image{'s' * (count != 1)}, steps {', '.join(columns[0])} -> {safe_text(plot)}")
     if output is not None:
-        echo(f"{count} preprocessed image{'s' * (count != 1)} -> {output}")
+        echo(f"{count} preprocessed image{'s' * (count != 1)} -> {safe_text(output)}")
 
 
 def _targets(output: Path, labels: list[str], force: bool) -> list[Path]:

@@ -97,6 +97,7 @@ def synth(
     sigzoo synth --writers 100 --rendering scanner --dpi 600 -o scans
     """
     from sigzoo.common.progress import bar
+    from sigzoo.common.terminal import safe_text
     from sigzoo.errors import UsageError
     from sigzoo.synthesis import DatasetSpec, conditions
     from sigzoo.synthesis.export import check_free, png_bytes, sheet_of, write_file, write_folder, write_npz
@@ -116,7 +117,8 @@ def synth(
     if as_json:
         print_json({"signatures": count, "output": str(output), "plot": str(plot) if plot else None})
         return
-    echo(f"{count} signatures of {writers} writers in {output}" + (f", sheet in {plot}" if plot else ""))
+    sheet_too = f", sheet in {safe_text(plot)}" if plot else ""
+    echo(f"{count} signatures of {writers} writers in {safe_text(output)}{sheet_too}")
 
 
 def _fitting(images: int) -> int:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import builtins
 import dis
+import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from sigzoo.common.messages import quoted
 from sigzoo.errors import PluginError
 
 __all__ = ["contained", "raised_by_user"]
@@ -18,14 +24,15 @@ __all__ = ["contained", "raised_by_user"]
 def contained() -> Iterator[None]:
     """Put back what the block takes away from the interpreter, and say so.
 
-    Entries that were removed from ``sys.path``, ``sys.meta_path`` or ``sys.path_hooks``, and built-in
-    functions that were replaced. What is added stays: libraries do that for good reasons. This protects
-    from mistakes; code that means harm runs with the user's rights and cannot be held.
+    Entries that were removed from ``sys.path``, ``sys.meta_path`` or ``sys.path_hooks``, functions of
+    `builtins` and `json` that were replaced, the working folder and the limit of open files. A thread
+    that keeps the process alive is told. What is added stays: libraries do that for good reasons. This
+    protects from mistakes; code that means harm runs with the user's rights and cannot be held.
 
     Raises
     ------
     PluginError
-        If something had to be put back.
+        If something had to be put back, or a thread was started that keeps the process alive.
     """
     lists: dict[str, list[Any]] = {
         "sys.path": sys.path,
@@ -33,21 +40,55 @@ def contained() -> Iterator[None]:
         "sys.path_hooks": sys.path_hooks,
     }
     before = {name: list(each) for name, each in lists.items()}
-    functions = dict(vars(builtins))
-    descriptors = _soft_limit()
+    functions = {module: dict(vars(module)) for module in _SHARED}
+    folder, descriptors, threads = _working_folder(), _soft_limit(), set(threading.enumerate())
     try:
         yield
     finally:
         broken = [name for name, each in lists.items() if _restore(each, before[name])]
-        replaced = sorted(
-            name for name, value in functions.items() if vars(builtins).get(name) is not value and name != "_"
-        )
-        vars(builtins).update({name: functions[name] for name in replaced})
-        broken += [f"builtins.{name}" for name in replaced]
+        broken += [name for module in _SHARED for name in _put_back(module, functions[module])]
+        if folder is not None and _working_folder() != folder:
+            os.chdir(folder)
+            broken.append("the working folder")
         if _lowered(descriptors):
             broken.append("the limit of open files")
     if broken:
         raise PluginError(f"its code changed {', '.join(broken[:5])}, which was put back")
+    endless = [each for each in threading.enumerate() if each not in threads and _keeps_alive(each)]
+    if endless:
+        raise PluginError(
+            f"its code started the thread {quoted(endless[0].name)}, without whose end no process ends"
+        )
+
+
+def _keeps_alive(thread: threading.Thread) -> bool:
+    """Whether the interpreter waits for a thread at its end, and nothing will end it.
+
+    Those of a pool are ended by the interpreter itself.
+    """
+    if thread.daemon or not thread.is_alive():
+        return False
+    pools = sys.modules.get("concurrent.futures.thread")
+    return pools is None or thread not in pools._threads_queues
+
+
+_SHARED = (builtins, json)
+
+
+def _put_back(module: ModuleType, before: Mapping[str, Any]) -> list[str]:
+    """Bring back what of a module was replaced; tell the names."""
+    now = vars(module)
+    # Python's own prompt keeps its last result in `_`.
+    names = sorted(name for name, value in before.items() if now.get(name) is not value and name != "_")
+    now.update({name: before[name] for name in names})
+    return [f"{module.__name__}.{name}" for name in names]
+
+
+def _working_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it is there no more
+        return None
 
 
 def _restore(now: list[Any], before: Sequence[Any]) -> bool:

@@ -38,6 +38,9 @@ BREAKING = {
     "clears-hooks": ("import sys\nsys.path_hooks.clear()\n", "sys.path_hooks"),
     "replaces-open": ("import builtins\nbuiltins.open = None\n", "builtins.open"),
     "deletes-len": ("import builtins\ndel builtins.len\n", "builtins.len"),
+    "replaces-json": ("import json\njson.loads = lambda text: {}\n", "json.loads"),
+    "deletes-json": ("import json\ndel json.dumps\n", "json.dumps"),
+    "moves-away": ("import os\nos.chdir('/')\n", "the working folder"),
     "lowers-files": (
         "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (16, 1024))\n",
         "the limit of open files",
@@ -65,6 +68,21 @@ def test_what_a_plugin_takes_from_the_interpreter_is_put_back_and_told(site: Any
     assert shown["zz-sound"]["healthy"] is True
     code = "import sigzoo; sigzoo.backbone('net'); import wave; print(len([open]))"
     assert site.python(code).stdout == "1\n"
+
+
+def test_a_thread_that_keeps_the_process_from_ending_is_told_by_its_plugin(site: Any) -> None:
+    start = "from threading import Thread\nimport time\nThread(target=time.sleep, {}).start()\n"
+    sources = {
+        "endless": start.format("name='endless', args=(20,)"),
+        "daemonic": start.format("daemon=True, args=(600,)"),
+        "pooled": "from concurrent.futures import ThreadPoolExecutor as P\nP(1).submit(len, '').result()\n",
+    }
+    for name, source in sources.items():
+        site.add(name, source + SOUND + REGISTER.replace("'x'", repr(name)))
+    shown = site.state()
+    assert "started the thread 'endless', without whose end" in str(shown["endless"]["failure"])
+    assert shown["pooled"]["healthy"] is True
+    assert shown["daemonic"]["healthy"] is True
 
 
 def test_what_a_plugin_adds_to_the_interpreter_stays(site: Any) -> None:

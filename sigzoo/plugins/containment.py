@@ -16,6 +16,7 @@ from typing import Any
 
 from sigzoo.common.messages import quoted
 from sigzoo.errors import PluginError
+from sigzoo.plugins.plugin_code_guard import in_own_process
 
 __all__ = ["contained", "raised_by_user"]
 
@@ -25,9 +26,10 @@ def contained() -> Iterator[None]:
     """Put back what the block takes away from the interpreter, and say so.
 
     Entries that were removed from ``sys.path``, ``sys.meta_path`` or ``sys.path_hooks``, functions of
-    `builtins` and `json` that were replaced, the working folder and the limit of open files. A thread
-    that keeps the process alive is told. What is added stays: libraries do that for good reasons. This
-    protects from mistakes; code that means harm runs with the user's rights and cannot be held.
+    `builtins` and `json` that were replaced, and the limit of open files. In the command line's own process
+    also the working folder, and a thread that keeps the process alive is told: in a library call those may
+    be another thread's doing. What is added stays: libraries do that for good reasons. This protects from
+    mistakes; code that means harm runs with the user's rights and cannot be held.
 
     Raises
     ------
@@ -41,7 +43,9 @@ def contained() -> Iterator[None]:
     }
     before = {name: list(each) for name, each in lists.items()}
     functions = {module: dict(vars(module)) for module in _SHARED}
-    folder, descriptors, threads = _working_folder(), _soft_limit(), set(threading.enumerate())
+    own = in_own_process()
+    folder = _working_folder() if own else None
+    descriptors, threads = _soft_limit(), set(threading.enumerate())
     try:
         yield
     finally:
@@ -54,7 +58,7 @@ def contained() -> Iterator[None]:
             broken.append("the limit of open files")
     if broken:
         raise PluginError(f"its code changed {', '.join(broken[:5])}, which was put back")
-    endless = [each for each in threading.enumerate() if each not in threads and _keeps_alive(each)]
+    endless = [each for each in threading.enumerate() if own and each not in threads and _keeps_alive(each)]
     if endless:
         raise PluginError(
             f"its code started the thread {quoted(endless[0].name)}, without whose end no process ends"

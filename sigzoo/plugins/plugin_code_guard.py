@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 
-__all__ = ["own_process", "plugin_code_guard"]
+__all__ = ["in_own_process", "own_process", "plugin_code_guard"]
 
 
 @contextmanager
@@ -24,6 +24,11 @@ def own_process() -> Iterator[None]:
         yield
     finally:
         _guard.enabled -= 1
+
+
+def in_own_process() -> bool:
+    """Whether this process is the command line's own."""
+    return _guard.enabled > 0
 
 
 @contextmanager

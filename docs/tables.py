@@ -1,10 +1,12 @@
-"""Write the tables of the documentation from the registry: ``python docs/tables.py [--check]``."""
+"""Write what the documentation takes from registry and code: ``python docs/tables.py [--check]``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import plugin_pages
 
 from sigzoo.registry import Card, Catalogue
 from sigzoo.registry.cards import Result
@@ -69,16 +71,27 @@ def _figure(result: Result) -> str:
     return f"{result.value:.2f}{interval}"
 
 
-TABLES: dict[str, tuple[str, Callable[[Catalogue], str]]] = {
-    "README.md": ("models", models),
-    "docs/models.md": ("measured", measured),
-}
+Make = Callable[[Catalogue], str]
+
+TABLES: list[tuple[str, str, Make]] = [
+    ("README.md", "models", models),
+    ("docs/models.md", "measured", measured),
+    ("docs/plugins/index.md", "hooks", lambda _: plugin_pages.hooks()),
+    ("docs/plugins/registry.md", "keys", lambda _: plugin_pages.registry_keys()),
+]
+"""Page, name of the table in it, and what makes it."""
+
+for kind, page in plugin_pages.PAGES.items():
+    place = f"docs/plugins/{page}.md"
+    if kind != "weight-format":
+        TABLES.append((place, "example", lambda _, kind=kind: plugin_pages.example(kind)))  # type: ignore[misc]
+    TABLES.append((place, "checks", lambda _, kind=kind: plugin_pages.checks(kind)))  # type: ignore[misc]
 
 
 def main() -> None:
     """Write the tables, or say which is not up to date."""
     known = Zoo(plugins=["sigzoo-signet", "sigzoo-spp", "sigzoo-students"]).catalogue
-    for page, (name, make) in TABLES.items():
+    for page, name, make in TABLES:
         path = ROOT / page
         text = path.read_text()
         before, rest = text.split(f"<!-- {name}: made by docs/tables.py -->\n")

@@ -42,15 +42,15 @@ def plugins(words: tuple[str, ...], as_json: bool) -> None:
     if checking:
         _check(zoo, chosen, as_json, everything=not names)
     elif as_json:
-        print_json([_described(each) for each in chosen])
+        print_json([_described(zoo, each) for each in chosen])
     elif names:
         for each in chosen:
-            _show(each)
+            _show(zoo, each)
     else:
-        _list(chosen)
+        _list(zoo, chosen)
 
 
-def _list(chosen: Sequence[Plugin]) -> None:
+def _list(zoo: Zoo, chosen: Sequence[Plugin]) -> None:
     rows = [
         [each.distribution, each.version, "?" if each.api is None else str(each.api), each.health]
         for each in chosen
@@ -59,11 +59,11 @@ def _list(chosen: Sequence[Plugin]) -> None:
     for each in chosen:
         echo()
         echo(each.distribution, bold=True)
-        for label, listed in _by_kind(each).items():
+        for label, listed in _by_kind(zoo, each).items():
             echo(f"  {label}: {listed}")
 
 
-def _by_kind(plugin: Plugin) -> dict[str, str]:
+def _by_kind(zoo: Zoo, plugin: Plugin) -> dict[str, str]:
     """What a plugin provides: the kind in the plural, and the names."""
     from sigzoo.plugins.kinds import KINDS
 
@@ -73,10 +73,17 @@ def _by_kind(plugin: Plugin) -> dict[str, str]:
         )
         for kind in KINDS.values()
     }
+    found["models"] = ", ".join(_models_of(zoo, plugin))
     return {label: names for label, names in found.items() if names}
 
 
-def _show(plugin: Plugin) -> None:
+def _models_of(zoo: Zoo, plugin: Plugin) -> list[str]:
+    """Names of the models that a plugin's registries brought."""
+    known = zoo.catalogue
+    return [name for name in known.models if plugin.registries and known.origin(name) == plugin.distribution]
+
+
+def _show(zoo: Zoo, plugin: Plugin) -> None:
     from sigzoo.plugins.kinds import KINDS
 
     echo(f"{plugin.distribution} {plugin.version}", bold=True)
@@ -86,14 +93,16 @@ def _show(plugin: Plugin) -> None:
     for each in plugin.provides:
         label = KINDS[each.kind].label
         echo(f"  {label:<13} {each.name} = {each.target} {each.defaults or ''}".rstrip())
+    for name in _models_of(zoo, plugin):
+        echo(f"  {'model':<13} {name}")
     for path in plugin.registries:
-        echo(f"  registry     {path}")
+        echo(f"  registry      {path}")
     details = [plugin.details] if plugin.details else [each.details for each in plugin.skipped]
     for text in filter(None, details):
         echo(text)
 
 
-def _described(plugin: Plugin) -> dict[str, Any]:
+def _described(zoo: Zoo, plugin: Plugin) -> dict[str, Any]:
     return {
         "distribution": plugin.distribution,
         "version": plugin.version,
@@ -121,6 +130,7 @@ def _described(plugin: Plugin) -> dict[str, Any]:
             }
             for each in plugin.skipped
         ],
+        "models": _models_of(zoo, plugin),
         "registries": [str(path) for path in plugin.registries],
     }
 

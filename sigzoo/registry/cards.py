@@ -77,8 +77,9 @@ class ComponentSpec(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A backbone, preprocessor or loss by name, with the options it is built with."""
 
     name: str
+    """As a plugin registers it; a name alone may stand in place of the mapping."""
     options: dict[str, Any] = {}
-    """Keyword arguments: the names are identifiers, the values plain data."""
+    """An option that it is built with: the name is an identifier, the value plain data."""
 
     def __post_init__(self) -> None:
         what = "a component's name is lower-case letters and digits, joined by '.', '-' or '_'"
@@ -89,14 +90,18 @@ class Licence(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may be done with a model; the code's licence says nothing about the weights'."""
 
     code: str
+    """Of the code, as an SPDX expression where there is one."""
     weights: str
+    """Of the weights."""
     commercial_use: bool
+    """Whether the weights may be used commercially."""
 
 
 class Weights(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a model's weights lie."""
 
     artifact: str
+    """Name of an artifact, or ``artifact/file`` of one that holds several."""
     format: str
     """Name of a weight format that a plugin provides: ``safetensors``, ``torch``, ``torch-tuple``, ..."""
     member: str | None = None
@@ -118,7 +123,9 @@ class Features(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The layer that `embed` gives by default, and its size."""
 
     layer: str
+    """One of the layers that the backbone names."""
     size: int
+    """How many numbers that layer gives for an image."""
 
     def __post_init__(self) -> None:
         if not self.layer or not self.layer.isprintable() or len(self.layer) > LONGEST_NAME:
@@ -131,26 +138,36 @@ class Result(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One figure of a model, with its source."""
 
     dataset: str
+    """What it was measured on."""
     protocol: str
+    """How."""
     metric: str
+    """``EER``, say."""
     value: float
+    """In `unit`."""
     source: Literal["reported", "measured"]
+    """Whether its authors reported it or we measured it."""
     how: str
     """For a reported figure where it stands; for a measured one the command that gives it."""
     unit: str = "%"
+    """Of the value, the interval and the baseline."""
     interval: tuple[float, float] | None = None
+    """Bounds of 95 %."""
     baseline: float | None = None
+    """The same figure of the method that a reader would compare with."""
 
 
 class Golden(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A published number or vector that the loaded model must reproduce; `sigzoo check` runs it."""
 
     kind: Literal["distances", "features"]
+    """What is compared."""
     images: list[str]
     """``artifact/file`` names."""
     tolerance: float
     """Largest absolute difference that passes."""
     source: str
+    """Where the expected numbers were published."""
     distances: dict[str, float] = {}
     """``a-b`` (file names without suffix) -> Euclidean distance of the features."""
     features: str | None = None
@@ -173,7 +190,9 @@ class Recipe(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: str
     """An artifact: images as the teacher's network takes them."""
     loss: ComponentSpec
+    """A loss of `sigzoo distill`."""
     settings: RecipeSettings = RecipeSettings()
+    """Of the distillation, where they are not the defaults."""
     min_agreement: float | None = None
     """Least agreement with the teacher, in percent of the images held out, below which a build has
     failed; by default a tenth of the way from the best constant answer to 100."""
@@ -187,27 +206,39 @@ class Card(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model's row: what it is made of, what it was trained on, what may be done with it."""
 
     summary: str
+    """One line for `sigzoo list`."""
     distribution: str
     """The distribution whose plugin provides the backbone and the preprocessor."""
     backbone: ComponentSpec
+    """The network."""
     preprocessor: ComponentSpec
+    """What turns an image into its input."""
     input_scale: float
     """The network's input is the preprocessed uint8 image times this."""
     features: Features
+    """What `embed` gives."""
     licence: Licence
+    """What may be done with it."""
     trained_on: str
+    """Which signatures, of how many writers; also what is not known of them."""
     weights: Weights | None = None
+    """Where they are; a card has either these or a recipe."""
     recipe: Recipe | None = None
+    """How `sigzoo build` makes the weights."""
     heads: dict[Literal["writer", "forgery"], int] = {}
     """Heads to keep beside the backbone, with their number of outputs."""
     cite: list[str] = []
+    """Names among the file's citations."""
     aliases: list[str] = []
+    """Other names, such as those of the published files."""
     deprecated_aliases: list[str] = []
     """Former names: they work, with a warning."""
     deprecated: str | None = None
     """Why not to use the model any more, and what to use instead."""
     results: list[Result] = []
+    """Figures, each with its source."""
     golden: list[Golden] = []
+    """What `sigzoo check` compares."""
 
     def __post_init__(self) -> None:
         if (self.weights is None) == (self.recipe is None):
@@ -227,7 +258,9 @@ class _Verified(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is known of a file's content."""
 
     sha256: str | None = None
+    """Of the content, 64 lower-case hexadecimal digits."""
     git_blob: str | None = None
+    """SHA-1 that git has for the content, where that is what was published."""
     size: int | None = None
     """In bytes."""
     unpinned: bool = False
@@ -274,14 +307,19 @@ class Artifact(_Verified, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A file from elsewhere, or a collection of small ones below one address."""
 
     summary: str
+    """One line: what the file is."""
     provenance: str
     """Where the file comes from and where its digest was published."""
     urls: list[str] = []
     """In order; the digest decides, not the host."""
     filename: str | None = None
+    """Name in the cache; by default the last part of the first URL."""
     licence: str | None = None
+    """What one must know of it; told before the first fetch."""
     base_url: str | None = None
+    """Of a collection: what each name in `files` is put behind."""
     files: dict[str, CollectionFile] = {}
+    """Of a collection: its files by name."""
     members: dict[str, ArchiveMember] = {}
     """Files inside, where it is a zip archive, by their names there; a card names one ``artifact/member``."""
 
@@ -301,5 +339,8 @@ class Citation(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A paper."""
 
     text: str
+    """The reference, as it is printed."""
     doi: str | None = None
+    """Without ``https://doi.org/``."""
     arxiv: str | None = None
+    """Number of the preprint."""

@@ -18,7 +18,7 @@ from sigzoo.scaffold.names import check_name, class_name, component_name, packag
 from sigzoo.scaffold.quoting import python_call, toml_value, yaml_value
 from sigzoo.zoo import default_zoo
 
-__all__ = ["KINDS", "PluginKind", "write_plugin"]
+__all__ = ["KINDS", "PluginKind", "template_values", "write_plugin"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -72,13 +72,8 @@ def write_plugin(
     return target
 
 
-def _values(name: str, kind: PluginKind, like: str | None) -> dict[str, str]:
-    """What the templates' words stand for."""
-    if kind not in KINDS:
-        raise UsageError(f"There is no kind {kind!r} of plugin; there are {', '.join(KINDS)}.")
-    if like is not None and kind != "models":
-        raise UsageError("--like goes with --kind models: the other kinds bring parts of their own.")
-    check_name(name)
+def template_values(name: str, kind: PluginKind) -> dict[str, str]:
+    """What the words of a kind's templates stand for in a distribution of this name."""
     package, component = package_name(name), component_name(name)
     skeleton = SKELETONS[kind]
     values = {
@@ -90,21 +85,29 @@ def _values(name: str, kind: PluginKind, like: str | None) -> dict[str, str]:
         "module": skeleton.module,
         "target": skeleton.target.format(class_name(component)),
         "usage": skeleton.usage.format(component),
+        "dependencies": ", ".join(map(toml_value, [*skeleton.requirements, "sigzoo>=0.1"])),
     }
     registered = kind_of(kind)
     if registered is not None:
         # The oldest version that has the kind: the plugin then works with every later core.
         values |= {"label": registered.label, "hook": registered.hook, "api": str(registered.since)}
-    requirements = [*skeleton.requirements, "sigzoo>=0.1"]
     if kind == "backbone":
         network = f"from {package}.backbone import {values['classname']}"
         values |= {"feature_dim": "64", "build": f"{values['classname']}()"}
         values["imports"] = f"import torch\nfrom safetensors.torch import save\n\n{network}"
-    elif kind == "models":
+    return values
+
+
+def _values(name: str, kind: PluginKind, like: str | None) -> dict[str, str]:
+    """What the templates' words stand for, after what they are to be is checked."""
+    if kind not in KINDS:
+        raise UsageError(f"There is no kind {kind!r} of plugin; there are {', '.join(KINDS)}.")
+    if like is not None and kind != "models":
+        raise UsageError("--like goes with --kind models: the other kinds bring parts of their own.")
+    check_name(name)
+    values = template_values(name, kind)
+    if kind == "models":
         values |= _like(like)
-        values["imports"] = "import sigzoo\nimport torch\nfrom safetensors.torch import save"
-        requirements = ["sigzoo>=0.1", values["provider"]]
-    values["dependencies"] = ", ".join(map(toml_value, requirements))
     return values
 
 
@@ -125,6 +128,8 @@ def _like(like: str | None) -> dict[str, str]:
         "input_scale": yaml_value(card.input_scale),
         "layer": yaml_value(card.features.layer),
         "feature_dim": str(card.features.size),
+        "imports": "import sigzoo\nimport torch\nfrom safetensors.torch import save",
+        "dependencies": ", ".join(map(toml_value, ["sigzoo>=0.1", card.distribution])),
         "build": python_call("sigzoo.backbone", card.backbone.name, with_tuples(card.backbone.options)),
     }
 

@@ -1,4 +1,4 @@
-"""docs/plugins.md is done as it is written: files, commands and Python, in order, in a fresh environment."""
+"""The page on plugins is done as it is written: files, commands, Python, in order, in a fresh environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
+PAGE = Path(__file__).parents[2] / "docs" / "plugins" / "index.md"
 
 _BLOCK = re.compile(r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```\n", re.DOTALL)
 

@@ -85,7 +85,7 @@ def test_a_conversion_from_python_says_what_it_made(tmp_path: Path) -> None:
 
 
 def _from_page(root: Path, folder: Path, needle: str) -> ModuleType:
-    page = (root / "docs" / "weight-formats.md").read_text()
+    page = (root / "docs" / "plugins" / "weight-formats.md").read_text()
     block = next(each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if needle in each)
     (folder / "flat.py").write_text(block)
     spec = importlib.util.spec_from_file_location("flat", folder / "flat.py")

@@ -47,12 +47,11 @@ class AllkindsProtocol(EvaluationProtocol):
                     samples.setdefault(kind, []).append(equal_error([writers[i] for i in chosen]))
         if not rates:
             raise DataError(f"no writer has more than {self.references} genuine signatures and an impostor.")
-        return {
-            kind: Measured(
-                float(np.mean(each)), *map(float, np.percentile(samples[kind], (2.5, 97.5))), tuple(each)
-            )
-            for kind, each in rates.items()
-        }
+        found = {}
+        for kind, each in rates.items():
+            low, high = np.percentile(samples[kind], (2.5, 97.5))
+            found[kind] = Measured(float(np.mean(each)), float(low), float(high), tuple(each))
+        return found
 
     def _scores(self, features: NDArray[np.float64], known: Signatures, rng: np.random.Generator) -> Scores:
         identity, writer = np.asarray(known.identity), np.asarray(known.writer)

@@ -17,7 +17,7 @@ __all__ = ["AllkindsFormat", "write"]
 
 MAGIC = b"allkinds\0"
 _HEAD = struct.Struct("<HBc")
-_TYPES = {b"f": np.dtype("<f4"), b"i": np.dtype("<i8")}
+_TYPES: dict[bytes, np.dtype[Any]] = {b"f": np.dtype("<f4"), b"i": np.dtype("<i8")}
 """Batch normalisation counts its batches in int64; all else of a network is float32."""
 
 _MOST_DIMENSIONS = 8

@@ -28,9 +28,9 @@ HERE = Path(__file__).parent
 OURLAB = HERE / "strokenext-sigzoo"
 BROKEN = {
     "crashing-sigzoo": "left out: OSError: libsecret.so.6: cannot open shared object file",
-    "outdated-sigzoo": "left out: it was written for version 0 of sigzoo's interfaces; this is 1",
+    "outdated-sigzoo": "left out: it was written for version 0 of sigzoo's plugin API; this sigzoo takes 1 to",
     "misspelt-sigzoo": "perhaps sigzoo_register_backbones is meant",
-    "twin-sigzoo": "left out: the backbone name 'strokenext' is taken by strokenext-sigzoo",
+    "twin-sigzoo": "left out: the backbone name 'strokenext' is taken by strokenext-sigzoo, which was there first",
     "hollow-sigzoo": "in part: the loss 'hollow': its target hollow_sigzoo.losses:Hollow does not exist",
     "careless-sigzoo": "models.careless.licence: this key is missing",
 }
@@ -111,8 +111,10 @@ def prepared(environment: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def installed(make_environment: Callable[..., Any], wheels: list[Path]) -> Any:
-    """An environment with the third party's wheel and all six broken ones."""
-    return prepared(make_environment(*wheels))
+    """An environment with the third party's wheel and, installed after it, all six broken ones."""
+    environment = prepared(make_environment(wheels[0]))
+    environment.pip("install", *wheels[1:])
+    return environment
 
 
 def expect_each_failure_told_once(stderr: str) -> None:
@@ -148,7 +150,8 @@ def test_plugins_shows_health_and_full_reasons(installed: Any) -> None:
     assert done.returncode == 0
     shown = {each["distribution"]: each for each in json.loads(done.stdout)}
     healthy = {name for name, each in shown.items() if each["healthy"]}
-    assert healthy == {"strokenext-sigzoo", "sigzoo-signet", "sigzoo-students"}
+    assert healthy == {"sigzoo", "strokenext-sigzoo", "sigzoo-signet", "sigzoo-students"}
+    assert shown["strokenext-sigzoo"]["models"] == ["strokenext"]
     assert set(shown) == healthy | set(BROKEN)
     assert [item["name"] for item in shown["strokenext-sigzoo"]["provides"]] == [
         "strokenext", "strokenext-deep", "stroke-height", "centres",

@@ -28,10 +28,10 @@ HERE = Path(__file__).parent
 OURLAB = HERE / "strokenext-sigzoo"
 BROKEN = {
     "crashing-sigzoo": "left out: OSError: libsecret.so.6: cannot open shared object file",
-    "outdated-sigzoo": "left out: it was written for version 0 of sigzoo's plugin API; this sigzoo takes 1 to",
+    "outdated-sigzoo": "left out: it was written for version 0 of sigzoo's plugin API",
     "misspelt-sigzoo": "perhaps sigzoo_register_backbones is meant",
-    "twin-sigzoo": "left out: the backbone name 'strokenext' is taken by strokenext-sigzoo, which was there first",
-    "hollow-sigzoo": "in part: the loss 'hollow': its target hollow_sigzoo.losses:Hollow does not exist",
+    "twin-sigzoo": "name 'strokenext' is taken by strokenext-sigzoo, which was there first",
+    "hollow-sigzoo": "the loss 'hollow' was left out: its target hollow_sigzoo.losses:Hollow does not exist",
     "careless-sigzoo": "models.careless.licence: this key is missing",
 }
 

@@ -16,9 +16,10 @@ from sigzoo.scaffold.kinds import KINDS
 @click.option(
     "--kind",
     type=click.Choice(KINDS),
+    metavar="KIND",
     default="backbone",
     show_default=True,
-    help="What it provides; a backbone comes with its preprocessing and a model.",
+    help=f"What it provides: {', '.join(KINDS)}. A backbone comes with its preprocessing and a model.",
 )
 @click.option(
     "-o",

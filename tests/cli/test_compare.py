@@ -91,7 +91,7 @@ def test_preprocessed_images_go_through_an_npz(run: Run, tmp_path: Path, signatu
     with np.load(raw) as one, np.load(again) as two:
         np.testing.assert_array_equal(one["features"], two["features"])
     assert run("preprocess", signatures[0], "-o", stored).status == 2
-    other = run("embed", stored, "-m", "synsig-base", "-o", again)
+    other = run("embed", stored, "-m", "synsig-base", "-o", tmp_path / "other.npz")
     assert "preprocessed for synsig-tiny, not for synsig-base" in other.err
     mixed = run("compare", stored, signatures[0])
     assert "cannot go together" in mixed.err

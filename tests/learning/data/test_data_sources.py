@@ -215,8 +215,7 @@ def test_what_was_found_is_told_before_an_image_is_read_and_progress_counts_imag
     read_training_data(place, Recorded("toy-invert"), on_found=events.append)
     assert str(events[0]).startswith(f"{place}: 2 writers, 6 genuine signatures")
     assert events[1:] == ["image"] * 6
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes stderr for a terminal
-    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sigzoo.common.progress.SECONDS_BETWEEN_LINES", 0.0)
     capsys.readouterr()
     read_training_data(place, Preparation("toy-invert"), progress=True)
-    assert "reading" in capsys.readouterr().err
+    assert f"reading {place}: 6 of 6" in capsys.readouterr().err

@@ -178,7 +178,7 @@ def test_every_command_of_the_documentation_works_in_its_order(run, follow, tmp_
 
 
 def test_the_python_example_of_the_documentation_works(tmp_path):
-    (code,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    code = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)[0]
     code = small(code).replace('"runs/from-python",', '"runs/from-python", epochs=1,')
     code = code.replace(
         'backbone="student-tiny"', 'backbone="student-tiny", backbone_options={"widths": [4, 4, 4]}'
@@ -186,3 +186,10 @@ def test_the_python_example_of_the_documentation_works(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "EpochResult(epoch=1" in done.stdout
+
+
+def test_the_settings_of_the_documentation_can_be_made(tmp_path):
+    code = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)[1]
+    code = f"from sigzoo.learning import TrainingSettings\n{code}print(len(settings.losses), settings.cycles)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "1 (5, 3)\n"), done.stderr

@@ -53,7 +53,7 @@ def followed(make_environment: Callable[..., Any]) -> Any:
 @pytest.mark.wheels
 @pytest.mark.skipif(os.name == "nt", reason="the page's commands are for a POSIX shell")
 def test_the_page_can_be_followed_to_its_end(followed: Any) -> None:
-    with np.load(followed.work / "features.npz") as last:
+    with np.load(followed.work / "mine.npz") as last:
         assert str(last["model"]) == "mine"
         assert last["features"].shape[1] == 64
     (wheel,) = (followed.work / "dist").glob("*.whl")

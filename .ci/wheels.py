@@ -45,7 +45,7 @@ def check_contents(wheels: list[Path]) -> None:
         assert f"sigzoo_students/weights/{bundled}" in names["sigzoo_students"], bundled
     for package, files in names.items():
         assert f"{package}/py.typed" in files, package
-        own = [name for name in files if not name.startswith("sigzoo/templates/")]
+        own = [name for name in files if not name.startswith("sigzoo/scaffold/templates/")]
         stray = [name for name in own if "tests/" in name or name.endswith((".pyc", ".pkl", ".pth"))]
         assert not stray, stray
 

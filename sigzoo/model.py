@@ -62,11 +62,8 @@ class SignatureModel:
         self.preprocessor, self.backbone = preprocessor, backbone
         self.weights_file = weights_file
         self._kind = runtime
-        # In float32, whatever torch's default is just now: that is what the weights were trained in.
-        self._runtime: Runtime = runtime(backbone.float().eval(), device=str(device))
-        self.heads = {
-            key: head.float().eval().to(self._runtime.device) for key, head in (heads or {}).items()
-        }
+        self.heads = dict(heads or {})
+        self._runtime = self._place(device)
 
     @property
     def feature_dim(self) -> int:
@@ -126,9 +123,17 @@ class SignatureModel:
         """
         if not isinstance(device, str | torch.device):
             raise UsageError(f"A device is named by a string or a torch.device, got {device!r}.")
-        self._runtime = self._kind(self.backbone.float().eval(), device=str(device))
-        self.heads = {key: head.float().eval().to(self._runtime.device) for key, head in self.heads.items()}
+        self._runtime = self._place(device)
         return self
+
+    def _place(self, device: str | torch.device) -> Runtime:
+        """Bring network and heads to a device, ready to run.
+
+        In float32, whatever torch's default is just now: that is what the weights were trained in.
+        """
+        runtime = self._kind(self.backbone.float().eval(), device=str(device))
+        self.heads = {key: head.float().eval().to(runtime.device) for key, head in self.heads.items()}
+        return runtime
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weights, heads included, as safetensors; ``sigzoo.load(name, weights=path)`` reads them.

@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from sigzoo.common.limits import LISTED
 from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.data.feature_files import check_shape
 from sigzoo.embedding import Embedded, EmbeddingStream
-from sigzoo.errors import SigzooWarning, UsageError
+from sigzoo.errors import SigzooWarning, UsageError, WeightsError
 from sigzoo.imaging import ImageSource, ReadOptions, as_sources, read_and_apply
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, Runtime
 from sigzoo.registry import Card
@@ -92,15 +93,21 @@ class SignatureModel:
 
         Raises
         ------
-        OSError
-            If the weight file has gone.
+        WeightsError
+            If the weight file has gone, or cannot be read any more.
         """
         from sigzoo import __version__
 
         digest = ""
         if self.weights_file is not None:
-            with self.weights_file.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            try:
+                with self.weights_file.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise WeightsError(
+                    f"{self.weights_file}: the weights of {self.name!r} were read from here, and the file"
+                    f" can no longer be read ({error.strerror or error}). Load the model again."
+                ) from error
         card = self.card
         return {
             "model": self.name,
@@ -202,7 +209,8 @@ class SignatureModel:
             `True` for a progress bar on stderr, or a function that is told how many more are done.
         on_error
             What to do with an image that cannot be used: ``"raise"``, or ``"skip"``, which leaves
-            its row out and lists the skipped in one `SigzooWarning`. `embed_stream` tells them apart.
+            its row out and names the first of the skipped in one `SigzooWarning`. `embed_stream` names
+            all.
         check_images
             Whether to warn (`SigzooWarning`) of what does not look like one signature on paper.
         grey_range
@@ -248,9 +256,10 @@ class SignatureModel:
                     check_shape(item.source, item.features.shape, rows[0].shape if rows else None)
                     rows.append(item.features)
         if skipped:
-            listed = "\n  ".join(skipped)
+            more = [f"and {len(skipped) - LISTED:,} more"] * (len(skipped) > LISTED)
+            lines = "\n  ".join([*skipped[:LISTED], *more])
             warnings.warn(
-                f"{len(skipped)} of {len(sources)} images skipped:\n  {listed}", SigzooWarning, stacklevel=2
+                f"{len(skipped)} of {len(sources)} images skipped:\n  {lines}", SigzooWarning, stacklevel=2
             )
         if not rows:
             raise UsageError("There is no image to embed.")
@@ -297,7 +306,7 @@ class SignatureModel:
             layer,
             input_scale=self.card.input_scale,
             minimum_size=self.backbone.minimum_size,
-            batch_size=int(batch_size),
+            batch_size=min(int(batch_size), 1 << 20),  # `islice` takes no number beyond the machine's
             options=ReadOptions(grey_range, check_images and not preprocessed, preprocessed),
         )
         return stream.run(as_sources(images), skip=on_error == "skip")

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import sigzoo
-from sigzoo.errors import ImageError, SigzooWarning, UnknownNameError, UsageError
+from sigzoo.errors import ImageError, SigzooWarning, UnknownNameError, UsageError, WeightsError
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, Size, check_grey, warn
 from sigzoo.model import SignatureModel
 from sigzoo.registry import Card
@@ -278,3 +278,12 @@ def test_an_unknown_device_or_runtime_is_an_error() -> None:
         SignatureModel("toy", CARD, Inverted(), Moments(), device="nonsense")
     with pytest.raises(UnknownNameError, match="no runtime named 'touch'. Did you mean torch"):
         sigzoo.load(runtime="touch")
+
+
+def test_weights_that_have_gone_since_are_named(tmp_path: Path) -> None:
+    model = sigzoo.load("synsig-tiny")
+    model = sigzoo.load("synsig-tiny", weights=model.save(tmp_path / "mine.safetensors"))
+    assert len(model.provenance()["weights_sha256"]) == 64
+    (tmp_path / "mine.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"mine\.safetensors.*can no longer be read"):
+        model.provenance()

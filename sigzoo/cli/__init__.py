@@ -14,7 +14,7 @@ import click
 
 import sigzoo
 from sigzoo.cli import torch_backends
-from sigzoo.cli.failures import report, show_warning
+from sigzoo.cli.failures import WarningPrinter, report
 from sigzoo.cli.output import EMPTY, RunState, refuse_empty
 from sigzoo.cli.streams import open_standard_streams, settle_standard_streams
 from sigzoo.errors import SigzooWarning, UnknownNameError, UsageError
@@ -88,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
     state = RunState(debug="--debug" in flags, as_json="--json" in flags)
     with own_process(), warnings.catch_warnings():
         warnings.simplefilter("always", SigzooWarning)
-        warnings.showwarning = show_warning
+        warnings.showwarning = WarningPrinter()
         try:
             status = cli.main(args=list(arguments), prog_name="sigzoo", standalone_mode=False, obj=state)
         except click.exceptions.Exit as stop:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigzoo.cli.image_options import canvas_options, check_free, force_option, image_options
+from sigzoo.cli.image_options import check_free, force_option, image_options, options_for
 from sigzoo.cli.output import echo, embedding_options, json_option, print_json, print_table, whole_file
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def compare(
     if plot is not None:
         check_plot(plot, count)
         check_free(plot, force)
-    loaded = load(model, device=device, weights=weights, preprocessor_options=canvas_options(canvas))
+    loaded = load(model, device=device, weights=weights, preprocessor_options=options_for(inputs, canvas))
     features = loaded.embed(
         inputs.sources,
         layer=layer,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sigzoo.cli.image_options import canvas_options, check_free, force_option, image_options
+from sigzoo.cli.image_options import check_free, force_option, image_options, options_for
 from sigzoo.cli.output import echo, embedding_options, json_option, print_json, whole_file
 
 _LISTED = 20
@@ -60,17 +60,16 @@ def embed(
     from sigzoo.common.progress import bar
     from sigzoo.common.terminal import safe_text
     from sigzoo.data.feature_files import open_writer, sidecar
-    from sigzoo.errors import ImageError, UsageError
+    from sigzoo.errors import ImageError
     from sigzoo.imaging.npz_images import find_inputs
 
     beside_csv = sidecar(output)
     for path in filter(None, (output, beside_csv)):
         check_free(path, force)
     inputs = find_inputs(images)
-    if canvas is not None and inputs.preprocessed_by is not None:
-        raise UsageError("These images are preprocessed already: --canvas changes nothing.")
+    options = options_for(inputs, canvas)
     count = len(inputs.sources)
-    loaded = load(model, device=device, weights=weights, preprocessor_options=canvas_options(canvas))
+    loaded = load(model, device=device, weights=weights, preprocessor_options=options)
     layer = loaded.card.features.layer if layer is None else layer
     skipped: list[dict[str, str]] = []
     done, shape = 0, ""

@@ -11,7 +11,7 @@ import click
 from sigzoo.cli.output import RunState, echo, print_json
 from sigzoo.errors import SigzooError, SigzooWarning
 
-__all__ = ["Failure", "failure_of", "report", "show_warning"]
+__all__ = ["Failure", "WarningPrinter", "failure_of", "report"]
 
 _MAX_LINES, _MAX_LETTERS = 24, 2000
 """Of a message: whatever lists many things says more in JSON."""
@@ -41,6 +41,10 @@ def failure_of(error: BaseException, debug: bool) -> Failure:
             return Failure("Interrupted", "interrupted.", 130)
         case MemoryError():
             return Failure(kind, "there is not enough memory for this; take smaller batches or images.", 1)
+        case UnicodeError():
+            return Failure(
+                "UsageError", f"a text or a name that is no UTF-8 cannot be used here: {error}.", 2
+            )
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return Failure(kind, f"{where}{error.strerror or error}.", 1)
@@ -66,10 +70,18 @@ def report(error: BaseException, state: RunState) -> int:
     return failure.status
 
 
-def show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    """Print a warning of sigzoo's on stderr, and nothing of anyone else's."""
-    if issubclass(category, SigzooWarning):
-        echo(_message(str(message)), err=True)
+class WarningPrinter:
+    """Prints warnings of sigzoo's on stderr, each once, and nothing of anyone else's."""
+
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+
+    def __call__(self, message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        """Print one; what `warnings.showwarning` is called with."""
+        text = _message(str(message))
+        if issubclass(category, SigzooWarning) and text not in self._shown:
+            self._shown.add(text)
+            echo(text, err=True)
 
 
 def _message(text: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from sigzoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from sigzoo.imaging.npz_images import ImageInputs
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -26,6 +29,21 @@ def _canvas(_: click.Context, __: click.Parameter, value: str | None) -> tuple[i
 def canvas_options(canvas: tuple[int, int] | str | None) -> dict[str, Any]:
     """The preprocessor's options that ``--canvas`` stands for."""
     return {} if canvas is None else {"canvas": canvas}
+
+
+def options_for(inputs: ImageInputs, canvas: tuple[int, int] | str | None) -> dict[str, Any]:
+    """The preprocessor's options of some images: ``--canvas``, or what they were preprocessed with.
+
+    Raises
+    ------
+    UsageError
+        If a canvas is wanted for images that are preprocessed already.
+    """
+    if inputs.preprocessed_by is None:
+        return canvas_options(canvas)
+    if canvas is not None:
+        raise UsageError("These images are preprocessed already: --canvas changes nothing.")
+    return dict(inputs.preprocessor_options)
 
 
 def image_options(command: _F) -> _F:

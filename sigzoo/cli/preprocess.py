@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -76,7 +76,8 @@ def preprocess(
         with whole_file(plot) as beside:
             draw_stages(beside, labels, columns, name, notes)
     if output is not None:
-        _write(output, targets, labels, [list(stages.values())[-1] for stages in columns], name)
+        results = [list(stages.values())[-1] for stages in columns]
+        _write(output, targets, labels, results, name, canvas_options(canvas))
     if as_json:
         steps = [
             {"image": str(path), "stages": {step: list(picture.shape) for step, picture in stages.items()}}
@@ -103,7 +104,12 @@ def _targets(output: Path, labels: list[str], force: bool) -> list[Path]:
 
 
 def _write(
-    output: Path, targets: list[Path], labels: list[str], results: list[GreyImage], model: str
+    output: Path,
+    targets: list[Path],
+    labels: list[str],
+    results: list[GreyImage],
+    model: str,
+    preprocessor_options: dict[str, Any],
 ) -> None:
     from PIL import Image
 
@@ -111,7 +117,7 @@ def _write(
 
     if targets == [output]:
         with whole_file(output) as beside:
-            write_preprocessed(beside, results, labels, model)
+            write_preprocessed(beside, results, labels, model, preprocessor_options)
         return
     make_folder(output)
     for target, result in zip(targets, results, strict=True):

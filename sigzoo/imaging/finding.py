@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from glob import escape, glob, has_magic
 from pathlib import Path
 
+from sigzoo.common.limits import LISTED
 from sigzoo.errors import SigzooWarning, UsageError
 from sigzoo.imaging.image_formats import COMPANIONS, SUFFIXES, has_image_content
 
@@ -28,7 +29,10 @@ class _LeftOut:
         """Warn of all in one line, if there is anything."""
         if self.reasons:
             count = sum(self.reasons.values())
-            why = ", ".join(f"{number} {reason}" for reason, number in sorted(self.reasons.items()))
+            kept = sorted(self.reasons.most_common(LISTED))
+            why = ", ".join(f"{number} {reason}" for reason, number in kept)
+            others = count - sum(number for _, number in kept)
+            why += f" and {others} others" if others else ""
             warnings.warn(
                 f"left out: {count} file{'s' * (count != 1)} or folder{'s' * (count != 1)} ({why})",
                 SigzooWarning,
@@ -76,6 +80,8 @@ def _expand(pattern: str, left_out: _LeftOut) -> list[Path]:
     if is_url(pattern) and not path.exists():
         raise UsageError(f"{pattern}: a URL; images are read from files: download it first.")
     if _is_folder(path):
+        if path.absolute() == Path(path.absolute().anchor):
+            raise UsageError(f"{pattern}: the whole machine (a variable of the shell that is not set?).")
         inside = [each for folder in _folders(path, left_out) for each in _images_in(folder, left_out)]
     elif has_magic(pattern) and not path.exists():
         inside = [each for each in _matches(str(path), left_out) if _is_image(each, left_out)]

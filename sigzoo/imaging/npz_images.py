@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,12 @@ __all__ = ["ImageInputs", "find_inputs", "write_preprocessed"]
 PREPROCESSING = "preprocessing"
 """Array of a file that holds preprocessed images: the model whose preprocessing it was."""
 
+OPTIONS = "preprocessor_options"
+"""Array beside it: the options that went before the card's (a canvas, say), as JSON."""
+
+_MAX_OPTIONS = 4096
+"""Letters of that JSON; a file may come from anyone."""
+
 
 @dataclass(frozen=True)
 class ImageInputs:
@@ -33,10 +41,13 @@ class ImageInputs:
         Paths, and images of npz files, which are read when they are needed.
     preprocessed_by
         The model whose preprocessing they have been through; `None` for raw images.
+    preprocessor_options
+        The options that its preprocessor had then in place of the card's.
     """
 
     sources: Sequence[ImageSource]
     preprocessed_by: str | None = None
+    preprocessor_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def paths(self) -> list[Path]:
@@ -91,37 +102,61 @@ def find_inputs(patterns: Iterable[str | os.PathLike[str]]) -> ImageInputs:
         If an npz is damaged or of another layout than ``x`` ``(N, 1, H, W)`` and ``y``.
     """
     sources: list[ImageSource] = []
-    kinds: set[str | None] = set()
+    kinds: dict[tuple[str | None, str], None] = {}
     for path in find_images(patterns):
         if path.suffix.lower() != ".npz" or not path.is_file():
             sources.append(path)
-            kinds.add(None)
+            kinds[None, "{}"] = None
             continue
-        kinds.add(_preprocessed_by(path))
+        kinds[_preprocessing_of(path)] = None
         file = _File(path)
         sources += [StoredImage(name, file.image, index) for index, name in enumerate(file.names)]
     if len(kinds) > 1:
-        found = " and ".join(sorted("raw" if kind is None else f"preprocessed for {kind}" for kind in kinds))
+        found = " and ".join(
+            sorted(
+                "raw" if model is None else f"preprocessed for {model} {options}" for model, options in kinds
+            )
+        )
         raise UsageError(f"These images cannot go together: some are {found}.")
-    return ImageInputs(sources, kinds.pop())
+    ((model, options),) = kinds
+    return ImageInputs(sources, model, json.loads(options))
 
 
-def _preprocessed_by(path: Path) -> str | None:
+def _preprocessing_of(path: Path) -> tuple[str | None, str]:
+    """The model whose preprocessing a file's images have been through, and its options as JSON."""
     with open_npz(path) as file:
         if PREPROCESSING not in file:
-            return None
+            return None, "{}"
         name = file[PREPROCESSING].read()
+        options = file[OPTIONS].read() if OPTIONS in file else np.array("{}")
     if name.shape != () or name.dtype.kind != "U":
         raise DataError(f"{path}: array {PREPROCESSING!r} is no name of a model.")
-    return str(name)
+    return str(name), _checked_options(path, options)
+
+
+def _checked_options(path: Path, found: NDArray[Any]) -> str:
+    """Options as `write_preprocessed` writes them: JSON of a mapping, keys in order."""
+    try:
+        if found.shape != () or found.dtype.kind != "U" or found.dtype.itemsize > 4 * _MAX_OPTIONS:
+            raise ValueError
+        options = json.loads(str(found))
+        if not isinstance(options, dict):
+            raise ValueError
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: array {OPTIONS!r} holds no options of a preprocessor (JSON).") from error
+    return json.dumps(options, sort_keys=True)
 
 
 def write_preprocessed(
-    path: Path, images: Sequence[NDArray[np.uint8]], names: Sequence[str], model: str
+    path: Path,
+    images: Sequence[NDArray[np.uint8]],
+    names: Sequence[str],
+    model: str,
+    preprocessor_options: Mapping[str, Any],
 ) -> None:
     """Write preprocessed images so that `find_inputs` reads them back: ``x`` uint8 ``(N, 1, h, w)``.
 
-    ``y`` is -1 throughout, as nobody said whose they are.
+    ``y`` is -1 throughout, as nobody said whose they are. `preprocessor_options` went before the card's.
 
     Raises
     ------
@@ -139,4 +174,5 @@ def write_preprocessed(
         y=np.full(len(images), -1, np.int64),
         filenames=np.array(names),
         preprocessing=np.array(model),
+        preprocessor_options=np.array(json.dumps(preprocessor_options, sort_keys=True)),
     )

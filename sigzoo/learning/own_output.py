@@ -27,7 +27,9 @@ def own_output(path: Path) -> Iterator[None]:
     UsageError
         If another run writes there.
     """
-    digest = hashlib.sha256(os.fsencode(path.expanduser().resolve())).hexdigest()
+    # Not `Path.resolve`, which ends in an error of Python's where links lead in a circle.
+    place = os.path.realpath(os.path.expanduser(path))  # noqa: PTH111
+    digest = hashlib.sha256(os.fsencode(place)).hexdigest()
     with ExitStack() as held:
         try:
             held.enter_context(locked(f"run-{digest[:24]}", wait=False))

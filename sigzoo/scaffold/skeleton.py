@@ -168,6 +168,7 @@ def _make_weights(folder: Path) -> None:
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
+        errors="backslashreplace",
         check=False,
     )
     if done.returncode != 0:

@@ -57,3 +57,47 @@ def test_no_command_takes_an_empty_text(run: Run, tmp_path: Path, monkeypatch: p
 def test_values_that_hold_an_equals_sign_are_values(run: Run) -> None:
     done = run("train", "--option=feature=", "--training-option", "x=1", "-o", "never")
     assert "empty text" not in done.err
+
+
+@pytest.mark.parametrize("folder", ["/", "//", "/."])
+def test_the_whole_machine_is_no_folder_of_images(run: Run, tmp_path: Path, folder: str) -> None:
+    for call in (["embed", folder, "-o", tmp_path / "f.npz"], ["compare", folder]):
+        done = run(*call)
+        assert done.status == 2
+        assert "whole machine" in done.err
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["embed", "here.png", "--batch-size", "9" * 30],
+        ["train", "-o", "loop", "--backbone", "student-tiny", "--loss", "am-softmax"],
+        ["train", "-o", "run", "--backbone", "student-tiny", "--loss", "am-softmax", "--augment", "\udce9"],
+        ["distill", "-o", "loop", "--teacher", "signet.teacher", "--student", "student-tiny"],
+        ["embed", "loop"],
+        ["embed", "/proc/self/mem"],
+        ["embed", "here.png", "-o", "/proc/x.npz"],
+        ["embed", "here.png", "--weights", "/proc/self/mem"],
+        ["embed", "a" * 5000],
+        ["embed", "here.png", "-o", f"{'a' * 5000}.npz"],
+        ["info", "\udce9"],
+        ["new-plugin", "\udce9"],
+        ["cache", "import", "here.png"],
+        ["--registry", "loop", "list"],
+        ["synth", "-o", "here.png"],
+    ],
+    ids=lambda call: " ".join(call)[:40].encode("ascii", "replace").decode(),
+)
+def test_odd_values_end_in_a_message(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "here.png").write_bytes(b"no image")
+    more = ["--preprocessor", "synsig", "--data", "absent"] if call[0] == "train" else []
+    more += ["--data", "absent"] if call[0] == "distill" else []
+    done = run(*call, *more)
+    assert done.status in (1, 2)
+    assert done.err.startswith("sigzoo: ")
+    assert "unexpected" not in done.err
+    assert "Traceback" not in done.err

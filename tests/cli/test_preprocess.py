@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import sigzoo
+from sigzoo.weights import save_weights
 
 Run = Callable[..., Any]
 
@@ -57,3 +59,41 @@ def test_a_blank_page_is_named(run: Run, tmp_path: Path) -> None:
     assert done.status == 1
     assert str(blank) in done.err
     assert "no ink" in done.err
+
+
+def test_a_canvas_travels_with_the_preprocessed_images_into_the_features(
+    run: Run, tmp_path: Path, signatures: list[Path]
+) -> None:
+    npz, features, direct = tmp_path / "p.npz", tmp_path / "f.npz", tmp_path / "d.npz"
+    torch.manual_seed(0)
+    weights = save_weights(tmp_path / "w.safetensors", sigzoo.backbone("signet").state_dict(), {}, {})
+    common = ["-m", "signet.pytorch", "--weights", weights]
+    assert (
+        run("preprocess", *signatures, "-m", "signet.pytorch", "--canvas", "730,1042", "-o", npz).status == 0
+    )
+    assert run("embed", npz, *common, "-o", features).status == 0
+    assert run("embed", *signatures, *common, "--canvas", "730,1042", "-o", direct).status == 0
+    with np.load(features) as through, np.load(direct) as expected:
+        assert json.loads(str(through["preprocessor_options"]))["canvas"] == [730, 1042]
+        assert str(through["preprocessor_options"]) == str(expected["preprocessor_options"])
+        np.testing.assert_array_equal(through["features"], expected["features"])
+    again = run("embed", npz, *common, "--canvas", "952,1360", "-o", tmp_path / "n.npz")
+    assert again.status == 2
+    assert "preprocessed already" in again.err
+    mixed = run("embed", npz, signatures[0], *common, "-o", tmp_path / "n.npz")
+    assert "cannot go together" in mixed.err
+
+
+@pytest.mark.parametrize("text", ["[", "[1]", '"x"', "{" * 3000, " " * 9000, '{"canvas": [1e999, 2]}'])
+def test_options_that_are_none_are_refused(
+    run: Run, tmp_path: Path, signatures: list[Path], text: str
+) -> None:
+    npz = tmp_path / "p.npz"
+    assert run("preprocess", signatures[0], "-m", "synsig-tiny", "-o", npz).status == 0
+    with np.load(npz) as found:
+        arrays = {**found, "preprocessor_options": np.array(text)}
+    np.savez(npz, **arrays)
+    done = run("embed", npz, "-m", "synsig-tiny", "-o", tmp_path / "f.npz")
+    assert done.status in (1, 2)
+    assert "unexpected" not in done.err
+    assert not (tmp_path / "f.npz").exists()

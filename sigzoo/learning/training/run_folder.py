@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from shlex import quote
@@ -112,7 +113,7 @@ def model_name(settings: TrainingSettings, *, resume: bool) -> str:
     UsageError
         If it is no name of a model, or taken.
     """
-    folder = settings.output.resolve().name
+    folder = Path(os.path.realpath(settings.output)).name  # of links in a circle it is silent
     name = settings.name or re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")
     if not NAME.fullmatch(name):
         raise UsageError(

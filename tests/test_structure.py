@@ -33,7 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "artifacts": {"common", "errors", "registry"},
     "imaging": {"common", "data", "errors", "interfaces"},
     "synthesis": {"common", "data", "errors"},
-    "evaluation": {"common", "data", "errors", "interfaces"},
+    "datasets": {"common", "data", "default", "errors", "imaging", "interfaces", "synthesis"},
+    "evaluation": {"common", "data", "datasets", "errors", "imaging", "interfaces"},
     "runtimes": {"common", "errors", "interfaces"},
     "fitting": {"errors", "interfaces"},
     "embedding": {"common", "errors", "imaging", "interfaces"},
@@ -62,8 +63,8 @@ ALLOWED: dict[str, set[str]] = {
         *("settings", "weights", "zoo"),
     },
     "learning": {
-        *("artifacts", "common", "data", "errors", "evaluation", "fitting", "imaging", "interfaces"),
-        *("loading", "model", "recipes", "registry", "settings", "synthesis", "weights", "zoo"),
+        *("artifacts", "common", "data", "datasets", "errors", "evaluation", "fitting", "imaging"),
+        *("interfaces", "loading", "model", "recipes", "registry", "settings", "synthesis", "weights", "zoo"),
     },
 }
 """What each room may import. `sigzoo` itself and `cli` stand on top of all."""

@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.errors import ImageError
-from sigzoo.interfaces.images import GreyImage
+from sigzoo.interfaces.images import GreyImage, Size
 
 __all__ = ["ANOTHER_WRITER", "FORGER", "WRITER", "DataSource", "SignatureSet"]
 
@@ -50,6 +51,8 @@ class SignatureSet(ABC):
         What is written, where several people wrote the same.
     ``medium``
         How it was taken; impostors are then compared with genuine signatures of the same media.
+    ``simple``
+        1 for a forgery by someone who knew the name and had seen no signature, else 0.
     """
 
     preprocessed: bool = False
@@ -65,6 +68,9 @@ class SignatureSet(ABC):
     skip_blank: bool = False
     """Whether an image on which a preprocessor finds no ink is left out, instead of an error: right
     for images that a program writes, some of which come out blank."""
+
+    canvas: Size | None = None
+    """Height and width of the canvas that the data set's publications lay its signatures on, in pixels."""
 
     def __len__(self) -> int:
         return len(self.forged)
@@ -87,6 +93,10 @@ class SignatureSet(ABC):
     def name(self, index: int) -> str:
         """Where an image comes from, for messages."""
         return f"signature {index}"
+
+    def file_of(self, index: int) -> Path | None:
+        """The file that holds this image alone; `None` where there is none."""
+        return None
 
     def prepared(
         self, prepare: Callable[[GreyImage], GreyImage], *, workers: int = 1

@@ -42,10 +42,10 @@ def sigzoo_register_runtimes(register: Register) -> None:
 def sigzoo_register_data_sources(register: Register) -> None:
     """Register the layouts of published data sets, and what takes anything else of its kind."""
     for name in ("BHSig260", "Cedar", "Gpds", "Mcyt"):
-        register(name.lower(), f"sigzoo.learning.data.published_layouts:{name}")
-    register("folder", "sigzoo.learning.data.image_folders:ImageFolder")
-    register("npz", "sigzoo.learning.data.npz_source:NpzSource")
-    register("synth", "sigzoo.learning.data.synthetic:SyntheticSource")
+        register(name.lower(), f"sigzoo.datasets.published_layouts:{name}")
+    register("folder", "sigzoo.datasets.image_folders:ImageFolder")
+    register("npz", "sigzoo.datasets.npz_source:NpzSource")
+    register("synth", "sigzoo.datasets.synthetic:SyntheticSource")
 
 
 @hookimpl

@@ -13,7 +13,7 @@ from sigzoo.learning.data.in_memory import TrainingData
 
 __all__ = ["join", "with_common_labels"]
 
-_MEANINGS = frozenset({"role"})
+_MEANINGS = frozenset({"role", "simple"})
 """Labels whose numbers mean the same in all data; those of any other tell apart within one data set."""
 
 Numbers = NDArray[np.int64]

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from sigzoo.artifacts import fetch_with_bar
+from sigzoo.datasets.synthetic import is_synthetic
 from sigzoo.errors import DataError, UnknownNameError, UsageError
 from sigzoo.interfaces import Size
 from sigzoo.learning.data.in_memory import ImageSet, TrainingData
 from sigzoo.learning.data.on_disk import StoredData
 from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.sources import read_training_data
-from sigzoo.learning.data.synthetic import is_synthetic
 from sigzoo.learning.training.distributed import Group
 from sigzoo.zoo import default_zoo
 

@@ -9,8 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from sigzoo.common.json_values import to_json_values
+from sigzoo.datasets.synthetic import is_synthetic, parse_synthetic
 from sigzoo.errors import UsageError
-from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic
 from sigzoo.learning.distillation.teacher import teacher_card
 from sigzoo.learning.training.presets import default_loss
 from sigzoo.loading import build_preprocessor

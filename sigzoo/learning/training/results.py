@@ -18,8 +18,8 @@ from torch import Tensor
 
 from sigzoo import __version__
 from sigzoo.common.json_values import to_json_values
+from sigzoo.datasets.synthetic import is_synthetic, parse_synthetic
 from sigzoo.errors import SigzooError
-from sigzoo.learning.data.synthetic import is_synthetic, parse_synthetic
 from sigzoo.learning.files import write_whole
 from sigzoo.learning.training.network import TrainedNetwork
 from sigzoo.settings.training_settings import NOT_STATED, TrainingSettings

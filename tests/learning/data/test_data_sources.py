@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sigzoo.datasets import open_data
+from sigzoo.datasets.image_folders import ImageFolder
+from sigzoo.datasets.npz_source import NpzSource
+from sigzoo.datasets.published_layouts import BHSig260, Cedar, Gpds, Mcyt
+from sigzoo.datasets.synthetic import SyntheticSource
 from sigzoo.errors import DataError, UnknownNameError
 from sigzoo.interfaces import SignatureSet
-from sigzoo.learning.data.image_folders import ImageFolder
 from sigzoo.learning.data.joining import join, with_common_labels
-from sigzoo.learning.data.npz_source import NpzSource
 from sigzoo.learning.data.preparation import Preparation
-from sigzoo.learning.data.published_layouts import BHSig260, Cedar, Gpds, Mcyt
-from sigzoo.learning.data.sources import open_data, read_all, read_training_data
-from sigzoo.learning.data.synthetic import SyntheticSource
+from sigzoo.learning.data.sources import read_all, read_training_data
 from sigzoo.testing import check_data_source
 
 AS_IT_IS = Preparation(None)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sigzoo.datasets.synthetic import parse_synthetic
 from sigzoo.errors import DataError, ImageError, UnknownNameError, UsageError
 from sigzoo.learning.data.in_memory import Item, collect
 from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.sources import read_training_data
-from sigzoo.learning.data.synthetic import parse_synthetic
 from sigzoo.synthesis import DatasetSpec, generate, varied
 from sigzoo.zoo import default_zoo
 

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
+from sigzoo.datasets.image_files import ImageFiles, NamedFile, is_folder
 from sigzoo.errors import DataError
 from sigzoo.imaging import find_images
 from sigzoo.interfaces.data_sources import DataSource
-from sigzoo.learning.data.image_folders import ImageFiles, NamedFile, is_folder
 
 __all__ = ["BHSig260", "Cedar", "Gpds", "Mcyt"]
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sigzoo.common.parallel import ordered_map
+from sigzoo.datasets.image_files import ImageFiles, NamedFile, is_folder
 from sigzoo.errors import DataError
-from sigzoo.imaging import find_images, read_and_apply, read_image
-from sigzoo.interfaces import GreyImage
-from sigzoo.interfaces.data_sources import DataSource, SignatureSet
+from sigzoo.imaging import find_images
+from sigzoo.interfaces.data_sources import DataSource
 
-__all__ = ["ImageFiles", "ImageFolder", "NamedFile", "is_folder"]
+__all__ = ["ImageFolder"]
 
 _FLAT = re.compile(r"(w\d+)_([gf])\d+")
 _GENUINE = frozenset({"genuine", "genuines", "original", "originals", "org", "real"})
@@ -29,71 +23,10 @@ _SAYS_KIND = re.compile(
     r"(^|[^a-z])(org|orig|originals?|genuines?|reals?|forg(e|ed|er|ery|eries|eds)?|fakes?|skilled)([^a-z]|$)",
     re.IGNORECASE,
 )
-_AHEAD = 64
 _HOW = (
     "Name genuine signatures w001_g01.png and forgeries w001_f01.png, or use a folder for each writer with"
     " folders `genuine` and `forgeries` in it."
 )
-
-
-@dataclass(frozen=True)
-class NamedFile:
-    """An image file, and what its name says."""
-
-    path: Path
-    writer: str
-    forged: bool
-    forger: str | None = None
-    """Who forged it, where the name says so."""
-
-
-class ImageFiles(SignatureSet):
-    """Image files whose names say whose signatures they are.
-
-    Parameters
-    ----------
-    files
-        In the order of the set.
-    description
-        For a model's card.
-    """
-
-    def __init__(self, files: Sequence[NamedFile], description: str | None = None) -> None:
-        self.files = tuple(files)
-        self.writers = [each.writer for each in files]
-        self.forged = np.array([each.forged for each in files], bool)
-        self.description = description
-        if any(each.forger for each in files):
-            self.labels = {"hand": _numbered([(each.writer, each.forged, each.forger) for each in files])}
-
-    def read(self, index: int) -> GreyImage:
-        """Read one file."""
-        return read_image(self.files[index].path)
-
-    def prepared(
-        self, prepare: Callable[[GreyImage], GreyImage], *, workers: int = 1
-    ) -> Iterator[tuple[int, GreyImage]]:
-        """Read and preprocess in threads; a warning says which file it is about."""
-
-        def one(file: NamedFile) -> GreyImage:
-            return read_and_apply(file.path, 0, prepare)
-
-        yield from enumerate(ordered_map(one, self.files, ahead=_AHEAD))
-
-    def name(self, index: int) -> str:
-        """The file's path."""
-        return str(self.files[index].path)
-
-    def digest(self) -> str:
-        """A SHA-256 of what the files are called and hold."""
-        found = hashlib.sha256()
-        for each in self.files:
-            found.update(f"{each.path.name} {each.writer} {each.forged} {each.forger}".encode())
-            try:
-                found.update(each.path.read_bytes())
-            except OSError as error:
-                raise DataError(f"{each.path}: cannot be read: {error.strerror or error}.") from error
-        return found.hexdigest()
 
 
 class ImageFolder(DataSource):
@@ -129,14 +62,6 @@ class ImageFolder(DataSource):
         named = [_from_folder(path, folder) for path in files]
         _check_names(named)
         return ImageFiles(named)
-
-
-def is_folder(place: str) -> bool:
-    """Whether a text is the path of a folder, whatever text it is."""
-    try:
-        return Path(place).expanduser().is_dir()
-    except (OSError, ValueError, RuntimeError):
-        return False
 
 
 def _from_name(path: Path) -> NamedFile:
@@ -188,9 +113,3 @@ def _marks(stem: str) -> str:
     """The letters of a name, ``cf`` of ``cf-001-02`` as ``f``: what is left when numbers are taken away."""
     letters = re.findall(r"[^\W\d_]+", stem.lower())
     return " ".join("f" if each in ("f", "cf", "sf") else each for each in letters)
-
-
-def _numbered(keys: Sequence[object]) -> NDArray[np.int64]:
-    """Number equal keys alike, in the order of their first appearance."""
-    numbers: dict[object, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)

@@ -1,0 +1,90 @@
+"""Places of data: which data source a path or ``NAME:...`` belongs to, and opening it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sigzoo.datasets.synthetic import SyntheticSource
+from sigzoo.default import default
+from sigzoo.errors import DataError, UnknownNameError, UsageError
+from sigzoo.interfaces.data_sources import DataSource, SignatureSet
+
+__all__ = ["Found", "find_source", "open_data"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a place was found to hold, to be told before training."""
+
+    place: str
+    source: str
+    """Name of the data source."""
+    writers: int
+    genuine: int
+    forged: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.place}: {self.writers} writers, {self.genuine} genuine signatures and"
+            f" {self.forged} forgeries (read as: {self.source})"
+        )
+
+
+def find_source(place: str) -> tuple[str, DataSource, str]:
+    """The data source that a place belongs to: its name, itself, and what it is to open.
+
+    Raises
+    ------
+    DataError
+        If no source recognises the place.
+    UsageError
+        If several do.
+    """
+    sources = _sources()
+    name, colon, rest = place.partition(":")
+    if colon and name in sources and not _exists(place):
+        return name, sources[name], rest
+    known = [each for each, source in sources.items() if not source.general and source.recognises(place)]
+    known = known or [each for each, source in sources.items() if source.general and source.recognises(place)]
+    if len(known) > 1:
+        raise UsageError(
+            f"{place}: {' and '.join(known)} recognise it. Say which reads it: {known[0]}:{place}, for one."
+        )
+    if known:
+        return known[0], sources[known[0]], place
+    if colon and not _exists(place) and "/" not in name and "\\" not in name and len(name) > 1:
+        raise UnknownNameError("data source", name, sources)
+    examples = list(dict.fromkeys(source.example for source in sources.values() if source.general))
+    what = "is neither a folder nor an .npz file" if _exists(place) else "does not exist"
+    raise DataError(
+        f"{place} {what}. Signatures come from {', '.join(examples)}, or {SyntheticSource.example}; `sigzoo"
+        " plugins` lists all data sources."
+    )
+
+
+def open_data(place: str) -> tuple[SignatureSet, Found]:
+    """Open a place, and say what was found there.
+
+    Raises
+    ------
+    DataError, UsageError, UnknownNameError
+        If it is not there, no source recognises it, or it cannot be opened.
+    """
+    name, source, rest = find_source(place)
+    opened = source.open(rest)
+    forged = int(opened.forged.sum())
+    return opened, Found(place, name, len(set(opened.writers)), len(opened) - forged, forged)
+
+
+def _sources() -> Mapping[str, DataSource]:
+    zoo = default()
+    return {name: zoo.build("data_source", name) for name in zoo.list_components("data_source")}
+
+
+def _exists(place: str) -> bool:
+    try:
+        return Path(place).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False

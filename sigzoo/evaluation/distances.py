@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sigzoo.errors import DataError
+from sigzoo.common.feature_arrays import check_same_size, checked_features, unit_rows
 
 __all__ = ["cosine_similarity", "distances"]
 
@@ -33,9 +31,9 @@ def distances(features: ArrayLike, others: ArrayLike | None = None) -> NDArray[n
     DataError
         If the arrays are not two-dimensional, differ in D, or hold NaN or infinity.
     """
-    a = _features(features, "features")
-    b = a if others is None else _features(others, "others")
-    _check_same_size(a, b)
+    a = checked_features(features, "features")
+    b = a if others is None else checked_features(others, "others")
+    check_same_size(a, b)
     result = np.empty((len(a), len(b)), dtype=np.float32)
     for i, row in enumerate(a):
         difference = b - row
@@ -48,34 +46,7 @@ def cosine_similarity(features: ArrayLike, others: ArrayLike | None = None) -> N
 
     A feature of length 0 has similarity 0 to everything.
     """
-    a = _features(features, "features")
-    b = a if others is None else _features(others, "others")
-    _check_same_size(a, b)
-    return (_unit(a) @ _unit(b).T).clip(-1.0, 1.0).astype(np.float32)
-
-
-def _features(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    array: NDArray[Any] = np.asarray(values)
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise DataError(
-            f"{name} must be an array of numbers (N, D), one row a signature; "
-            f"got shape {array.shape}, dtype {array.dtype}."
-        )
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise DataError(f"{name} hold NaN or infinity (first in row {row}).")
-    return array
-
-
-def _check_same_size(a: NDArray[np.float64], b: NDArray[np.float64]) -> None:
-    if a.shape[1] != b.shape[1]:
-        raise DataError(
-            f"features of different size cannot be compared: {a.shape[1]} and {b.shape[1]} numbers a row. "
-            "Compute both with the same model and layer."
-        )
-
-
-def _unit(a: NDArray[np.float64]) -> NDArray[np.float64]:
-    length = np.linalg.norm(a, axis=1, keepdims=True)
-    return a / np.where(length > 0, length, 1.0)
+    a = checked_features(features, "features")
+    b = a if others is None else checked_features(others, "others")
+    check_same_size(a, b)
+    return (unit_rows(a) @ unit_rows(b).T).clip(-1.0, 1.0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The distance protocol: a few references, the mean similarity to them, one threshold for all."""
+"""The distance protocol: a few references, a score against them, one threshold for all."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sigzoo.errors import DataError, UsageError
-from sigzoo.evaluation.distances import cosine_similarity, distances
+from sigzoo.errors import DataError
 from sigzoo.evaluation.metrics import Scores
 from sigzoo.interfaces.protocols import EvaluationProtocol, Measured, Signatures
+from sigzoo.verification.scores import Prepared, Score, make_score
 
 __all__ = ["DistanceProtocol", "Measured", "Signatures", "distance_protocol", "separated_pairs"]
 
@@ -33,12 +33,13 @@ def distance_protocol(
     references: int = 3,
     seeds: Iterable[int] = range(10),
     replicates: int = 500,
-    measure: str = "cosine",
+    score: Score | str | None = None,
+    cohort: ArrayLike | None = None,
 ) -> dict[str, Measured]:
-    """Measure verification by similarity alone, without training anything.
+    """Measure verification by a score of features, without training anything.
 
-    For each identity `references` genuine signatures are drawn; a questioned signature's score is
-    its mean cosine similarity to them; one threshold serves all identities.
+    For each identity `references` genuine signatures are drawn; questioned signatures are scored against
+    them; one threshold serves all identities.
 
     Parameters
     ----------
@@ -52,8 +53,10 @@ def distance_protocol(
         One draw of references for each.
     replicates
         Bootstrap samples of the writers, for the interval.
-    measure
-        ``"cosine"``, or ``"euclidean"`` for a score of minus the mean distance.
+    score
+        A score, or the name of one of `sigzoo.verification.scores.SCORES`; the default one if `None`.
+    cohort
+        float ``(C, D)``: features of other writers, for scores that compare with them.
 
     Returns
     -------
@@ -64,20 +67,19 @@ def distance_protocol(
     Raises
     ------
     DataError
-        If no identity has more genuine signatures than `references`, or there are not as many features as
-        signatures.
-    UsageError
-        If `measure` is neither.
+        If no identity has more genuine signatures than `references`, there are not as many features as
+        signatures, or the features cannot be scored: some are not finite or zero, or a cohort is missing.
+    UnknownNameError
+        If there is no score of that name.
     """
     if len(np.asarray(features)) != len(known.identity):
         raise DataError(f"{len(np.asarray(features))} features for {len(known.identity)} signatures.")
-    if measure not in ("cosine", "euclidean"):
-        raise UsageError(f"measure must be cosine or euclidean, got {measure!r}.")
-    similarity = cosine_similarity(features) if measure == "cosine" else -distances(features)
+    chosen = score if isinstance(score, Score) else make_score(score)
+    ready = chosen.prepare(features, cohort)
     writers, writer = np.unique(np.asarray(known.writer), return_inverse=True)
     found: dict[str, list[_Trials]] = {}
     for seed in seeds:
-        for kind, trials in _draw(similarity, known, writer, references, seed).items():
+        for kind, trials in _draw(chosen, ready, known, writer, references, seed).items():
             found.setdefault(kind, []).append(trials)
     if not found:
         raise DataError(f"no identity has more than {references} genuine signatures and an impostor.")
@@ -90,24 +92,29 @@ def distance_protocol(
 
 
 def _draw(
-    similarity: NDArray[np.float32], known: Signatures, writer: NDArray[np.int64], references: int, seed: int
+    score: Score,
+    ready: Prepared,
+    known: Signatures,
+    writer: NDArray[np.int64],
+    references: int,
+    seed: int,
 ) -> dict[str, _Trials]:
     """Score every questioned signature against one draw of references."""
     rng = np.random.default_rng(seed)
     identity, forged = np.asarray(known.identity), np.asarray(known.forged, dtype=bool)
     text = None if known.text is None else np.asarray(known.text)
     medium = None if known.medium is None else np.asarray(known.medium)
-    genuine: list[NDArray[np.float32]] = []
+    genuine: list[NDArray[np.float64]] = []
     claims: list[NDArray[np.int64]] = []
-    impostors: dict[str, list[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]]] = {}
+    impostors: dict[str, list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]]] = {}
     for name in np.unique(identity):
         own = np.flatnonzero((identity == name) & ~forged)
         if len(own) <= references:
             continue
         order = rng.permutation(own)
-        score = similarity[order[:references]].mean(axis=0)
+        scores = score.compare(ready[order[:references]], ready)
         questioned, who = order[references:], writer[own[0]]
-        genuine.append(score[questioned])
+        genuine.append(scores[questioned])
         claims.append(np.full(len(questioned), who))
         others = ~forged & (writer != who)
         if medium is not None:
@@ -118,13 +125,13 @@ def _draw(
             kinds["same_text"] = others & (text == text[own[0]])
         for kind, chosen in kinds.items():
             if chosen.any():
-                entry = (score[chosen], np.full(int(chosen.sum()), who), writer[chosen])
+                entry = (scores[chosen], np.full(int(chosen.sum()), who), writer[chosen])
                 impostors.setdefault(kind, []).append(entry)
     result = {}
     for kind, entries in impostors.items():
-        scores, claimed, impostor = (np.concatenate(part) for part in zip(*entries, strict=True))
+        found, claimed, impostor = (np.concatenate(part) for part in zip(*entries, strict=True))
         result[kind] = _Trials(
-            Scores(np.concatenate(genuine), scores), np.concatenate(claims), claimed, impostor
+            Scores(np.concatenate(genuine), found), np.concatenate(claims), claimed, impostor
         )
     return result
 
@@ -149,20 +156,25 @@ class DistanceProtocol(EvaluationProtocol):
     """`distance_protocol` as the evaluation protocol ``distance``; the options are its arguments."""
 
     def __init__(
-        self, *, references: int = 3, draws: int = 10, replicates: int = 500, measure: str = "cosine"
+        self,
+        *,
+        references: int = 3,
+        draws: int = 10,
+        replicates: int = 500,
+        score: Score | str | None = None,
+        cohort: ArrayLike | None = None,
     ) -> None:
         self.references, self.draws, self.replicates = references, draws, replicates
-        self.similarity = measure
+        self.score = score if isinstance(score, Score) else make_score(score)
+        self.cohort = cohort
 
     def measure(self, features: ArrayLike, known: Signatures) -> dict[str, Measured]:
-        """Measure verification by similarity alone, with as many draws of references as `draws` says.
+        """Measure verification by a score of features, with as many draws of references as `draws` says.
 
         Raises
         ------
         DataError
-            If no identity has more genuine signatures than `references`.
-        UsageError
-            If `measure` is neither ``"cosine"`` nor ``"euclidean"``.
+            As `distance_protocol` does.
         """
         return distance_protocol(
             features,
@@ -170,7 +182,8 @@ class DistanceProtocol(EvaluationProtocol):
             references=self.references,
             seeds=range(self.draws),
             replicates=self.replicates,
-            measure=self.similarity,
+            score=self.score,
+            cohort=self.cohort,
         )
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from sigzoo.errors import DataError, UsageError
+from sigzoo.errors import DataError, UnknownNameError
 from sigzoo.evaluation.distances import distances
-from sigzoo.evaluation.protocols import Signatures, distance_protocol, separated_pairs
+from sigzoo.evaluation.protocols import DistanceProtocol, Signatures, distance_protocol, separated_pairs
+from sigzoo.verification.scores import SCORES, make_score
 
 
 def clusters(rng: np.random.Generator, writers: int, spread: float, dim: int = 12):
@@ -52,7 +53,7 @@ def plain_eer(features, known, seed, references=3):
 @pytest.mark.parametrize("seed", range(3))
 def test_it_measures_what_a_plain_loop_measures(seed):
     features, known = clusters(np.random.default_rng(seed), 8, 0.6)
-    found = distance_protocol(features, known, seeds=[seed], replicates=5)
+    found = distance_protocol(features, known, seeds=[seed], replicates=5, score="mean")
     random, skilled = plain_eer(features, known, seed)
     assert found["random"].eer == pytest.approx(random, abs=0.6)
     assert found["skilled"].eer == pytest.approx(skilled, abs=2.1)
@@ -102,10 +103,60 @@ def test_too_few_genuine_signatures_and_unknown_measures_are_refused():
     features, known = clusters(np.random.default_rng(4), 3, 0.5)
     with pytest.raises(DataError, match="more than 6"):
         distance_protocol(features, known, references=6)
-    with pytest.raises(UsageError, match="manhattan"):
-        distance_protocol(features, known, measure="manhattan")
+    with pytest.raises(UnknownNameError, match="manhattan"):
+        distance_protocol(features, known, score="manhattan")
 
 
 def test_separated_pairs_of_writers_are_counted():
     points = np.array([[0.0], [1.0], [10.0], [11.0], [11.5], [12.0]])
     assert separated_pairs(distances(points), ["a", "a", "b", "b", "c", "c"]) == (2, 3)
+
+
+def looped_eer(genuine, impostor):
+    """Every threshold tried: the first at which FAR and FRR are closest."""
+    best = (2.0, 0.0)
+    for threshold in sorted({*genuine, *impostor, np.inf}):
+        far = np.mean([each >= threshold for each in impostor])
+        frr = np.mean([each < threshold for each in genuine])
+        if abs(far - frr) < best[0]:
+            best = abs(far - frr), (far + frr) / 2
+    return 100 * best[1]
+
+
+def looped_rates(features, known, score, cohort, references, seed):
+    """Each questioned signature scored on its own, with references drawn as the protocol draws them."""
+    rng = np.random.default_rng(seed)
+    found = {"genuine": [], "random": [], "skilled": []}
+    for name in sorted(set(known.identity)):
+        own = [i for i, w in enumerate(known.identity) if w == name and not known.forged[i]]
+        order = list(rng.permutation(own))
+        for i in range(len(features)):
+            kind = (
+                "genuine" if i in order[references:] else "skilled" if known.identity[i] == name else "random"
+            )
+            if i in order[:references] or (kind == "random" and known.forged[i]):
+                continue
+            found[kind].append(score(features[order[:references]], features[i : i + 1], cohort)[0])
+    return {kind: looped_eer(found["genuine"], found[kind]) for kind in ("random", "skilled")}
+
+
+@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("references", [1, 3])
+def test_every_score_gives_the_rates_of_a_loop(name, references):
+    rng = np.random.default_rng(7)
+    features, known = clusters(rng, 5, 0.9)
+    cohort, score = rng.normal(size=(30, features.shape[1])), make_score(name)
+    protocol = DistanceProtocol(references=references, draws=2, replicates=0, score=score, cohort=cohort)
+    found = protocol.measure(features, known)
+    rates = [looped_rates(features, known, score, cohort, references, seed) for seed in range(2)]
+    for kind in ("random", "skilled"):
+        assert found[kind].draws == pytest.approx([each[kind] for each in rates], abs=1e-9)
+
+
+def test_a_score_can_be_named_and_a_missing_cohort_is_told():
+    features, known = clusters(np.random.default_rng(4), 3, 0.5)
+    named = distance_protocol(features, known, replicates=0, score="max")
+    made = distance_protocol(features, known, replicates=0, score=make_score("max"))
+    assert {kind: each.draws for kind, each in named.items()} == {k: each.draws for k, each in made.items()}
+    with pytest.raises(DataError, match="cohort"):
+        distance_protocol(features, known, score="z-norm")

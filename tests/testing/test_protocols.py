@@ -66,7 +66,7 @@ def test_our_own_protocols_conform() -> None:
     assert "distance" in names
     for name in names:
         check_protocol(default_zoo().build("protocol", name))
-    check_protocol(DistanceProtocol(draws=2, replicates=20, measure="euclidean"))
+    check_protocol(DistanceProtocol(draws=2, replicates=20, score="euclidean"))
 
 
 @pytest.mark.parametrize(

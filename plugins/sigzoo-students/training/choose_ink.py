@@ -67,7 +67,7 @@ def main() -> None:
         rates, shown = [], []
         for name, (images, known) in sets.items():
             weighed = with_ink(features[name], images, *row)
-            found = distance_protocol(weighed, known, replicates=0)
+            found = distance_protocol(weighed, known, replicates=0, score="mean")
             rates += [each.eer for each in found.values()]
             shown += [f"{name} {kind} {each.eer:.2f}" for kind, each in found.items()]
         score = mean_logarithm(rates)

@@ -63,7 +63,7 @@ class Scorer:
                 "accuracy": 100.0 * float((chosen == self.labels).mean()),
             }
         for name, (images, canvases) in self.sets.items():
-            measured = distance_protocol(learnt(backbone, canvases), images.known, replicates=0)
+            measured = distance_protocol(learnt(backbone, canvases), images.known, replicates=0, score="mean")
             found |= {f"{name.split()[0]} {kind}": each.eer for kind, each in measured.items()}
         return found
 

@@ -44,7 +44,11 @@ def main() -> None:
         model = sigzoo.load(each, weights=args.weights)
         for name, images in sets.items():
             features = model.embed(images.files)
-            _tell(each, name, distance_protocol(features, images.known, replicates=args.replicates))
+            _tell(
+                each,
+                name,
+                distance_protocol(features, images.known, replicates=args.replicates, score="mean"),
+            )
             if name == "sigcomp2009":
                 separated, pairs = three_each(features, images)
                 print(f"{each:<18} {name:<18} three genuine each: {separated} of {pairs} pairs separated")
@@ -63,7 +67,7 @@ def read_sets(data: Path, names: list[str], splits: list[str]) -> dict[str, Imag
 def trivial(images: ImageSet, replicates: int) -> dict[str, Measured]:
     """What ink area, aspect, stroke width and darkness achieve."""
     statistics = standardised(np.stack([ink_statistics(read_image(path)) for path in images.files]))
-    return distance_protocol(statistics, images.known, replicates=replicates, measure="euclidean")
+    return distance_protocol(statistics, images.known, replicates=replicates, score="euclidean")
 
 
 def three_each(features: np.ndarray, images: ImageSet) -> tuple[int, int]:

@@ -77,7 +77,7 @@ def verify_unseen(
         if not np.isfinite(features).all():
             return None
         try:
-            measured = distance_protocol(features, each.known(), seeds=_DRAWS, replicates=0)
+            measured = distance_protocol(features, each.known(), seeds=_DRAWS, replicates=0, score="mean")
         except DataError as error:
             raise DataError(f"{each.where}: {error}") from error
         rates = {kind: measure.eer for kind, measure in measured.items()}

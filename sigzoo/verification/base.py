@@ -1,0 +1,141 @@
+"""What a score is: a number for a questioned signature, given references of one writer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sigzoo.common.feature_arrays import check_same_size, checked_features, unit_rows
+from sigzoo.errors import DataError, UsageError
+
+__all__ = ["Prepared", "Score"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Features as a score wants them, with what depends on a single signature computed once."""
+
+    rows: Floats
+    """``(N, D)``: of length 1 where a score compares by cosines."""
+    cohort: Floats | None = None
+    """``(N, C)``: similarity to each signature of the cohort."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, places: NDArray[np.int64] | slice) -> Prepared:
+        """Some of the signatures."""
+        return Prepared(self.rows[places], None if self.cohort is None else self.cohort[places])
+
+
+class Score(ABC):
+    """How likely a questioned signature is by the writer of the references.
+
+    ``score(references, questioned)`` is all that most need. Who compares the same signatures many times
+    prepares them once: ``ready = score.prepare(features)``, then ``score.compare(ready[own], ready)``.
+    """
+
+    name: ClassVar[str]
+    """As `make_score` knows it."""
+    needs_cohort: ClassVar[bool] = False
+    """Whether features of other writers, the cohort, are wanted beside references and questioned."""
+
+    def __call__(
+        self, references: ArrayLike, questioned: ArrayLike, cohort: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Score questioned signatures against references of one writer.
+
+        Parameters
+        ----------
+        references
+            float ``(R, D)``, features of genuine signatures of one writer; R is at least 1.
+        questioned
+            float ``(Q, D)``, of the same model and layer.
+        cohort
+            float ``(C, D)``, features of other writers' signatures; required where `needs_cohort`, else not
+            looked at.
+
+        Returns
+        -------
+        float64 ``(Q,)``
+            Higher: more likely genuine.
+
+        Raises
+        ------
+        DataError
+            If there is no reference, a feature is not finite or zero, sizes differ, or the cohort is missing
+            or too small.
+        """
+        known = self.prepare(references, cohort, "references")
+        asked = self.prepare(questioned, cohort, "questioned features")
+        check_same_size(known.rows, asked.rows)
+        return self.compare(known, asked)
+
+    def prepare(
+        self, features: ArrayLike, cohort: ArrayLike | None = None, what: str = "features"
+    ) -> Prepared:
+        """Check features, and compute what depends on single ones alone.
+
+        Parameters
+        ----------
+        features
+            float ``(N, D)``.
+        cohort
+            float ``(C, D)``, where `needs_cohort`.
+        what
+            What messages call the features.
+
+        Raises
+        ------
+        DataError
+            As when it is called.
+        """
+        rows = self._rows(features, what)
+        if not self.needs_cohort:
+            return Prepared(rows)
+        if cohort is None:
+            raise DataError(
+                f"the score {self.name} compares with a cohort: features of other writers' signatures. "
+                "Give some, of the same model and layer, or take another score."
+            )
+        others = self._rows(cohort, "features of the cohort")
+        check_same_size(rows, others)
+        if len(others) < 2:
+            raise DataError(f"a cohort needs at least 2 signatures, got {len(others)}.")
+        return Prepared(rows, rows @ others.T)
+
+    def compare(self, references: Prepared, questioned: Prepared) -> NDArray[np.float64]:
+        """Score prepared signatures, float64 ``(Q,)``.
+
+        Raises
+        ------
+        DataError
+            If there is no reference.
+        """
+        if not len(references):
+            raise DataError("verification needs at least one reference signature, got none.")
+        return self._compare(references, questioned)
+
+    @abstractmethod
+    def _compare(self, references: Prepared, questioned: Prepared) -> NDArray[np.float64]:
+        """Score, with at least one reference."""
+
+    def _rows(self, features: ArrayLike, what: str) -> Floats:
+        """Rows that are compared: here those of length 1, whose products are cosines."""
+        rows = checked_features(features, what)
+        if not rows.any(axis=1).all():
+            row = int(np.flatnonzero(~rows.any(axis=1))[0])
+            raise DataError(f"{what} hold a row of zeros (row {row}), which has no direction to compare.")
+        return unit_rows(rows)
+
+
+def check_at_least(value: float, least: float, what: str) -> None:
+    """Raise `UsageError` if an option of a score is below what makes sense, or no number."""
+    if not (np.isfinite(value) and value >= least):
+        raise UsageError(f"{what} must be a number of at least {least:g}, got {value}.")

@@ -1,0 +1,153 @@
+"""Scores of the similarities to the references, and of those of the references to one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sigzoo.common.feature_arrays import checked_features, unit_rows
+from sigzoo.verification.base import Prepared, Score, check_at_least
+
+__all__ = ["Centroid", "Euclidean", "Maximum", "Mean", "MeanAndMaximum", "Minimum", "ReferenceNormalised"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Mean(Score):
+    """Mean cosine similarity to the references."""
+
+    name: ClassVar[str] = "mean"
+
+    def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
+        return mean_cosine(references, questioned)
+
+
+@dataclass(frozen=True)
+class Maximum(Score):
+    """Cosine similarity to the nearest reference."""
+
+    name: ClassVar[str] = "max"
+
+    def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
+        score: Floats = cosines(references, questioned).max(axis=0)
+        return score
+
+
+@dataclass(frozen=True)
+class Minimum(Score):
+    """Cosine similarity to the farthest reference."""
+
+    name: ClassVar[str] = "min"
+
+    def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
+        score: Floats = cosines(references, questioned).min(axis=0)
+        return score
+
+
+@dataclass(frozen=True)
+class MeanAndMaximum(Score):
+    """Mean of the mean and of the largest cosine similarity, the largest weighing `weight`, 0 to 1."""
+
+    name: ClassVar[str] = "mean-max"
+    weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_at_least(self.weight, 0.0, "weight")
+        check_at_least(1.0 - self.weight, 0.0, "1 - weight")
+
+    def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
+        similarity = cosines(references, questioned)
+        score: Floats = (1.0 - self.weight) * similarity.mean(axis=0) + self.weight * similarity.max(axis=0)
+        return score
+
+
+@dataclass(frozen=True)
+class Centroid(Score):
+    """Cosine similarity to the mean of the references, each of length 1.
+
+    It is the mean cosine similarity over the length of that mean, which says how alike the references are:
+    with R of them whose mean similarity to one another is m, the square of the length is
+    ``(1 + (R - 1) * m) / R``.
+    """
+
+    name: ClassVar[str] = "centroid"
+
+    def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
+        score: Floats = questioned.rows @ unit_rows(references.rows.mean(axis=0, keepdims=True))[0]
+        return score
+
+
+@dataclass(frozen=True)
+class Euclidean(Score):
+    """Minus the mean Euclidean distance to the references, of features as they are: not made one long."""
+
+    name: ClassVar[str] = "euclidean"
+
+    def _rows(self, features: ArrayLike, what: str) -> Floats:
+        return checked_features(features, what)
+
+    def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
+        total = np.zeros(len(questioned))
+        for each in references.rows:  # by differences, so that near features have accurate distances
+            difference = questioned.rows - each
+            total += np.sqrt(np.einsum("ij,ij->i", difference, difference))
+        return -total / len(references)
+
+
+@dataclass(frozen=True)
+class ReferenceNormalised(Score):
+    """Mean cosine similarity to the references, less `weight` times their own mean similarity to one another.
+
+    Who signs alike every time is held to it, who varies is not. The own similarity of R references is known
+    the better the more there are, so it is shrunk towards what writers have in the mean: it counts
+    ``R - 1`` times, and `prior` counts `pseudo_count` times. So one reference is compared as any other number
+    of them is: its own similarity is `prior`.
+
+    Parameters
+    ----------
+    weight
+        0 is the mean cosine similarity alone.
+    prior
+        Mean similarity of a writer's signatures to one another, over writers.
+    pseudo_count
+        How many references more than the first say as much as the prior does.
+    """
+
+    name: ClassVar[str] = "reference-norm"
+    weight: float = 0.5
+    prior: float = 0.7
+    pseudo_count: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_at_least(self.weight, 0.0, "weight")
+        check_at_least(self.pseudo_count, 0.0, "pseudo_count")
+
+    def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
+        own = shrunk_own_similarity(references, self.prior, self.pseudo_count)
+        return mean_cosine(references, questioned) - self.weight * own
+
+
+def mean_cosine(references: Prepared, questioned: Prepared) -> Floats:
+    """Mean similarity of each questioned signature to the references, ``(Q,)``."""
+    score: Floats = questioned.rows @ references.rows.mean(axis=0)
+    return score
+
+
+def cosines(references: Prepared, questioned: Prepared) -> Floats:
+    """Similarity of each reference to each questioned signature, ``(R, Q)``."""
+    table: Floats = references.rows @ questioned.rows.T
+    return table
+
+
+def shrunk_own_similarity(references: Prepared, prior: float, pseudo_count: float) -> float:
+    """Mean similarity of the references to one another, shrunk towards `prior`; see `ReferenceNormalised`."""
+    count = len(references)
+    if count == 1:
+        return prior
+    total = float(np.square(references.rows.sum(axis=0)).sum())
+    own = (total - float(np.square(references.rows).sum())) / (count * (count - 1))
+    return ((count - 1) * own + pseudo_count * prior) / (count - 1 + pseudo_count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,11 @@ class Runtime(ABC):
 
     device: str
     """Where it runs: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ..."""
+
+    parallel_calls: bool = False
+    """Whether several threads may call `run` at a time, each within `on_one_core`. A stream of images then
+    computes a batch on every core in place of one batch on all cores, whose threads wait for one another
+    whenever another process takes a core from one of them."""
 
     @abstractmethod
     def __init__(self, backbone: Backbone, *, device: str = "auto") -> None:
@@ -57,3 +63,10 @@ class Runtime(ABC):
         dict
             name -> float32 ``(N, ...)``.
         """
+
+    def on_one_core(self) -> AbstractContextManager[object]:
+        """Let the calling thread's calls of `run` in the block compute on that thread alone, where they can.
+
+        A stream enters it once in each thread that it computes in. Nothing changes for other threads.
+        """
+        return nullcontext()

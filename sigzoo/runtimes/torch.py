@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -34,6 +35,12 @@ class TorchRuntime(Runtime):
             reason = str(error).splitlines()[0]
             raise UsageError(f"The device {device!r} cannot be used: {reason}. Try device='cpu'.") from error
         self.device = device
+        self.parallel_calls = torch.device(device).type == "cpu"
+        self._evaluation = _Evaluation()
+
+    def on_one_core(self) -> AbstractContextManager[object]:
+        """Compute with one thread of torch in the block, whatever number other threads use."""
+        return _one_thread() if self.parallel_calls else nullcontext()
 
     def run(self, batch: NDArray[np.float32], layers: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Compute layers of a batch: float32 ``(N, 1, h, w)`` in, name -> float32 ``(N, ...)`` out.
@@ -48,7 +55,7 @@ class TorchRuntime(Runtime):
             devices.
         """
         device, dtype = _place(self.backbone)
-        with torch.inference_mode(), _evaluating(self.backbone), _true_float32(device):
+        with torch.inference_mode(), self._evaluation.of(self.backbone), _true_float32(device):
             pixels = torch.from_numpy(batch).to(device, dtype)
             try:
                 outputs = self.backbone.forward_layers(pixels, layers)
@@ -71,19 +78,53 @@ def _place(backbone: nn.Module) -> tuple[torch.device, torch.dtype]:
     return torch.device("cpu"), torch.float32
 
 
+class _Evaluation:
+    """Evaluation mode while any thread computes; afterwards each part of the network has the mode it had."""
+
+    def __init__(self) -> None:
+        self._lock, self._users = threading.Lock(), 0
+        self._training: list[nn.Module] = []
+
+    @contextmanager
+    def of(self, network: nn.Module) -> Iterator[None]:
+        """Evaluation mode in the block."""
+        with self._lock:
+            self._users += 1
+            if training := [each for each in network.modules() if each.training]:
+                self._training += training
+                network.eval()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    for each in self._training:
+                        each.training = True
+                    self._training.clear()
+
+
+_set_threads = threading.Lock()
+
+
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode in the block; afterwards each part has the mode that it had."""
-    training = [each for each in network.modules() if each.training]
-    if not training:
-        yield
-        return
-    network.eval()
+def _one_thread() -> Iterator[None]:
+    """Compute with one thread in the block, in this thread of Python alone.
+
+    How many threads torch computes with is kept once for each thread of Python (OpenMP's), and once for
+    threads that have not computed yet. `torch.set_num_threads` sets both: the second is set back by a
+    thread that does nothing else.
+    """
+    with _set_threads:
+        before = torch.get_num_threads()  # also tells torch that this thread has computed
+        torch.set_num_threads(1)
+        other = threading.Thread(target=torch.set_num_threads, args=(before,), daemon=True)
+        other.start()
+        other.join()
     try:
         yield
     finally:
-        for each in training:
-            each.training = True
+        torch.set_num_threads(before)
 
 
 def _true_float32(device: torch.device) -> AbstractContextManager[object]:

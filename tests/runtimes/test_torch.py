@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,3 +139,58 @@ def test_a_forked_child_embeds(before: str, images, tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=600
     )
     assert done.stdout == "(1, 584)\n", done.stderr
+
+
+def test_a_thread_computes_on_one_core_and_others_as_before(model) -> None:
+    """How many threads each computes with: in the block, after it, in the caller's and in a new thread."""
+    before, found = torch.get_num_threads(), []
+    torch.set_num_threads(3)
+
+    def compute() -> None:
+        with model._runtime.on_one_core():
+            model._runtime.run(np.zeros((2, 1, 99, 192), np.float32), ["embedding"])
+            found.append(torch.get_num_threads())
+            other = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+            other.start()
+            other.join()
+        found.append(torch.get_num_threads())
+
+    try:
+        thread = threading.Thread(target=compute)
+        thread.start()
+        thread.join()
+        assert [*found, torch.get_num_threads()] == [1, 3, 3, 3]
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_calls_at_a_time_keep_evaluation_mode_until_the_last_has_ended(model) -> None:
+    """The first ends while the second computes, and must not bring training mode back under it."""
+    model.backbone.train()
+    batch = np.random.default_rng(1).random((8, 1, 99, 192), dtype=np.float32)
+    expected = model._runtime.run(batch, ["embedding"])["embedding"]
+    seen: dict[str, np.ndarray] = {}
+    inside = {name: threading.Event() for name in ("first", "second")}
+    release = {name: threading.Event() for name in inside}
+
+    def wait(module, inputs) -> None:
+        name = threading.current_thread().name
+        inside[name].set()
+        release[name].wait(60)
+
+    def compute() -> None:
+        name = threading.current_thread().name
+        seen[name] = model._runtime.run(batch, ["embedding"])["embedding"]
+
+    handle = next(model.backbone.children()).register_forward_pre_hook(wait)
+    threads = {name: threading.Thread(target=compute, name=name) for name in inside}
+    for name, thread in threads.items():
+        thread.start()
+        assert inside[name].wait(60)
+    for name, thread in threads.items():
+        release[name].set()
+        thread.join()
+    handle.remove()
+    assert all(np.array_equal(each, expected) for each in seen.values())
+    assert len(seen) == 2
+    assert model.backbone.training

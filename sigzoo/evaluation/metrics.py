@@ -1,4 +1,4 @@
-"""Error rates of verification at a threshold, and where they meet."""
+"""Error rates of verification: at a threshold, where they meet, and over all thresholds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from sigzoo.errors import DataError
 
-__all__ = ["EqualError", "Scores", "equal_error"]
+__all__ = [
+    "EqualError",
+    "Scores",
+    "area_under_curve",
+    "det_curve",
+    "equal_error",
+    "error_rates",
+    "published_threshold",
+    "threshold_at_far",
+]
 
 Floats = NDArray[np.float64]
 
@@ -43,11 +52,7 @@ class Scores:
     """
 
     def __init__(self, genuine: ArrayLike, impostor: ArrayLike) -> None:
-        g, i = np.asarray(genuine, np.float64).ravel(), np.asarray(impostor, np.float64).ravel()
-        if not len(g) or not len(i):
-            raise DataError(f"an error rate needs genuine and impostor scores, got {len(g)} and {len(i)}.")
-        if np.isnan(g).any() or np.isnan(i).any():
-            raise DataError("the scores hold NaN.")
+        g, i = _checked(genuine, impostor)
         values = np.concatenate([g, i])
         self._order = np.argsort(values, kind="stable")
         self._values = values[self._order]
@@ -82,3 +87,93 @@ class Scores:
 def equal_error(genuine: ArrayLike, impostor: ArrayLike) -> EqualError:
     """Return the equal error rate of genuine against impostor scores; see `Scores.equal_error`."""
     return Scores(genuine, impostor).equal_error()
+
+
+def error_rates(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> tuple[float, float]:
+    """FRR and FAR at a threshold: the share of genuine scores below it, of impostors' from it on.
+
+    In the words of ISO/IEC 19795-1, for single comparisons, the false non-match and the false match rate.
+
+    Raises
+    ------
+    DataError
+        If one of them is empty or holds NaN.
+    """
+    g, i = _checked(genuine, impostor)
+    return float(np.mean(g < threshold)), float(np.mean(i >= threshold))
+
+
+def threshold_at_far(impostor: ArrayLike, far: float) -> float:
+    """The lowest threshold at which at most a share `far` of these scores is accepted."""
+    scores = np.sort(np.asarray(impostor, np.float64))
+    if not len(scores) or np.isnan(scores).any():
+        raise DataError("a threshold needs impostors' scores without NaN.")
+    place = len(scores) - int(np.floor(far * len(scores) + 1e-9))
+    if place == 0:
+        return float(scores[0])
+    return float(np.nextafter(scores[place - 1], np.inf))
+
+
+def area_under_curve(genuine: ArrayLike, impostor: ArrayLike) -> float:
+    """Area under the ROC curve: how often a genuine score is above an impostor's, half for ties, 0 to 1.
+
+    Raises
+    ------
+    DataError
+        If one of them is empty or holds NaN.
+    """
+    g, i = _checked(genuine, impostor)
+    ranks = np.sort(i)
+    above = np.searchsorted(ranks, g, "left") + np.searchsorted(ranks, g, "right")
+    return float(above.mean() / 2 / len(i))
+
+
+def det_curve(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Thresholds, FAR and FRR of every point of the DET curve (Martin et al., 1997), thresholds rising.
+
+    Returns
+    -------
+    thresholds, far, frr
+        float64 ``(P,)`` each: the distinct scores, and infinity, where all are rejected.
+
+    Raises
+    ------
+    DataError
+        If one of them is empty or holds NaN.
+    """
+    g, i = (np.sort(each) for each in _checked(genuine, impostor))
+    thresholds = np.append(np.unique(np.concatenate([g, i])), np.inf)
+    frr = np.searchsorted(g, thresholds, "left") / len(g)
+    far = 1.0 - np.searchsorted(i, thresholds, "left") / len(i)
+    return thresholds, far, frr
+
+
+def published_threshold(genuine: ArrayLike, impostor: ArrayLike) -> float:
+    """The threshold of one writer as the published programs choose it.
+
+    They look for the least ``|FAR - FRR|`` among the corners of scikit-learn's ROC curve, from the highest
+    threshold on, which leaves out points between two others on a straight line. With the ten genuine
+    signatures of a writer that is not the same as the least over all thresholds (`equal_error`).
+
+    Raises
+    ------
+    DataError
+        If one of them is empty or holds NaN.
+    """
+    g, i = (np.sort(each) for each in _checked(genuine, impostor))
+    falling = np.unique(np.concatenate([g, i]))[::-1]
+    accepted_g = len(g) - np.searchsorted(g, falling, "left")
+    accepted_i = len(i) - np.searchsorted(i, falling, "left")
+    bends = (np.diff(accepted_g, 2) != 0) | (np.diff(accepted_i, 2) != 0)
+    corner = np.concatenate([[True], bends, [True]])[: len(falling)]
+    gap = np.abs(accepted_i[corner] / len(i) - (1.0 - accepted_g[corner] / len(g)))
+    return float(np.inf if gap.min() >= 1.0 else falling[corner][gap.argmin()])
+
+
+def _checked(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Floats, Floats]:
+    g, i = np.asarray(genuine, np.float64).ravel(), np.asarray(impostor, np.float64).ravel()
+    if not len(g) or not len(i):
+        raise DataError(f"an error rate needs genuine and impostor scores, got {len(g)} and {len(i)}.")
+    if np.isnan(g).any() or np.isnan(i).any():
+        raise DataError("the scores hold NaN.")
+    return g, i

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sigzoo.errors import DataError
-from sigzoo.evaluation.metrics import Scores
-from sigzoo.interfaces.protocols import EvaluationProtocol, Measured, Signatures
+from sigzoo.evaluation.draws import KnownArrays, TrialsBuilder, check_at_least_one, checked
+from sigzoo.evaluation.summary import measured
+from sigzoo.interfaces.protocols import (
+    GENUINE,
+    EvaluationProtocol,
+    FeatureSet,
+    Measured,
+    Signatures,
+    Trials,
+)
 from sigzoo.verification.scores import Prepared, Score, make_score
 
 __all__ = ["DistanceProtocol", "Measured", "Signatures", "distance_protocol", "separated_pairs"]
-
-
-@dataclass(frozen=True)
-class _Trials:
-    """Scores of one draw against one kind of impostor; writers as numbers, for the bootstrap."""
-
-    scores: Scores
-    genuine: NDArray[np.int64]
-    claimed: NDArray[np.int64]
-    impostor: NDArray[np.int64]
 
 
 def distance_protocol(
@@ -72,88 +69,36 @@ def distance_protocol(
     UnknownNameError
         If there is no score of that name.
     """
-    if len(np.asarray(features)) != len(known.identity):
-        raise DataError(f"{len(np.asarray(features))} features for {len(known.identity)} signatures.")
-    chosen = score if isinstance(score, Score) else make_score(score)
-    ready = chosen.prepare(features, cohort)
-    writers, writer = np.unique(np.asarray(known.writer), return_inverse=True)
-    found: dict[str, list[_Trials]] = {}
-    for seed in seeds:
-        for kind, trials in _draw(chosen, ready, known, writer, references, seed).items():
-            found.setdefault(kind, []).append(trials)
-    if not found:
-        raise DataError(f"no identity has more than {references} genuine signatures and an impostor.")
-    rng = np.random.default_rng(0)
-    weights = [
-        np.bincount(rng.integers(0, len(writers), len(writers)), minlength=len(writers))
-        for _ in range(replicates)
-    ]
-    return {kind: _measure(trials, weights) for kind, trials in found.items()}
-
-
-def _draw(
-    score: Score,
-    ready: Prepared,
-    known: Signatures,
-    writer: NDArray[np.int64],
-    references: int,
-    seed: int,
-) -> dict[str, _Trials]:
-    """Score every questioned signature against one draw of references."""
-    rng = np.random.default_rng(seed)
-    identity, forged = np.asarray(known.identity), np.asarray(known.forged, dtype=bool)
-    text = None if known.text is None else np.asarray(known.text)
-    medium = None if known.medium is None else np.asarray(known.medium)
-    genuine: list[NDArray[np.float64]] = []
-    claims: list[NDArray[np.int64]] = []
-    impostors: dict[str, list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]]] = {}
-    for name in np.unique(identity):
-        own = np.flatnonzero((identity == name) & ~forged)
-        if len(own) <= references:
-            continue
-        order = rng.permutation(own)
-        scores = score.compare(ready[order[:references]], ready)
-        questioned, who = order[references:], writer[own[0]]
-        genuine.append(scores[questioned])
-        claims.append(np.full(len(questioned), who))
-        others = ~forged & (writer != who)
-        if medium is not None:
-            others &= np.isin(medium, medium[questioned])
-        kinds = {"random": others, "skilled": forged & (identity == name)}
-        if text is not None:
-            kinds["random"] = others & (text != text[own[0]])
-            kinds["same_text"] = others & (text == text[own[0]])
-        for kind, chosen in kinds.items():
-            if chosen.any():
-                entry = (scores[chosen], np.full(int(chosen.sum()), who), writer[chosen])
-                impostors.setdefault(kind, []).append(entry)
-    result = {}
-    for kind, entries in impostors.items():
-        found, claimed, impostor = (np.concatenate(part) for part in zip(*entries, strict=True))
-        result[kind] = _Trials(
-            Scores(np.concatenate(genuine), found), np.concatenate(claims), claimed, impostor
-        )
-    return result
-
-
-def _measure(trials: list[_Trials], weights: list[NDArray[np.int64]]) -> Measured:
-    draws = [100.0 * t.scores.equal_error().eer for t in trials]
-    replicated = []
-    for w in weights:
-        values = []
-        for t in trials:
-            same = t.claimed == t.impostor
-            mass = np.where(same, w[t.claimed], w[t.claimed] * w[t.impostor])
-            if mass.sum() > 0 and w[t.genuine].sum() > 0:
-                values.append(100.0 * t.scores.equal_error(w[t.genuine], mass).eer)
-        if values:
-            replicated.append(float(np.mean(values)))
-    low, high = np.percentile(replicated, (2.5, 97.5)) if replicated else (np.nan, np.nan)
-    return Measured(float(np.mean(draws)), float(low), float(high), tuple(draws))
+    protocol = DistanceProtocol(references=references, score=score, cohort=cohort)
+    return measured(protocol.drawn(features, known, seeds), known, replicates)
 
 
 class DistanceProtocol(EvaluationProtocol):
-    """`distance_protocol` as the evaluation protocol ``distance``; the options are its arguments."""
+    """The protocol ``training-free``, also called ``distance``: a score of features, nothing is learnt.
+
+    Parameters
+    ----------
+    references
+        Genuine signatures that are known of each identity.
+    draws
+        How often they are drawn, with the seeds ``seed``, ``seed + 1``, ...
+    replicates
+        Bootstrap samples of the writers, for the intervals.
+    score
+        A score, or the name of one of `sigzoo.verification.scores.SCORES`; the default one if `None`.
+    cohort
+        float ``(C, D)``: features of other writers, for scores that compare with them; by default the
+        genuine signatures of the development set, where there is one.
+    seed
+        Of the first draw.
+
+    Raises
+    ------
+    UsageError
+        If a number is out of range.
+    UnknownNameError
+        If there is no score of that name.
+    """
 
     def __init__(
         self,
@@ -163,28 +108,101 @@ class DistanceProtocol(EvaluationProtocol):
         replicates: int = 500,
         score: Score | str | None = None,
         cohort: ArrayLike | None = None,
+        seed: int = 0,
     ) -> None:
-        self.references, self.draws, self.replicates = references, draws, replicates
+        check_at_least_one(references=references, draws=draws)
+        self.references, self.draws, self.replicates, self.seed = references, draws, replicates, seed
         self.score = score if isinstance(score, Score) else make_score(score)
         self.cohort = cohort
 
     def measure(self, features: ArrayLike, known: Signatures) -> dict[str, Measured]:
-        """Measure verification by a score of features, with as many draws of references as `draws` says.
+        """Equal error rates of as many draws of references as `draws` says.
 
         Raises
         ------
         DataError
-            As `distance_protocol` does.
+            If no identity has more genuine signatures than `references`.
         """
-        return distance_protocol(
-            features,
-            known,
-            references=self.references,
-            seeds=range(self.draws),
-            replicates=self.replicates,
-            score=self.score,
-            cohort=self.cohort,
+        return measured(self.trials(features, known), known, self.replicates)
+
+    def trials(
+        self, features: ArrayLike, known: Signatures, development: FeatureSet | None = None
+    ) -> list[Trials]:
+        """Score every questioned signature against every draw of references.
+
+        Raises
+        ------
+        DataError
+            As `measure`.
+        """
+        seeds = range(self.seed, self.seed + self.draws)
+        return self.drawn(features, known, seeds, self._cohort(development))
+
+    def drawn(
+        self,
+        features: ArrayLike,
+        known: Signatures,
+        seeds: Iterable[int],
+        cohort: ArrayLike | None = None,
+    ) -> list[Trials]:
+        """As `trials`, with a draw for each of some seeds."""
+        array, arrays = checked(features, known)
+        ready = self.score.prepare(array, self.cohort if cohort is None else cohort)
+        found = [_draw(self.score, ready, arrays, self.references, seed) for seed in seeds]
+        if not all(found):
+            raise DataError(_why_none(arrays, self.references))
+        return [each for each in found if each is not None]
+
+    def _cohort(self, development: FeatureSet | None) -> ArrayLike | None:
+        if self.cohort is not None or development is None or not self.score.needs_cohort:
+            return self.cohort
+        others, known = checked(development.features, development.known)
+        return others[~known.forged]
+
+
+def _why_none(known: KnownArrays, references: int) -> str:
+    """Why nothing can be measured: too few signatures (whose, how many), or nobody to confuse them with."""
+    few = known.too_few(references + 1)
+    if len(few) == len(known.identities):
+        name, count = max(few.items(), key=lambda item: item[1])
+        return (
+            f"no identity has more than {references} genuine signatures, of which {references} are references"
+            f" and the others are questioned; the most, {count}, has {name}. Take fewer references."
         )
+    return (
+        f"no identity with more than {references} genuine signatures has an impostor: there is one writer"
+        " only, and no skilled forgery."
+    )
+
+
+def _draw(score: Score, ready: Prepared, known: KnownArrays, references: int, seed: int) -> Trials | None:
+    """Score every questioned signature against one draw of references."""
+    rng = np.random.default_rng(seed)
+    builder = TrialsBuilder()
+    for name in known.identities:
+        own = known.genuine_of(name)
+        if len(own) <= references:
+            continue
+        order = rng.permutation(own)
+        scores = score.compare(ready[order[:references]], ready)
+        questioned = order[references:]
+        builder.open(name, order[:references])
+        builder.add(GENUINE, questioned, scores[questioned])
+        for kind, chosen in _impostors(known, name, questioned).items():
+            builder.add(kind, chosen, scores[chosen])
+    return builder.build()
+
+
+def _impostors(known: KnownArrays, name: str, questioned: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Rows of each kind of impostor for an identity."""
+    others = ~known.forged & (known.writer != known.writer[questioned[0]])
+    if known.medium is not None:
+        others &= np.isin(known.medium, known.medium[questioned])
+    kinds = {"random": others, "skilled": known.forged & (known.identity == name)}
+    if known.text is not None:
+        same = known.text == known.text[questioned[0]]
+        kinds |= {"random": others & ~same, "same_text": others & same}
+    return {kind: np.flatnonzero(chosen) for kind, chosen in kinds.items() if chosen.any()}
 
 
 def separated_pairs(distance: ArrayLike, writer: Sequence[str]) -> tuple[int, int]:

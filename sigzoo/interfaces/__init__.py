@@ -27,7 +27,7 @@ from sigzoo.interfaces.samplers import Batch, SampledData, Sampler
 if TYPE_CHECKING:
     from sigzoo.interfaces.backbones import Backbone
     from sigzoo.interfaces.losses import Loss, TrainingBatch
-    from sigzoo.interfaces.protocols import EvaluationProtocol, Measured, Signatures
+    from sigzoo.interfaces.protocols import EvaluationProtocol, FeatureSet, Measured, Signatures, Trials
     from sigzoo.interfaces.runtimes import Runtime
     from sigzoo.interfaces.weight_formats import WeightArrays, WeightFormat
 
@@ -37,6 +37,7 @@ __all__ = [
     "DataError",
     "DataSource",
     "EvaluationProtocol",
+    "FeatureSet",
     "GreyImage",
     "ImageError",
     "Loss",
@@ -52,6 +53,7 @@ __all__ = [
     "Size",
     "TrainingBatch",
     "TrainingPreset",
+    "Trials",
     "UnknownNameError",
     "UsageError",
     "WeightArrays",
@@ -67,11 +69,13 @@ __getattr__ = lazy_names(
     {
         "Backbone": "backbones",
         "EvaluationProtocol": "protocols",
+        "FeatureSet": "protocols",
         "Loss": "losses",
         "Measured": "protocols",
         "Runtime": "runtimes",
         "Signatures": "protocols",
         "TrainingBatch": "losses",
+        "Trials": "protocols",
         "WeightArrays": "weight_formats",
         "WeightFormat": "weight_formats",
     },

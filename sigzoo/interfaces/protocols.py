@@ -6,9 +6,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EvaluationProtocol", "Measured", "Signatures"]
+__all__ = [
+    "GENUINE",
+    "IMPOSTORS",
+    "KINDS",
+    "EvaluationProtocol",
+    "FeatureSet",
+    "Measured",
+    "Signatures",
+    "Trials",
+]
+
+GENUINE = "genuine"
+
+IMPOSTORS = ("random", "skilled", "same_text")
+"""Kinds of impostor: another writer's genuine signature, a skilled forgery, the same text by another."""
+
+KINDS = (GENUINE, *IMPOSTORS)
+"""What a questioned signature can be; `Trials.kinds` holds places in this."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +46,15 @@ class Signatures:
 
 
 @dataclass(frozen=True)
+class FeatureSet:
+    """Features and what is known of them: other writers, whom a protocol may learn from."""
+
+    features: ArrayLike
+    """float ``(N, D)``, finite."""
+    known: Signatures
+
+
+@dataclass(frozen=True)
 class Measured:
     """An equal error rate in percent."""
 
@@ -41,6 +68,35 @@ class Measured:
 
     def __str__(self) -> str:
         return f"{self.eer:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+@dataclass(frozen=True)
+class Trials:
+    """One draw of references, and the score of every comparison that was made with it."""
+
+    scores: NDArray[np.float64]
+    """``(T,)``, finite; a higher one is more likely genuine."""
+    questioned: NDArray[np.int64]
+    """``(T,)``: which signature was questioned, as a row of the features."""
+    claimed: NDArray[np.int64]
+    """``(T,)``: whose it claims to be, as a place in `identities`."""
+    kinds: NDArray[np.int8]
+    """``(T,)``: what it is, as a place in `KINDS`."""
+    identities: tuple[str, ...]
+    """Whose signatures were compared with."""
+    references: tuple[NDArray[np.int64], ...]
+    """For each of `identities` the rows of the references."""
+    threshold: float | None = None
+    """From which score on a signature is accepted, where the score says so itself: 0 for an SVM's."""
+
+    def of(self, kind: str) -> NDArray[np.bool_]:
+        """``(T,)``: which trials are of a kind, one of `KINDS`."""
+        found: NDArray[np.bool_] = self.kinds == KINDS.index(kind)
+        return found
+
+    def impostors(self) -> tuple[str, ...]:
+        """The kinds of impostor that there are, in the order of `IMPOSTORS`."""
+        return tuple(kind for kind in IMPOSTORS if self.of(kind).any())
 
 
 class EvaluationProtocol(ABC):
@@ -60,8 +116,7 @@ class EvaluationProtocol(ABC):
         Returns
         -------
         mapping
-            Kind of impostor (``random``, ``skilled``, ``same_text``) -> equal error rate, as far as the
-            data have that kind.
+            Kind of impostor (one of `IMPOSTORS`) -> equal error rate, as far as the data have that kind.
 
         Raises
         ------
@@ -69,3 +124,24 @@ class EvaluationProtocol(ABC):
             If the data cannot be measured so: too few signatures of a writer, one writer only, features that
             are not finite.
         """
+
+    def trials(
+        self, features: ArrayLike, known: Signatures, development: FeatureSet | None = None
+    ) -> Sequence[Trials]:
+        """Score every comparison, one `Trials` a draw; all that `sigzoo evaluate` shows is made of these.
+
+        The default has none, and what is shown then is what `measure` gives: equal error rates alone.
+
+        Parameters
+        ----------
+        features, known
+            As for `measure`, which must agree with what the trials give.
+        development
+            Other writers' signatures, with features of the same model and layer, for a protocol that learns.
+
+        Raises
+        ------
+        DataError
+            As for `measure`.
+        """
+        return ()

@@ -66,6 +66,7 @@ def sigzoo_register_weight_formats(register: Register) -> None:
 @hookimpl
 def sigzoo_register_protocols(register: Register) -> None:
     """Register the evaluation protocols that need nothing but numpy."""
+    register("training-free", "sigzoo.evaluation.protocols:DistanceProtocol")
     register("distance", "sigzoo.evaluation.protocols:DistanceProtocol")
 
 

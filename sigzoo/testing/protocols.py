@@ -10,15 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.errors import DataError
-from sigzoo.interfaces.protocols import EvaluationProtocol, Measured, Signatures
+from sigzoo.interfaces.protocols import IMPOSTORS, KINDS, EvaluationProtocol, Measured, Signatures, Trials
 from sigzoo.testing.suites import Suite, expect, expect_error
 
 __all__ = ["PROTOCOL", "check_protocol"]
 
 PROTOCOL: Suite[EvaluationProtocol] = Suite()
-
-KINDS = frozenset({"random", "skilled", "same_text"})
-"""Kinds of impostor that an answer may have."""
 
 _WRITERS, _GENUINE, _FORGED = 8, 24, 6
 
@@ -84,8 +81,8 @@ def answer(protocol: EvaluationProtocol) -> None:
     found = _measure(protocol, _data())
     expect(found, "measures nothing")
     expect(
-        set(found) <= KINDS,
-        f"{sorted(set(found) - KINDS)} is no kind of impostor: {', '.join(sorted(KINDS))}",
+        set(found) <= set(IMPOSTORS),
+        f"{sorted(set(found) - set(IMPOSTORS))} is no kind of impostor: {', '.join(sorted(IMPOSTORS))}",
     )
     for kind, rate in found.items():
         expect(
@@ -135,6 +132,48 @@ def order_of_writers(protocol: EvaluationProtocol) -> None:
             np.allclose(found[kind], wanted[kind], rtol=0, atol=1e-3) for kind in wanted
         )
         expect(same, f"measures {found} for another order of the writers, {wanted} before")
+
+
+@PROTOCOL.check
+def trials(protocol: EvaluationProtocol) -> None:
+    """Trials, where it gives any, hold each comparison with what it is; references are nobody's question."""
+    data = _data()
+    found = protocol.trials(data.features, data.known)
+    identity, forged = np.asarray(data.known.identity), np.asarray(data.known.forged)
+    for draw in found:
+        _expect_whole(draw, len(identity))
+        for name, rows in zip(draw.identities, draw.references, strict=True):
+            own = len(rows) and bool((identity[rows] == name).all()) and not forged[rows].any()
+            expect(
+                own, f"the references of {name} are rows {rows.tolist()}, not genuine signatures of {name}"
+            )
+        claimed = np.asarray(draw.identities)[draw.claimed]
+        mine = identity[draw.questioned] == claimed
+        wanted = np.where(mine, np.where(forged[draw.questioned], "skilled", "genuine"), "random")
+        wrong = int((np.asarray(KINDS)[draw.kinds] != wanted).sum())
+        expect(not wrong, f"{wrong} trials are of another kind than the signatures say")
+        again = sum(int(np.isin(rows, draw.questioned[mine]).sum()) for rows in draw.references)
+        expect(not again, f"{again} references are also questioned as their own writer's")
+    if found:
+        kinds = {kind for draw in found for kind in draw.impostors()}
+        expect(
+            kinds == set(_measure(protocol, data)),
+            f"the trials have {sorted(kinds)}, what is measured other kinds",
+        )
+
+
+def _expect_whole(draw: Trials, signatures: int) -> None:
+    """Check the arrays of one draw."""
+    sizes = {len(each) for each in (draw.scores, draw.questioned, draw.claimed, draw.kinds)}
+    expect(len(sizes) == 1, f"scores, questioned, claimed and kinds have {sorted(sizes)} entries")
+    expect(np.isfinite(draw.scores).all(), "a score is not finite")
+    expect(len(draw.identities) == len(draw.references), "identities and references differ in number")
+    for array, end, what in (
+        (draw.questioned, signatures, "questioned"),
+        (draw.claimed, len(draw.identities), "claimed"),
+        (draw.kinds, len(KINDS), "kinds"),
+    ):
+        expect(bool(((array >= 0) & (array < end)).all()), f"{what} holds numbers outside 0 to {end - 1}")
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,18 @@ class Raw(Sound):
         return super().measure(features, known)
 
 
+class AsksItsReferences(Sound):
+    def trials(self, features, known, development=None):
+        draws = super().trials(features, known)
+        return [replace(each, references=(each.questioned[:3], *each.references[1:])) for each in draws]
+
+
+class ScoresNothing(Sound):
+    def trials(self, features, known, development=None):
+        draws = super().trials(features, known)
+        return [replace(each, scores=np.full(len(each.scores), np.nan)) for each in draws]
+
+
 def test_our_own_protocols_conform() -> None:
     names = default_zoo().list_components("protocol")
     assert "distance" in names
@@ -69,22 +81,24 @@ def test_our_own_protocols_conform() -> None:
     check_protocol(DistanceProtocol(draws=2, replicates=20, score="euclidean"))
 
 
-@pytest.mark.parametrize(
-    ("protocol", "check"),
-    [
-        (Nothing, "answer"),
-        (OwnKind, "answer"),
-        (Fractions, "answer"),
-        (Inverted, "separable"),
-        (Forgetful, "determinism"),
-        (FirstMatters, "order_of_writers"),
-        (Raw, "refusals"),
-    ],
-)
+FAULTS = [
+    (Nothing, "answer"),
+    (OwnKind, "answer"),
+    (Fractions, "answer"),
+    (Inverted, "separable"),
+    (Forgetful, "determinism"),
+    (FirstMatters, "order_of_writers"),
+    (Raw, "refusals"),
+    (AsksItsReferences, "trials"),
+    (ScoresNothing, "trials"),
+]
+
+
+@pytest.mark.parametrize(("protocol", "check"), FAULTS)
 def test_a_fault_is_found_by_its_check(protocol: type, check: str) -> None:
     with pytest.raises(ConformanceFailure, match=f"  {check}: "):
         check_protocol(protocol())
 
 
 def test_every_check_has_a_fault() -> None:
-    assert set(PROTOCOL.checks) == {"answer", "separable", "determinism", "order_of_writers", "refusals"}
+    assert set(PROTOCOL.checks) == {faulty for _, faulty in FAULTS}

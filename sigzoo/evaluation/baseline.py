@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sigzoo.errors import ImageError
 
-__all__ = ["ink_statistics", "standardised"]
+__all__ = ["ink_statistics", "otsu_threshold", "standardised"]
 
 
 def ink_statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -31,7 +31,7 @@ def ink_statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:
         If there is no ink.
     """
     counts = np.bincount(image.ravel(), minlength=256).astype(np.float64)
-    ink = image <= _otsu(counts)
+    ink = image <= otsu_threshold(counts)
     area = int(ink.sum())
     if area == 0 or area == image.size:
         raise ImageError("the image holds no ink.")
@@ -50,7 +50,23 @@ def standardised(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
     return scaled
 
 
-def _otsu(counts: NDArray[np.float64]) -> int:
+def otsu_threshold(counts: NDArray[np.float64]) -> int:
+    """Otsu's threshold of a histogram: levels up to it are one class; the lowest of equally good ones.
+
+    Parameters
+    ----------
+    counts
+        float64 ``(256,)``: how many pixels have each level.
+
+    Returns
+    -------
+    int
+        0 to 254; -1 where all pixels are of one level.
+
+    References
+    ----------
+    Otsu, A threshold selection method from gray-level histograms, IEEE Trans. SMC 9 (1979), Eq. (14).
+    """
     below = np.cumsum(counts)
     moment = np.cumsum(counts * np.arange(256.0))
     above = below[-1] - below

@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "verification": {"common", "data", "errors", "interfaces"},
     "datasets": {"common", "data", "default", "errors", "imaging", "interfaces", "synthesis"},
     "evaluation": {"common", "data", "datasets", "errors", "imaging", "interfaces", "verification"},
+    "sklearn": {"errors"},
     "runtimes": {"common", "errors", "interfaces"},
     "fitting": {"errors", "interfaces"},
     "embedding": {"common", "errors", "imaging", "interfaces"},

@@ -41,6 +41,7 @@ def check_contents(wheels: list[Path]) -> None:
     """The registry, type markers and bundled weights are inside, caches and tests are not."""
     names = {wheel.name.split("-")[0]: set(zipfile.ZipFile(wheel).namelist()) for wheel in wheels}
     assert "sigzoo/registry.yaml" in names["sigzoo"]
+    assert "sigzoo_community/asmitkt/golden/features.npy" in names["sigzoo_community"]
     for bundled in ("synsig-base.safetensors", "synsig-tiny.safetensors", "NOTICE"):
         assert f"sigzoo_students/weights/{bundled}" in names["sigzoo_students"], bundled
     for package, files in names.items():

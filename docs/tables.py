@@ -18,11 +18,13 @@ CHECKED = {
     "lasagne": "the published program (Lasagne on Theano) on weight files of ours, and an independent forward"
     " pass: every layer",
     "torch-tuple": "an independent forward pass: every layer",
+    "torch": "the published program, and an independent forward pass; measured on real signatures",
     "safetensors": "an independent forward pass: every layer; measured on real signatures",
 }
 LOADS = {
     "lasagne": "Python 2 pickle in a zip",
     "torch-tuple": "`torch.save` tuple, zip and legacy",
+    "torch": "`torch.save` state dict",
     "safetensors": "safetensors, bundled",
 }
 
@@ -90,7 +92,7 @@ for kind, page in plugin_pages.PAGES.items():
 
 def main() -> None:
     """Write the tables, or say which is not up to date."""
-    known = Zoo(plugins=["sigzoo-signet", "sigzoo-spp", "sigzoo-students"]).catalogue
+    known = Zoo(plugins=["sigzoo-signet", "sigzoo-spp", "sigzoo-students", "sigzoo-community"]).catalogue
     for page, name, make in TABLES:
         path = ROOT / page
         text = path.read_text()

@@ -1,0 +1,1 @@
+"""AsmitKT/Signature-Forgery-Detection: its network and its preprocessing, written anew."""

@@ -35,6 +35,7 @@ def load(
     *,
     device: str | torch.device = "auto",
     runtime: str = "torch",
+    precision: str = "float32",
     weights: str | os.PathLike[str] | None = None,
     preprocessor_options: Mapping[str, Any] | None = None,
     zoo: Zoo | None = None,
@@ -49,7 +50,10 @@ def load(
     device
         ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
     runtime
-        What runs the network: a name of ``sigzoo.list_components("runtime")``.
+        What runs the network: ``"torch"``, ``"torch-compiled"``, or what a plugin brings.
+    precision
+        What it computes in: ``"float32"``, ``"bfloat16"``, on a GPU also ``"tf32"`` and ``"float16"``.
+        Features are float32 in any case; ``sigzoo check NAME --precision P`` tells how far off they are.
     weights
         A local file in place of the published one: in the card's format, in any format of state dicts
         where the card's is one, safetensors as `sigzoo convert` writes them, or a zip archive that holds
@@ -65,7 +69,8 @@ def load(
     UnknownNameError
         If there is no such model; with the nearest names.
     UsageError
-        If the preprocessor does not take the options, or does not fit the network with them.
+        If the preprocessor does not take the options, or does not fit the network with them. If the runtime
+        or the machine does not compute in the precision.
     PluginError
         If the model's plugin is not installed or does not work; names the distribution.
     ArtifactError
@@ -77,7 +82,12 @@ def load(
         made by a recipe and has not been built; says how.
     """
     return resolve_zoo(zoo).load(
-        name, device=device, runtime=runtime, weights=weights, preprocessor_options=preprocessor_options
+        name,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        weights=weights,
+        preprocessor_options=preprocessor_options,
     )
 
 

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from torch import Tensor, nn
 
 from sigzoo import recipes
 from sigzoo.artifacts import extract_member
+from sigzoo.common.json_values import to_json_values
 from sigzoo.common.messages import quoted
 from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError, UsageError, WeightsError
 from sigzoo.fitting import check_sizes, fitting_scale
 from sigzoo.imaging import ImageSource, ReadOptions, read_and_apply
 from sigzoo.installed import RUN_REGISTRY, Installed
-from sigzoo.interfaces import Backbone, GreyImage, Preprocessor
+from sigzoo.interfaces import GreyImage, Preprocessor
 from sigzoo.model import SignatureModel
+from sigzoo.network import ModelNetwork, calibration_batches
 from sigzoo.registry import Card, read_registry
 from sigzoo.registry.cards import with_tuples
-from sigzoo.weights import WeightFile, fit_names, load_into, read_local_weights, read_weights
 from sigzoo.weights.formats import find_format
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from sigzoo.interfaces import Backbone
+    from sigzoo.weights import WeightFile
 
 
 def load_model(
@@ -33,6 +43,7 @@ def load_model(
     *,
     device: str = "auto",
     runtime: str = "torch",
+    precision: str = "float32",
     weights: str | os.PathLike[str] | None = None,
     preprocessor_options: Mapping[str, Any] | None = None,
 ) -> SignatureModel:
@@ -47,19 +58,57 @@ def load_model(
     name, card = find_card(named, zoo)
     if card.deprecated:
         warnings.warn(f"The model {name!r} is deprecated: {card.deprecated}", SigzooWarning, stacklevel=2)
-    backbone, preprocessor = build_parts(name, zoo)
+    zoo.require_components(name, card)
+    with _naming(name, zoo):
+        preprocessor = build_preprocessor(card, zoo)
     if preprocessor_options:
         card = with_preprocessor_options(card, preprocessor_options)
-        preprocessor = _other_preprocessor(card, backbone, zoo)
-    file = read_card_weights(name, card, weights, zoo)
+        preprocessor = _other_preprocessor(card, zoo)
+    kind = zoo.component("runtime", runtime)
+    build = cache(partial(_fitting_backbone, name, card, preprocessor, zoo))
+    if not kind.compiles:
+        build()  # what does not fit is told before weights are fetched
+    file = find_card_weights(name, card, weights, zoo)
+    network = ModelNetwork(
+        lambda: _with_weights(build(), card, file, zoo),
+        identity=partial(network_identity, card, file, zoo),
+        calibration=partial(calibration_batches, preprocessor),
+        input_scale=card.input_scale,
+    )
+    return SignatureModel(
+        name,
+        card,
+        preprocessor,
+        network,
+        device=str(device),
+        runtime=kind,
+        precision=precision,
+        weights_file=file.path,
+    )
+
+
+def _fitting_backbone(name: str, card: Card, preprocessor: Preprocessor, zoo: Installed) -> Backbone:
+    """Build a model's network, its weights still random, and see that it fits the card and preprocessor."""
+    backbone, _ = build_parts(name, zoo)
+    check_sizes(
+        backbone, preprocessor, backbone_name=card.backbone.name, preprocessor_name=card.preprocessor.name
+    )
+    return backbone
+
+
+def _with_weights(
+    backbone: Backbone, card: Card, weights: FoundWeights, zoo: Installed
+) -> tuple[Backbone, dict[str, nn.Linear]]:
+    """Load a network's weights, strictly, and the heads that the card keeps."""
+    from sigzoo.weights import load_into
+
+    with zoo.store():
+        file = weights.read()
     load_into(backbone, adapted(backbone, file), source=str(file.path))
     heads: dict[str, nn.Linear] = {
         head: _head(file, head, outputs, backbone.feature_dim) for head, outputs in card.heads.items()
     }
-    ready = zoo.component("runtime", runtime)
-    return SignatureModel(
-        name, card, preprocessor, backbone, heads, device=str(device), runtime=ready, weights_file=file.path
-    )
+    return backbone, heads
 
 
 def with_preprocessor_options(card: Card, options: Mapping[str, Any]) -> Card:
@@ -70,12 +119,11 @@ def with_preprocessor_options(card: Card, options: Mapping[str, Any]) -> Card:
     )
 
 
-def _other_preprocessor(card: Card, backbone: Backbone, zoo: Installed) -> Preprocessor:
+def _other_preprocessor(card: Card, zoo: Installed) -> Preprocessor:
     """The preprocessor with a caller's options, which are at fault if it does not fit (`UsageError`)."""
     named = card.preprocessor
     preprocessor = zoo.preprocessor(named.name, **with_tuples(named.options))
     fitting_scale(preprocessor, preprocessor_name=named.name, input_scale=card.input_scale)
-    check_sizes(backbone, preprocessor, backbone_name=card.backbone.name, preprocessor_name=named.name)
     return preprocessor
 
 
@@ -232,10 +280,36 @@ def preprocess_stages(
     return [read_and_apply(image, index, preprocessor.stages, options) for index, image in enumerate(images)]
 
 
-def read_card_weights(
+@dataclass(frozen=True)
+class FoundWeights:
+    """Where a model's weights are, and how they are read."""
+
+    path: Path
+    """The file, verified where it is a published one or was built."""
+    read: Callable[[], WeightFile]
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the file.
+
+        Raises
+        ------
+        WeightsError
+            If it cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise WeightsError(f"{self.path}: cannot be read ({error.strerror or error}).") from error
+
+
+def find_card_weights(
     name: str, card: Card, path: str | os.PathLike[str] | None, zoo: Installed
-) -> WeightFile:
-    """Read a card's weights: the published file, fetched when needed, or what was built, or a local one.
+) -> FoundWeights:
+    """Find a card's weights: the published file, fetched when needed, or what was built, or a local one.
+
+    Nothing of the file is read yet but for verifying it.
 
     Raises
     ------
@@ -245,31 +319,71 @@ def read_card_weights(
         If the card names a format that no installed plugin provides; with the nearest ones.
     WeightsError
         If the weights are made by a recipe and are not there, or were made by another one than the card
-        has now; or if the file is damaged, hostile or of another format.
+        has now. `FoundWeights.read` raises it for a file that is damaged, hostile or of another format.
     """
     published = card.weights
     if published is not None:
         with _naming(name, zoo):
             find_format(published.format, zoo)
-    if path is None:
+    if path is not None:
+        return FoundWeights(Path(path), partial(_read_local, name, card, path, zoo))
+    with zoo.store():
         if published is None:
-            return _read_built(name, card, zoo)
-        with zoo.store():
-            found = zoo.fetch_spec(zoo.artifact_spec(published.artifact))
-            inside = published.member
-            file = extract_member(found, inside) if inside else found
-            return read_weights(file, published.format, zoo=zoo)
+            built = recipes.built_weights(name, zoo)
+            if built is None:
+                raise _unpublished(name, card, zoo)
+            return FoundWeights(built, partial(_read_built, name, built, zoo))
+        found = zoo.fetch_spec(zoo.artifact_spec(published.artifact))
+        file = extract_member(found, published.member) if published.member else found
+        return FoundWeights(file, partial(_read_published, file, published.format, zoo))
+
+
+def _read_published(file: Path, format: str, zoo: Installed) -> WeightFile:
+    from sigzoo.weights import read_weights
+
+    return read_weights(file, format, zoo=zoo)
+
+
+def _read_local(name: str, card: Card, path: str | os.PathLike[str], zoo: Installed) -> WeightFile:
+    from sigzoo.weights import read_local_weights
+
+    published = card.weights
     expected = published.format if published else "safetensors"
     inside = published.name_in_archive if published else None
     return _own(read_local_weights(path, expected, member=inside, zoo=zoo), name)
 
 
-def _read_built(name: str, card: Card, zoo: Installed) -> WeightFile:
-    with zoo.store():
-        here = recipes.built_weights(name, zoo)
-        if here is None:
-            raise _unpublished(name, card, zoo)
-        return _own(read_weights(here, "safetensors", zoo=zoo), name)
+def _read_built(name: str, file: Path, zoo: Installed) -> WeightFile:
+    return _own(_read_published(file, "safetensors", zoo), name)
+
+
+def network_identity(card: Card, weights: FoundWeights, zoo: Installed) -> dict[str, Any]:
+    """What a card's network depends on, as plain data: what was made of it is kept under this.
+
+    Raises
+    ------
+    WeightsError
+        If the weight file cannot be read.
+    """
+    from sigzoo import __version__
+
+    owner = zoo.owner("backbone", card.backbone.name)
+    return {
+        "weights_sha256": weights.sha256,
+        "weights_format": card.weights.format if card.weights else "safetensors",
+        "backbone": card.backbone.name,
+        "options": to_json_values(card.backbone.options),
+        "provided_by": f"{owner} {_version(owner)}",
+        "input_scale": card.input_scale,
+        "sigzoo": __version__,
+    }
+
+
+def _version(distribution: str | None) -> str:
+    try:
+        return version(distribution or "")
+    except (PackageNotFoundError, ValueError):
+        return "of an unknown version"
 
 
 def adapted(backbone: Backbone, file: WeightFile) -> Mapping[str, Tensor]:
@@ -280,6 +394,8 @@ def adapted(backbone: Backbone, file: WeightFile) -> Mapping[str, Tensor]:
     WeightsError
         If they cannot belong to it; names the file and the tensor.
     """
+    from sigzoo.weights import fit_names
+
     try:
         return fit_names(
             file.tensors, backbone.state_dict(), lambda found: backbone.adapt_weights(found, file.format)
@@ -309,6 +425,10 @@ def _unpublished(name: str, card: Card, zoo: Installed) -> WeightsError:
 
 def _head(file: WeightFile, name: str, outputs: int, feature_dim: int) -> nn.Linear:
     """Build a head that the card keeps from the file's own."""
+    from torch import nn
+
+    from sigzoo.weights import load_into
+
     if name not in file.heads:
         raise WeightsError(
             f"{file.path}: holds no {name} head, and the model's card keeps one of {outputs} outputs."

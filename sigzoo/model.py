@@ -6,13 +6,12 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from sigzoo.common.limits import LISTED
 from sigzoo.common.progress import ProgressLike, bar
@@ -20,10 +19,16 @@ from sigzoo.data.feature_files import check_shape
 from sigzoo.embedding import Embedded, EmbeddingStream
 from sigzoo.errors import SigzooWarning, UsageError, WeightsError
 from sigzoo.imaging import ImageSource, ReadOptions, as_sources, read_and_apply
-from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, Runtime
+from sigzoo.interfaces import GreyImage, Preprocessor
+from sigzoo.interfaces.runtimes import PRECISIONS, NetworkFacts, Runtime
+from sigzoo.network import ModelNetwork, calibration_batches
 from sigzoo.registry import Card
-from sigzoo.runtimes.torch import TorchRuntime
-from sigzoo.weights import save_weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from sigzoo.interfaces import Backbone
 
 __all__ = ["Embedded", "OnError", "SignatureModel"]
 
@@ -39,10 +44,10 @@ class SignatureModel:
         The registry's name.
     card
         The registry's row: licences, training data, results.
-    preprocessor, backbone
-        Its parts; the backbone is in evaluation mode.
-    heads
-        The heads that the card keeps, by name (``writer``, ``forgery``).
+    preprocessor
+        What is done to an image first.
+    precision
+        What the network computes in.
     weights_file
         The file that the weights were read from; `None` for a model that was put together by hand.
     """
@@ -52,19 +57,50 @@ class SignatureModel:
         name: str,
         card: Card,
         preprocessor: Preprocessor,
-        backbone: Backbone,
+        backbone: Backbone | ModelNetwork,
         heads: dict[str, nn.Linear] | None = None,
         *,
         device: str | torch.device = "auto",
-        runtime: type[Runtime] = TorchRuntime,
+        runtime: type[Runtime] | None = None,
+        precision: str = "float32",
         weights_file: Path | None = None,
     ) -> None:
         self.name, self.card = name, card
-        self.preprocessor, self.backbone = preprocessor, backbone
+        self.preprocessor, self.precision = preprocessor, precision
         self.weights_file = weights_file
-        self._kind = runtime
-        self.heads = dict(heads or {})
+        self._kind = _torch_runtime() if runtime is None else runtime
+        self._network = (
+            backbone
+            if isinstance(backbone, ModelNetwork)
+            else ModelNetwork(
+                lambda: (backbone, dict(heads or {})),
+                identity=lambda: None,
+                calibration=partial(calibration_batches, preprocessor),
+                input_scale=card.input_scale,
+            )
+        )
+        _check_precision(self._kind, precision)
         self._runtime = self._place(device)
+
+    @property
+    def backbone(self) -> Backbone:
+        """The network, loaded now if nothing has needed it yet, in float32 and evaluation mode.
+
+        What is changed in it by hand is what `embed` computes with, in every runtime of the core.
+        """
+        return self._network.backbone()
+
+    @property
+    def heads(self) -> dict[str, nn.Linear]:
+        """The heads that the card keeps, by name (``writer``, ``forgery``), where the network is."""
+        return {name: head.to(self.device) for name, head in self._network.heads().items()}
+
+    @property
+    def _facts(self) -> NetworkFacts:
+        """Layers and sizes of the network, which need not be loaded for it."""
+        if self._runtime.facts is None or self._network.loaded:
+            return NetworkFacts.of(self.backbone)
+        return self._runtime.facts
 
     @property
     def feature_dim(self) -> int:
@@ -89,7 +125,7 @@ class SignatureModel:
         dict
             ``model``, ``layer``, ``weights_sha256`` (of the weight file, or of the member of an archive that
             was unpacked; empty without a file), ``preprocessor``, ``preprocessor_options``, ``input_scale``,
-            ``backbone``, ``sigzoo_version``.
+            ``backbone``, ``precision``, ``sigzoo_version``.
 
         Raises
         ------
@@ -117,6 +153,7 @@ class SignatureModel:
             "preprocessor_options": dict(card.preprocessor.options),
             "input_scale": card.input_scale,
             "backbone": card.backbone.name,
+            "precision": self.precision,
             "sigzoo_version": __version__,
         }
 
@@ -128,7 +165,7 @@ class SignatureModel:
         UsageError
             If there is no such device, or `device` is something else.
         """
-        if not isinstance(device, str | torch.device):
+        if not _names_a_device(device):
             raise UsageError(f"A device is named by a string or a torch.device, got {device!r}.")
         self._runtime = self._place(device)
         return self
@@ -138,9 +175,11 @@ class SignatureModel:
 
         In float32, whatever torch's default is just now: that is what the weights were trained in.
         """
-        runtime = self._kind(self.backbone.float().eval(), device=str(device))
-        self.heads = {key: head.float().eval().to(runtime.device) for key, head in self.heads.items()}
-        return runtime
+        if self._network.loaded:
+            self._network.backbone().float().eval()
+            for head in self._network.heads().values():
+                head.float().eval()
+        return self._kind.open(self._network, device=str(device), precision=self.precision)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weights, heads included, as safetensors; ``sigzoo.load(name, weights=path)`` reads them.
@@ -152,6 +191,8 @@ class SignatureModel:
         SigzooError
             If the file cannot be written; nothing of it stays, and what was there before is whole.
         """
+        from sigzoo.weights import save_weights
+
         if Path(path).suffix != ".safetensors":
             raise UsageError(f"{os.fspath(path)}: the name of a weight file must end in .safetensors.")
         heads = {name: dict(head.state_dict()) for name, head in self.heads.items()}
@@ -292,7 +333,7 @@ class SignatureModel:
         layer = self.card.features.layer if layer is None else layer
         if not isinstance(layer, str):
             raise UsageError(f"A layer name must be a string, got {layer!r}.")
-        self.backbone.check_layers([layer])
+        self._facts.check_layers([layer])
         if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
             raise UsageError(
                 f"A batch is a whole number of images, at least 1; got batch_size={batch_size!r}."
@@ -305,7 +346,7 @@ class SignatureModel:
             self._runtime,
             layer,
             input_scale=self.card.input_scale,
-            minimum_size=self.backbone.minimum_size,
+            minimum_size=self._facts.minimum_size,
             batch_size=min(int(batch_size), 1 << 20),  # `islice` takes no number beyond the machine's
             options=ReadOptions(grey_range, check_images and not preprocessed, preprocessed),
         )
@@ -323,11 +364,36 @@ class SignatureModel:
         ImageError
             If an image cannot be used; names the file.
         """
-        if head not in self.heads:
-            kept = ", ".join(self.heads) or "none"
+        import torch
+
+        heads = self.heads
+        if head not in heads:
+            kept = ", ".join(heads) or "none"
             raise UsageError(f"The model {self.name!r} has no {head!r} head (it keeps: {kept}).")
         features = self.embed(images, layer=self.backbone.layers[-1], batch_size=batch_size)
         with torch.inference_mode():
-            output = self.heads[head](torch.from_numpy(features).to(self.device))
+            output = heads[head](torch.from_numpy(features).to(self.device))
             logits: NDArray[np.float32] = output.float().cpu().numpy()
         return logits
+
+
+def _torch_runtime() -> type[Runtime]:
+    from sigzoo.runtimes.torch import TorchRuntime
+
+    return TorchRuntime
+
+
+def _names_a_device(device: object) -> bool:
+    """Whether something is a text or a `torch.device`; imports no torch, as there is none without it."""
+    kind = type(device)
+    return isinstance(device, str) or (kind.__module__, kind.__name__) == ("torch", "device")
+
+
+def _check_precision(runtime: type[Runtime], precision: str) -> None:
+    """Refuse a precision that there is not, or that a runtime has not."""
+    if precision not in PRECISIONS:
+        raise UsageError(f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}.")
+    if precision not in runtime.precisions:
+        raise UsageError(
+            f"{runtime.__name__} does not compute in {precision}, only in {', '.join(runtime.precisions)}."
+        )

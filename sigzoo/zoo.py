@@ -27,17 +27,19 @@ class Zoo(Installed):
         *,
         device: str | torch.device = "auto",
         runtime: str = "torch",
+        precision: str = "float32",
         weights: str | os.PathLike[str] | None = None,
         preprocessor_options: Mapping[str, Any] | None = None,
     ) -> SignatureModel:
         """Load a model; see `sigzoo.load`, which takes the same arguments and raises the same errors."""
-        from sigzoo.loading import load_model  # imports torch
+        from sigzoo.loading import load_model
 
         return load_model(
             self,
             name,
             device=str(device),
             runtime=runtime,
+            precision=precision,
             weights=weights,
             preprocessor_options=preprocessor_options,
         )

@@ -37,7 +37,9 @@ ALLOWED: dict[str, set[str]] = {
     "datasets": {"common", "data", "default", "errors", "imaging", "interfaces", "synthesis"},
     "evaluation": {"common", "data", "datasets", "errors", "imaging", "interfaces", "verification"},
     "sklearn": {"errors"},
-    "runtimes": {"common", "errors", "interfaces"},
+    "graphs": {"artifacts", "common", "errors", "interfaces"},
+    "runtimes": {"common", "errors", "graphs", "interfaces"},
+    "network": {"interfaces", "synthesis"},
     "fitting": {"errors", "interfaces"},
     "embedding": {"common", "errors", "imaging", "interfaces"},
     "installed": {"artifacts", "common", "errors", "interfaces", "plugins", "registry"},
@@ -45,12 +47,12 @@ ALLOWED: dict[str, set[str]] = {
     "weights": {"common", "default", "errors", "installed", "interfaces"},
     "recipes": {"artifacts", "common", "errors", "installed", "registry"},
     "model": {
-        *("common", "data", "embedding", "errors", "imaging", "interfaces", "registry", "runtimes"),
-        "weights",
+        *("common", "data", "embedding", "errors", "imaging", "interfaces", "network", "registry"),
+        *("runtimes", "weights"),
     },
     "loading": {
         *("artifacts", "common", "errors", "fitting", "imaging", "installed", "interfaces", "model"),
-        *("recipes", "registry", "runtimes", "weights"),
+        *("network", "recipes", "registry", "runtimes", "weights"),
     },
     "zoo": {"default", "errors", "installed", "interfaces", "loading", "model", "registry"},
     "api": {"errors", "interfaces", "model", "registry", "zoo"},
@@ -85,6 +87,7 @@ MAY_CACHE = {
     "artifacts/ownership.py": "names of users and groups, which decide no model",
     "learning/augment/surface.py": "noise of the same size and seed",
     "learning/distillation/distill.py": "inside one call",
+    "loading.py": "inside one call",
     "testing/conformance.py": "what a check of conformance has built, in a test's process",
 }
 

@@ -35,6 +35,8 @@ def compare(
     layer: str | None,
     batch_size: int,
     device: str,
+    runtime: str,
+    precision: str,
     image_check: bool,
     grey_range: tuple[float, float] | None,
     canvas: tuple[int, int] | str | None,
@@ -56,7 +58,14 @@ def compare(
     if plot is not None:
         check_plot(plot, count)
         check_free(plot, force)
-    loaded = load(model, device=device, weights=weights, preprocessor_options=options_for(inputs, canvas))
+    loaded = load(
+        model,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        weights=weights,
+        preprocessor_options=options_for(inputs, canvas),
+    )
     features = loaded.embed(
         inputs.sources,
         layer=layer,

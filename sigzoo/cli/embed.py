@@ -42,6 +42,8 @@ def embed(
     layer: str | None,
     batch_size: int,
     device: str,
+    runtime: str,
+    precision: str,
     image_check: bool,
     grey_range: tuple[float, float] | None,
     canvas: tuple[int, int] | str | None,
@@ -53,7 +55,7 @@ def embed(
     """Compute the features of IMAGES: files, folders (with all below), wildcards, and npz of images.
 
     An .npz holds features (float32, a row an image), files, and what they depend on: model, layer,
-    weights_sha256, preprocessor, preprocessor_options (JSON), input_scale, backbone and
+    weights_sha256, preprocessor, preprocessor_options (JSON), input_scale, backbone, precision and
     sigzoo_version. Beside a .csv that is in FILE.csv.json.
     """
     from sigzoo import load
@@ -69,7 +71,14 @@ def embed(
     inputs = find_inputs(images)
     options = options_for(inputs, canvas)
     count = len(inputs.sources)
-    loaded = load(model, device=device, weights=weights, preprocessor_options=options)
+    loaded = load(
+        model,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        weights=weights,
+        preprocessor_options=options,
+    )
     layer = loaded.card.features.layer if layer is None else layer
     skipped: list[dict[str, str]] = []
     done, shape = 0, ""

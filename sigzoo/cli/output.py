@@ -40,6 +40,31 @@ def weights_option(command: _F) -> _F:
     )(command)
 
 
+_RUNTIME_OPTIONS = (
+    click.option(
+        "--runtime",
+        metavar="NAME",
+        default="torch",
+        show_default=True,
+        help="What runs the network; `sigzoo plugins` shows all.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["float32", "tf32", "bfloat16", "float16", "int8"]),
+        default="float32",
+        show_default=True,
+        help="What the network computes in.",
+    ),
+)
+
+
+def runtime_options(command: _F) -> _F:
+    """Add ``--runtime`` and ``--precision``."""
+    for option in reversed(_RUNTIME_OPTIONS):
+        command = option(command)
+    return command
+
+
 def embedding_options(command: _F) -> _F:
     """Add what all commands that compute features take."""
     options = (
@@ -56,6 +81,7 @@ def embedding_options(command: _F) -> _F:
             help="Images that go through the network together.",
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
+        *_RUNTIME_OPTIONS,
     )
     for option in reversed(options):
         command = option(command)

@@ -152,7 +152,8 @@ class EmbeddingStream:
             count = max(1, min(self.batch_size, MAX_BATCH_PIXELS // (height * width)))
             for start in range(0, len(same), count):
                 batch = same[start : start + count]
-                output = self.runtime.run(self._input(batch), [self.layer])[self.layer]
+                images = np.stack([item.image for item in batch if item.image is not None])[:, np.newaxis]
+                output = self.runtime.submit(images, [self.layer], scale=self.input_scale)()[self.layer]
                 features.update(zip((item.index for item in batch), output, strict=True))
         for item in items:
             yield self._result(item, features.get(item.index))
@@ -165,8 +166,3 @@ class EmbeddingStream:
             )
             return Embedded(item.index, item.source, None, error)
         return Embedded(item.index, item.source, features, item.error)
-
-    def _input(self, items: Iterable[_Prepared]) -> NDArray[np.float32]:
-        batch = np.stack([item.image for item in items if item.image is not None])[:, np.newaxis]
-        scaled: NDArray[np.float32] = batch * np.float32(self.input_scale)
-        return scaled

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sigzoo.interfaces.backbones import Backbone
     from sigzoo.interfaces.losses import Loss, TrainingBatch
     from sigzoo.interfaces.protocols import EvaluationProtocol, FeatureSet, Measured, Signatures, Trials
-    from sigzoo.interfaces.runtimes import Runtime
+    from sigzoo.interfaces.runtimes import NetworkSource, Runtime
     from sigzoo.interfaces.weight_formats import WeightArrays, WeightFormat
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "ImageError",
     "Loss",
     "Measured",
+    "NetworkSource",
     "Preprocessor",
     "Runtime",
     "SampledData",
@@ -72,6 +73,7 @@ __getattr__ = lazy_names(
         "FeatureSet": "protocols",
         "Loss": "losses",
         "Measured": "protocols",
+        "NetworkSource": "runtimes",
         "Runtime": "runtimes",
         "Signatures": "protocols",
         "TrainingBatch": "losses",

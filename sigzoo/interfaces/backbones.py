@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from sigzoo.errors import ImageError, UnknownNameError
+from sigzoo.errors import ImageError
 from sigzoo.interfaces.images import Size
+from sigzoo.interfaces.runtimes import NetworkFacts
 
 __all__ = ["Backbone"]
 
@@ -116,9 +117,7 @@ class Backbone(nn.Module, ABC):
 
     def check_layers(self, names: Sequence[str]) -> None:
         """Raise `UnknownNameError` for a name that is not one of `layers`."""
-        for name in names:
-            if name not in self.layers:
-                raise UnknownNameError("layer", name, self.layers, f"Layers: {', '.join(self.layers)}.")
+        NetworkFacts.of(self).check_layers(names)
 
     def check_input(self, x: Tensor) -> None:
         """Raise `ImageError` for a batch that is not ``(N, 1, h, w)`` of a size that fits."""

@@ -1,19 +1,81 @@
-"""The interface of a runtime: what runs a backbone's network on a device."""
+"""The interface of a runtime: what runs a backbone's network on a device; imports no torch."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.errors import UnknownNameError
+from sigzoo.interfaces.images import Size
+
 if TYPE_CHECKING:
+    from typing import Self
+
     from sigzoo.interfaces.backbones import Backbone
 
-__all__ = ["Runtime"]
+__all__ = ["PRECISIONS", "NetworkFacts", "NetworkSource", "Outputs", "Runtime"]
+
+PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "int8")
+"""What a network can be asked to compute in. ``float32`` means float32, ``tf32`` that products may be
+rounded to 10 bits of mantissa."""
+
+Outputs = dict[str, NDArray[np.float32]]
+"""Layers of a batch by name: float32 ``(N, ...)`` each."""
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What of a backbone is asked for beside its features; the attributes are `Backbone`'s."""
+
+    layers: tuple[str, ...]
+    feature_dim: int
+    input_size: Size | None
+    minimum_size: Size
+
+    @classmethod
+    def of(cls, backbone: Backbone) -> Self:
+        """Those of a backbone."""
+        return cls(backbone.layers, backbone.feature_dim, backbone.input_size, backbone.minimum_size)
+
+    def check_layers(self, names: Sequence[str]) -> None:
+        """Raise `UnknownNameError` for a name that is not one of `layers`."""
+        for name in names:
+            if name not in self.layers:
+                raise UnknownNameError("layer", name, self.layers, f"Layers: {', '.join(self.layers)}.")
+
+
+class NetworkSource(Protocol):
+    """A model's network for a runtime that makes something of it and keeps that, as a compiler does."""
+
+    @property
+    def identity(self) -> Mapping[str, Any] | None:
+        """What the network depends on, as plain data: digest of the weights, backbone, options, versions.
+
+        `None` where that is not known, so that nothing can be kept of it.
+        """
+
+    @property
+    def loaded(self) -> bool:
+        """Whether `backbone` has been asked for: from then on someone may change it by hand."""
+
+    def backbone(self) -> Backbone:
+        """The network, in float32 and evaluation mode, the same object at every call; imports torch."""
+
+    def calibration_images(self) -> Iterator[NDArray[np.uint8]]:
+        """Batches of preprocessed synthetic signatures, always the same: uint8 ``(n, 1, h, w)``.
+
+        A runtime of few bits reads off them how large a network's numbers become.
+        """
+
+    @property
+    def input_scale(self) -> float:
+        """What an image is multiplied by to be the network's input."""
 
 
 class Runtime(ABC):
@@ -22,8 +84,17 @@ class Runtime(ABC):
     It is built with the backbone, which is in evaluation mode and holds the weights, and with `device`.
     """
 
+    precisions: ClassVar[tuple[str, ...]] = ("float32",)
+    """Which of `PRECISIONS` it knows. With more than ``float32`` its ``__init__`` takes `precision`, too."""
+
+    compiles: ClassVar[bool] = False
+    """Whether `open` may do without the backbone: it is then loaded when someone asks for it."""
+
     device: str
     """Where it runs: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ..."""
+
+    facts: NetworkFacts | None = None
+    """What it knows of its network without the backbone; `None` where the backbone must be asked."""
 
     parallel_calls: bool = False
     """Whether several threads may call `run` at a time, each within `on_one_core`. A stream of images then
@@ -44,11 +115,35 @@ class Runtime(ABC):
         Raises
         ------
         UsageError
-            If there is no such device, or the runtime does not run there.
+            If there is no such device, or the runtime does not run there, or not in the precision.
         """
 
+    @classmethod
+    def open(cls, source: NetworkSource, *, device: str = "auto", precision: str = "float32") -> Self:
+        """Make a model's network ready to run; by default by building the class with its backbone.
+
+        A runtime that keeps what it has made of a network overrides this: what it finds under the source's
+        `identity` spares it the backbone, and so the import of torch.
+
+        Parameters
+        ----------
+        source
+            The network.
+        device
+            As for ``__init__``.
+        precision
+            One of `precisions`.
+
+        Raises
+        ------
+        UsageError
+            As ``__init__`` does.
+        """
+        options = {} if precision == "float32" else {"precision": precision}
+        return cls(source.backbone(), device=device, **options)
+
     @abstractmethod
-    def run(self, batch: NDArray[np.float32], layers: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def run(self, batch: NDArray[np.float32], layers: Sequence[str]) -> Outputs:
         """Compute layers of a batch.
 
         Parameters
@@ -63,6 +158,26 @@ class Runtime(ABC):
         dict
             name -> float32 ``(N, ...)``.
         """
+
+    def submit(
+        self, images: NDArray[np.uint8], layers: Sequence[str], *, scale: float
+    ) -> Callable[[], Outputs]:
+        """Begin to compute layers of images, and return a function that waits for them and gives them.
+
+        By default all is done before it returns. A runtime on a device overrides this: to copy a quarter
+        of the bytes and multiply there, and to let the caller prepare the next batch meanwhile.
+
+        Parameters
+        ----------
+        images
+            uint8 ``(N, 1, h, w)``, as the preprocessor gives them.
+        layers
+            Some of the backbone's layers.
+        scale
+            The card's input scale; the network's input is ``images * float32(scale)``.
+        """
+        found = self.run(images * np.float32(scale), layers)
+        return lambda: found
 
     def on_one_core(self) -> AbstractContextManager[object]:
         """Let the calling thread's calls of `run` in the block compute on that thread alone, where they can.

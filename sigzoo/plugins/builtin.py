@@ -36,6 +36,7 @@ COMMANDS = {
 def sigzoo_register_runtimes(register: Register) -> None:
     """Register what runs a network."""
     register("torch", "sigzoo.runtimes.torch:TorchRuntime")
+    register("torch-compiled", "sigzoo.runtimes.torch:CompiledTorchRuntime")
 
 
 @hookimpl

@@ -1,31 +1,47 @@
-"""The reference runtime: PyTorch, eager, on the CPU or a GPU."""
+"""The runtime of PyTorch, on the CPU or a GPU: batch normalisation folded, images channels last."""
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from sigzoo.errors import UsageError
-from sigzoo.interfaces import Backbone, Runtime
+from sigzoo.graphs.changes import network_state
+from sigzoo.graphs.folding import fold_batch_norms, has_hooks
+from sigzoo.interfaces.backbones import Backbone
+from sigzoo.interfaces.runtimes import Outputs, Runtime
+from sigzoo.runtimes.torch_copies import fetching, scaled
+from sigzoo.runtimes.torch_state import Evaluation, one_thread, products
+
+__all__ = ["CompiledTorchRuntime", "TorchRuntime"]
+
+_HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class TorchRuntime(Runtime):
-    """Runs a backbone in evaluation mode, without gradients, wherever the backbone is."""
+    """Runs a copy of a backbone with batch normalisation folded, without gradients.
 
-    def __init__(self, backbone: Backbone, *, device: str = "auto") -> None:
+    The backbone itself stays as it is. What is changed in it by hand is noticed before the next batch: a
+    backbone with other values is folded anew, and one that was moved, brought to another precision or
+    given hooks is run itself, where and as it is.
+    """
+
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "tf32", "bfloat16", "float16")
+
+    def __init__(self, backbone: Backbone, *, device: str = "auto", precision: str = "float32") -> None:
         """Move `backbone` to `device`: ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ...
 
         Raises
         ------
         UsageError
-            If there is no such device.
+            If there is no such device, or it does not compute in this precision.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -35,14 +51,19 @@ class TorchRuntime(Runtime):
             reason = str(error).splitlines()[0]
             raise UsageError(f"The device {device!r} cannot be used: {reason}. Try device='cpu'.") from error
         self.device = device
-        self.parallel_calls = torch.device(device).type == "cpu"
-        self._evaluation = _Evaluation()
+        self.precision = precision
+        _check_precision(precision, _place(self.backbone)[0])
+        self.parallel_calls = _place(self.backbone)[0].type == "cpu"
+        self._evaluation = Evaluation()
+        self._preparing = threading.Lock()
+        self._ready: nn.Module | None = None
+        self._made_of: tuple[Any, ...] = ()
 
     def on_one_core(self) -> AbstractContextManager[object]:
         """Compute with one thread of torch in the block, whatever number other threads use."""
-        return _one_thread() if self.parallel_calls else nullcontext()
+        return one_thread() if self.parallel_calls else nullcontext()
 
-    def run(self, batch: NDArray[np.float32], layers: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def run(self, batch: NDArray[np.float32], layers: Sequence[str]) -> Outputs:
         """Compute layers of a batch: float32 ``(N, 1, h, w)`` in, name -> float32 ``(N, ...)`` out.
 
         A backbone that was moved, or brought to another precision, by hand is run where and as it is; one
@@ -54,96 +75,117 @@ class TorchRuntime(Runtime):
             If the backbone cannot compute in its present precision there, or its parts are on several
             devices.
         """
-        device, dtype = _place(self.backbone)
-        with torch.inference_mode(), self._evaluation.of(self.backbone), _true_float32(device):
-            pixels = torch.from_numpy(batch).to(device, dtype)
+        return self._begin(lambda device: torch.from_numpy(batch).to(device), layers)()
+
+    def submit(
+        self, images: NDArray[np.uint8], layers: Sequence[str], *, scale: float
+    ) -> Callable[[], Outputs]:
+        """Copy images as they are, scale them on the device, and compute; see `Runtime.submit`.
+
+        On a GPU the copies run beside the computing of the batch before, and nothing is waited for until
+        the function that is returned is called.
+        """
+        return self._begin(lambda device: scaled(images, scale, device), layers)
+
+    def _begin(
+        self, pixels_on: Callable[[torch.device], Tensor], layers: Sequence[str]
+    ) -> Callable[[], Outputs]:
+        network, as_it_is = self._network()
+        device, dtype = _place(network)
+        with ExitStack() as block:
+            for each in (torch.inference_mode(), self._evaluation.of(network), products(self.precision)):
+                block.enter_context(each)
+            pixels = pixels_on(device)
+            if as_it_is:
+                pixels = pixels.to(dtype)
+            elif self.precision in _HALF:
+                block.enter_context(torch.autocast(device.type, _HALF[self.precision]))
             try:
-                outputs = self.backbone.forward_layers(pixels, layers)
+                return fetching(network.forward_layers(pixels, layers), device)
             except RuntimeError as error:
-                if (device, dtype) == (torch.device(self.device), torch.float32):
+                if not as_it_is or (device, dtype) == (torch.device(self.device), torch.float32):
                     raise  # nobody has changed the backbone: this is a fault of its own
                 reason = str(error).splitlines()[0]
                 raise UsageError(
                     f"The backbone cannot be run as it is now, {dtype} on {device}: {reason}. Bring all of it"
                     f" to one device and precision, for instance by `model.to({self.device!r})`."
                 ) from error
-            return {name: output.float().cpu().numpy() for name, output in outputs.items()}
+
+    def _network(self) -> tuple[Any, bool]:
+        """What to run, and whether that is the backbone itself, as someone has left it."""
+        if not self._as_placed() or has_hooks(self.backbone):
+            return self.backbone, True
+        with self._preparing:
+            state = network_state(self.backbone)
+            if self._ready is None or state != self._made_of:
+                self._ready, self._made_of = self._prepared(), state
+            return self._ready, False
+
+    def _as_placed(self) -> bool:
+        """Whether every part of the backbone is where it was brought to, in float32."""
+        wanted = torch.device(self.device)
+        return all(
+            each.dtype == torch.float32
+            and each.device.type == wanted.type
+            and wanted.index in (None, each.device.index)
+            for each in (*self.backbone.parameters(), *self.backbone.buffers())
+            if each.is_floating_point()
+        )
+
+    def _prepared(self) -> Any:
+        """The network that is run: folded, its convolutions in the order of pixels, in the precision."""
+        if not any(isinstance(each, (nn.Conv2d, nn.Linear)) for each in self.backbone.modules()):
+            return self.backbone  # nothing in it would be another
+        with products("float32"):
+            network = fold_batch_norms(self.backbone)
+        if self.precision in _HALF:
+            # What autocast would cast again at every batch. The rest stays float32: what a network
+            # computes outside of its layers may need it.
+            for each in network.modules():
+                if type(each) in (nn.Conv2d, nn.Linear):
+                    each.to(_HALF[self.precision])
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _place(backbone: nn.Module) -> tuple[torch.device, torch.dtype]:
+class CompiledTorchRuntime(TorchRuntime):
+    """`TorchRuntime` through `torch.compile`: minutes at the first batch, less for each image afterwards."""
+
+    def _prepared(self) -> Any:
+        network = super()._prepared()
+        network.forward_layers = torch.compile(network.forward_layers, dynamic=True)
+        return network
+
+
+def _check_precision(precision: str, device: torch.device) -> None:
+    """Refuse what a device does not compute in.
+
+    Raises
+    ------
+    UsageError
+        Says what to take instead.
+    """
+    if precision == "int8":
+        raise UsageError("The runtime 'torch' has no int8. Try runtime='onnx' or runtime='openvino'.")
+    if precision not in TorchRuntime.precisions:
+        known = ", ".join(TorchRuntime.precisions)
+        raise UsageError(f"There is no precision {precision!r}; the runtime 'torch' has {known}.")
+    if device.type == "cpu" and precision in ("tf32", "float16"):
+        raise UsageError(
+            f"{precision} is computed on a GPU alone, and the model is on the CPU. Try precision='bfloat16'"
+            " or 'float32'."
+        )
+    if device.type == "cuda" and precision in ("tf32", "bfloat16"):
+        major, minor = torch.cuda.get_device_capability(device)
+        if major < 8:
+            raise UsageError(
+                f"{precision} needs a GPU of compute capability 8.0 or more; {device} has {major}.{minor}."
+                " Try precision='float16' or 'float32'."
+            )
+
+
+def _place(network: nn.Module) -> tuple[torch.device, torch.dtype]:
     """Where a network is, and in what precision: those of its first floating-point parameter."""
-    for each in backbone.parameters():
+    for each in network.parameters():
         if each.is_floating_point():
             return each.device, each.dtype
     return torch.device("cpu"), torch.float32
-
-
-class _Evaluation:
-    """Evaluation mode while any thread computes; afterwards each part of the network has the mode it had."""
-
-    def __init__(self) -> None:
-        self._lock, self._users = threading.Lock(), 0
-        self._training: list[nn.Module] = []
-
-    @contextmanager
-    def of(self, network: nn.Module) -> Iterator[None]:
-        """Evaluation mode in the block."""
-        with self._lock:
-            self._users += 1
-            if training := [each for each in network.modules() if each.training]:
-                self._training += training
-                network.eval()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    for each in self._training:
-                        each.training = True
-                    self._training.clear()
-
-
-_set_threads = threading.Lock()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute with one thread in the block, in this thread of Python alone.
-
-    How many threads torch computes with is kept once for each thread of Python (OpenMP's), and once for
-    threads that have not computed yet. `torch.set_num_threads` sets both: the second is set back by a
-    thread that does nothing else.
-    """
-    with _set_threads:
-        before = torch.get_num_threads()  # also tells torch that this thread has computed
-        torch.set_num_threads(1)
-        other = threading.Thread(target=torch.set_num_threads, args=(before,), daemon=True)
-        other.start()
-        other.join()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _true_float32(device: torch.device) -> AbstractContextManager[object]:
-    """Compute float32 as float32: cuDNN rounds to 10 bits of mantissa (TF32) where nobody says otherwise.
-
-    Features of SigNet deviated by 5.6e-4 from the CPU's with TF32, by 1.4e-6 without.
-    """
-    if device.type != "cuda":
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-
-
-def _after_fork() -> None:
-    """Compute with one thread in a forked child: the parent's other threads of torch are not in it.
-
-    Without this the first parallel operation waits for them for ever.
-    """
-    torch.set_num_threads(1)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -79,6 +79,7 @@ def test_the_output_says_what_features_depend_on(
         "preprocessor_options": {"statistics": True},
         "input_scale": model.card.input_scale,
         "backbone": "student-tiny",
+        "precision": "float32",
         "sigzoo_version": sigzoo.__version__,
     }
     assert expected.items() <= json.loads(done.out).items()

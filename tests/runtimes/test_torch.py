@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import sigzoo
 from sigzoo.errors import UsageError, WeightsError
@@ -191,6 +194,134 @@ def test_calls_at_a_time_keep_evaluation_mode_until_the_last_has_ended(model) ->
         release[name].set()
         thread.join()
     handle.remove()
-    assert all(np.array_equal(each, expected) for each in seen.values())
+    # With a hook the backbone itself is run, without one a folded copy: equal but for rounding.
+    assert all(np.allclose(each, expected, atol=1e-5) for each in seen.values())
     assert len(seen) == 2
     assert model.backbone.training
+
+
+def alike(found: np.ndarray, wanted: np.ndarray) -> float:
+    """Least cosine similarity of rows."""
+    found, wanted = found.astype(np.float64), wanted.astype(np.float64)
+    return float(
+        ((found * wanted).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)).min()
+    )
+
+
+def run_itself(model, images) -> np.ndarray:
+    """Features of the backbone itself in float64, nothing folded."""
+    batch = np.stack([model.preprocess(image) for image in images])[:, None] * np.float32(
+        model.card.input_scale
+    )
+    with torch.no_grad():
+        found = copy.deepcopy(model.backbone).double()(torch.from_numpy(batch).double())
+    return found.numpy()
+
+
+@pytest.mark.parametrize("name", ["synsig-tiny", "synsig-base"])
+def test_features_are_those_of_the_backbone_itself(name, images) -> None:
+    model = sigzoo.load(name, device="cpu")
+    assert np.abs(model.embed(images) - run_itself(model, images)).max() < 1e-5
+
+
+def by_place(model) -> None:
+    with torch.no_grad():
+        next(model.backbone.parameters()).mul_(0.5)
+
+
+def by_data(model) -> None:
+    next(model.backbone.parameters()).data.mul_(0.5)
+
+
+def by_numpy(model) -> None:
+    next(model.backbone.parameters()).detach().numpy()[...] *= 0.5
+
+
+def by_another(model) -> None:
+    name, old = next((name, each) for name, each in model.backbone.named_modules() if type(each) is nn.Conv2d)
+    new = copy.deepcopy(old)
+    nn.init.normal_(new.weight, std=0.01)
+    parent, _, last = name.rpartition(".")
+    setattr(model.backbone.get_submodule(parent), last, new)
+
+
+def by_statistics(model) -> None:
+    next(each for each in model.backbone.modules() if type(each) is nn.BatchNorm2d).running_mean.add_(0.5)
+
+
+@pytest.mark.parametrize("change", [by_place, by_data, by_numpy, by_another, by_statistics])
+def test_what_is_changed_by_hand_is_what_runs(change, model, images) -> None:
+    before = model.embed(images)
+    change(model)
+    found = model.embed(images)
+    assert np.abs(found - before).max() > 1e-3
+    assert np.abs(found - run_itself(model, images)).max() < 1e-5
+
+
+def test_hooks_of_the_backbone_are_called(model, images) -> None:
+    expected, seen = model.embed(images), []
+    norms = [each for each in model.backbone.modules() if isinstance(each, nn.BatchNorm2d)]
+    handles = [each.register_forward_hook(lambda *_: seen.append(1)) for each in norms]
+    assert np.allclose(model.embed(images), expected, atol=1e-5)
+    assert len(seen) == len(norms)
+    for handle in handles:
+        handle.remove()
+    assert np.array_equal(model.embed(images), expected)
+    assert len(seen) == len(norms)
+
+
+@pytest.mark.parametrize("name", ["synsig-tiny", "synsig-base"])
+def test_bfloat16_on_request(name, images) -> None:
+    expected = sigzoo.load(name, device="cpu").embed(images)
+    model = sigzoo.load(name, device="cpu", precision="bfloat16")
+    found = model.embed(images)
+    assert found.dtype == np.float32
+    assert np.abs(found - expected).max() > 0
+    assert alike(found, expected) > 0.999
+    assert all(each.dtype == torch.float32 for each in model.backbone.parameters())
+    assert model.provenance()["precision"] == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("precision", "message"),
+    [
+        ("float16", "float16 is computed on a GPU alone"),
+        ("tf32", "tf32 is computed on a GPU alone"),
+        ("int8", "TorchRuntime does not compute in int8"),
+        ("half", "There is no precision 'half': there are float32"),
+    ],
+)
+def test_a_precision_that_cannot_be_had_is_an_error(precision, message) -> None:
+    with pytest.raises(UsageError, match=message):
+        sigzoo.load(device="cpu", precision=precision)
+
+
+@pytest.fixture
+def careless_products() -> Iterator[None]:
+    """Someone lets torch round the products of float32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+def test_float32_is_float32_whatever_torch_was_told(model, images, careless_products) -> None:
+    rounding = torch.backends.mkldnn.matmul.fp32_precision
+    assert rounding == "bf16"
+    assert np.abs(model.embed(images) - run_itself(model, images)).max() < 1e-5
+    assert torch.backends.mkldnn.matmul.fp32_precision == rounding
+
+
+def test_inner_layers_are_whole_arrays_in_any_order_of_memory(model, images) -> None:
+    for layer in model.backbone.layers:
+        found = model.embed(images, layer=layer)
+        assert found.flags.c_contiguous
+        assert np.isfinite(found).all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_gives_the_same_features(model, images) -> None:
+    compiled = sigzoo.load(runtime="torch-compiled", device="cpu")
+    assert np.allclose(compiled.embed(images), model.embed(images), atol=1e-4)
+    assert np.allclose(compiled.embed(images[:1]), model.embed(images[:1]), atol=1e-4)

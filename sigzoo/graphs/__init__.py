@@ -1,0 +1,1 @@
+"""Networks as they are run: batch normalisation folded, watched for changes by hand."""

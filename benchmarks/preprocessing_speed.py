@@ -1,102 +1,124 @@
-"""Preprocessing against sigver's own steps (scikit-image), in one run: medians of paired ratios.
+"""Processor time of decoding, the look and every preprocessor, an image, on one core; medians.
 
-python benchmarks/preprocessing_speed.py [IMAGES...] [--rounds N] [--threads N]
+python benchmarks/preprocessing_speed.py [IMAGES...] [--count N] [--rounds N] [--peer PATH] [--json FILE]
 
-Without images: synthetic signatures, enlarged to what a scan of 600 dpi has, and cleaned copies.
+Without images: scans of 0.1 to 1 megapixel (see scans.py). With --peer, a checkout of luizgh/sigver, its
+own preprocess_signature runs on the same images in the same rounds, and its result is compared with ours.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import io
+import json
+import os
 import statistics
+import sys
+import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # before numpy is imported
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
-from sigzoo_signet.preprocessing import SigNet2017, Sigver
-from skimage import filters, transform
+from scans import write_scans
 
-from sigzoo.synthesis import DatasetSpec, generate
+import sigzoo
+from sigzoo.imaging import read_image
+from sigzoo.imaging.plausibility import doubts
 
-Grey = NDArray[np.uint8]
 CANVAS = (952, 1360)
+PREPROCESSORS: dict[str, dict[str, Any]] = {
+    "sigver": {},
+    "signet-2017": {},
+    "spp-2018": {},
+    "synsig": {"statistics": True},
+}
+"""Their options are those of the published and the bundled models."""
+
+Work = Callable[[], Any]
 
 
-def sigver_program(image: Grey) -> Grey:
-    """What sigver computes, in the calls it makes, to 170 x 242 and its centre."""
-    smoothed = filters.gaussian(image, 2, preserve_range=True)
-    threshold = filters.threshold_otsu(image)
-    rows, columns = np.where(smoothed <= threshold)
-    crop = image[rows.min() : rows.max(), columns.min() : columns.max()]
-    page = np.full(CANVAS, 255, np.uint8)
-    means = int(rows.mean() - rows.min()), int(columns.mean() - columns.min())
-    places = []
-    for axis in range(2):
-        if crop.shape[axis] > CANVAS[axis]:
-            offset = (crop.shape[axis] - CANVAS[axis]) // 2
-            crop = crop.take(range(offset, offset + CANVAS[axis]), axis=axis)
-        places.append(max(0, min(CANVAS[axis] // 2 - means[axis], CANVAS[axis] - crop.shape[axis])))
-    page[places[0] : places[0] + crop.shape[0], places[1] : places[1] + crop.shape[1]] = crop
-    page[page > threshold] = 255
-    resized = transform.resize(
-        255 - page, (170, 243), mode="constant", anti_aliasing=True, preserve_range=True
-    )
-    return np.asarray(resized, dtype=np.uint8)[10:160, 11:231]
+def works(path: Path, peer: Callable[..., Any] | None) -> dict[str, Work]:
+    """What is timed of one file, by name: each is ready to be called."""
+    content, image = path.read_bytes(), read_image(path)
+    found: dict[str, Work] = {
+        "Pillow decodes": lambda: np.asarray(Image.open(io.BytesIO(content)).convert("L")),
+        "read_image": lambda: read_image(path),
+        "look": lambda: doubts(image),
+    }
+    for name, options in PREPROCESSORS.items():
+        found[name] = _calling(sigzoo.preprocessor(name, **options), image)
+    if peer is not None:
+        published = peer
+        if not (published(image, CANVAS) == found["sigver"]()).all():
+            raise SystemExit(f"{path}: the published program computes something else than `sigver`.")
+        found["published program"] = lambda: published(image, CANVAS)
+    return found
 
 
-def examples(paths: list[Path]) -> Iterator[tuple[str, Grey]]:
-    """Images of the files, or synthetic ones."""
+def _calling(work: Callable[[Any], Any], image: Any) -> Work:
+    return lambda: work(image)
+
+
+def milliseconds(work: Work) -> float:
+    """Processor time of one call, all threads of this process together."""
+    start = time.process_time()
+    work()
+    return 1e3 * (time.process_time() - start)
+
+
+def measured(paths: list[Path], rounds: int, peer: Callable[..., Any] | None) -> dict[str, list[float]]:
+    """The median of the rounds for every image, by what was timed; all take turns within a round."""
+    times: dict[str, list[float]] = {}
     for path in paths:
-        yield path.name, np.asarray(Image.open(path).convert("L"))
-    if paths:
-        return
-    for number, drawn in enumerate(generate(DatasetSpec(3, 1, seed=1))):
-        width = (800, 1000, 1250)[number]
-        height = round(drawn.image.shape[0] * width / drawn.image.shape[1])
-        scan = np.asarray(Image.fromarray(drawn.image).resize((width, height), Image.Resampling.BICUBIC))
-        noise = np.random.default_rng(number).normal(0, 3, scan.shape)
-        noisy = (scan * 0.9 + noise).clip(0, 255).astype(np.uint8)
-        yield f"synthetic {number + 1}", noisy
-        yield f"synthetic {number + 1}, white paper", np.where(noisy > 190, 255, noisy).astype(np.uint8)
+        each = works(path, peer)
+        for work in each.values():
+            work()  # what the first call makes ready counts for nothing
+        table = [[milliseconds(work) for work in each.values()] for _ in range(rounds)]
+        for name, column in zip(each, zip(*table, strict=True), strict=True):
+            times.setdefault(name, []).append(statistics.median(column))
+    return times
 
 
-def seconds(work: Callable[[Grey], Grey], image: Grey) -> float:
-    """Time of one call."""
-    start = time.perf_counter()
-    work(image)
-    return time.perf_counter() - start
+def published_program(folder: Path) -> Callable[..., Any]:
+    """`preprocess_signature` of a checkout of luizgh/sigver."""
+    sys.path.insert(0, str(folder))
+    found: Callable[..., Any] = importlib.import_module("sigver.preprocessing.normalize").preprocess_signature
+    return found
 
 
 def main() -> None:
-    """Measure all three on every image, in turn."""
+    """Measure everything on every image and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", nargs="*", type=Path)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument(
-        "--threads", type=int, default=2, help="how many cores preprocessing may use (1 or 2)"
-    )
+    parser.add_argument("--count", type=int, default=96, help="of the scans that are made without images")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peer", type=Path, help="a checkout of luizgh/sigver, which needs scikit-image")
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    works: list[Callable[[Grey], Grey]] = [sigver_program, SigNet2017(), Sigver()]
-    ratios: list[list[float]] = [[], []]
-    for name, image in examples(options.images):
-        assert (works[0](image) == works[2](image)).all(), "the peer computes something else"
-        times = [[seconds(work, image) for work in works] for _ in range(options.rounds)]
-        peer, *ours = (1e3 * statistics.median(column) for column in zip(*times, strict=True))
-        paired = [statistics.median(row[0] / row[kind] for row in times) for kind in (1, 2)]
-        for kind in range(2):
-            ratios[kind].append(paired[kind])
-        print(f"{name} ({image.shape[0]} x {image.shape[1]}): sigver's program {peer:.1f} ms; ", end="")
-        print(f"signet-2017 {ours[0]:.2f} ms, {paired[0]:.1f} times; ", end="")
-        print(f"sigver {ours[1]:.2f} ms, {paired[1]:.1f} times")
-    old, new = (statistics.median(kind) for kind in ratios)
-    print(f"median of {len(ratios[0])} images: signet-2017 {old:.1f} times, sigver {new:.1f} times as fast")
+    peer = published_program(options.peer) if options.peer else None
+    with tempfile.TemporaryDirectory() as folder:
+        paths = options.images or write_scans(Path(folder), options.count)
+        times = measured(paths, options.rounds, peer)
+    print(f"{len(paths)} images, ms of one core{'median':>14}{'mean':>8}{'slowest':>9}")
+    for name, column in times.items():
+        line = statistics.median(column), statistics.fmean(column), max(column)
+        ratio = ""
+        if "published program" in times and name in PREPROCESSORS:
+            pairs = zip(times["published program"], column, strict=True)
+            ratio = f"{statistics.median(a / b for a, b in pairs):9.1f} times the published program's speed"
+        print(f"{name:<28}{line[0]:14.2f}{line[1]:8.2f}{line[2]:9.2f}{ratio}")
+    if options.json:
+        options.json.write_text(json.dumps({"images": len(paths), "milliseconds": times}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""Whole grey levels, counted: what sorting says of an image, its histogram says in a tenth of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sigzoo.interfaces import GreyImage
+
+__all__ = ["Counts", "count_levels", "otsu", "percentile", "percentiles"]
+
+Counts = NDArray[np.int64]
+"""Number of pixels at each of the 256 levels."""
+
+
+def count_levels(image: GreyImage) -> Counts:
+    """Count the pixels at each level: uint8 ``(H, W)`` in, int64 ``(256,)`` out."""
+    return np.array(Image.fromarray(image).histogram(), dtype=np.int64)
+
+
+def percentiles(counts: Counts, shares: Sequence[float]) -> list[float]:
+    """Levels below which these shares of the pixels lie, 0 to 1; exactly those of `numpy.percentile`.
+
+    A place between two pixels in the order of brightness is interpolated linearly.
+    """
+    below = np.cumsum(counts)
+    places = np.asarray(shares) * float(below[-1] - 1)
+    lower = np.floor(places)
+    pair = np.searchsorted(below, np.stack([lower, np.ceil(places)]), side="right")
+    return [float(value) for value in pair[0] + (pair[1] - pair[0]) * (places - lower)]
+
+
+def percentile(values: NDArray[np.float32], share: float) -> float:
+    """Value below which this share of the values lies; that of `numpy.percentile`, sorting half as much."""
+    place = share * (values.size - 1)
+    lower = int(place)
+    parted = np.partition(values, lower)
+    low = float(parted[lower])
+    high = float(parted[lower + 1 :].min(initial=np.inf)) if place > lower else low
+    return low + (high - low) * (place - lower)
+
+
+def otsu(counts: Counts) -> tuple[float, float]:
+    """Otsu's threshold, and how far the means of its two classes lie apart.
+
+    Returns
+    -------
+    threshold : float
+        Levels at or above it are the upper class; 255 where there is one level only.
+    contrast : float
+        Difference of the classes' means; 0 where there is one level only.
+
+    References
+    ----------
+    N. Otsu, A threshold selection method from gray-level histograms, IEEE Trans. SMC 9, 1979.
+    """
+    below = np.cumsum(counts, dtype=np.float64)
+    moment = np.cumsum(counts * np.arange(256.0))
+    above = below[-1] - below
+    valid = (below > 0) & (above > 0)
+    if not valid.any():
+        return 255.0, 0.0
+    under = moment / np.maximum(below, 1)
+    over = (moment[-1] - moment) / np.maximum(above, 1)
+    between = np.where(valid, below * above * (over - under) ** 2, -1.0)
+    best = int(between.argmax())
+    return best + 1.0, float(over[best] - under[best])

@@ -1,0 +1,97 @@
+"""How bright the paper is at every pixel, from bright pixels around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigzoo.interfaces import GreyImage
+
+__all__ = ["Paper"]
+
+Floats = NDArray[np.float32]
+
+_BLOCKS = 24
+"""Blocks along the longest side."""
+_SMALLEST, _LARGEST = 8, 45
+"""Sides of a block; with larger ones the counts of `_bright_levels` would overflow."""
+_BRIGHT = 0.8
+"""Share of a block's pixels that are darker than what is taken for its paper."""
+
+
+class Paper:
+    """The brightness of an image's paper, computed for a few rows at a time.
+
+    Of each block a bright level is taken, of a block and its eight neighbours the brightest, so that
+    no stroke counts as paper; what lies between the blocks' centres is interpolated linearly.
+
+    Parameters
+    ----------
+    grey
+        uint8 ``(H, W)``.
+    frame
+        Pixels around the image for which the brightness is wanted, too; there the outermost holds.
+    """
+
+    def __init__(self, grey: GreyImage, frame: int) -> None:
+        block = min(max(_SMALLEST, -(-max(grey.shape) // _BLOCKS)), _LARGEST)
+        bright = _neighbours(_bright_levels(grey, block)).max(axis=0)
+        bright = _neighbours(bright).mean(axis=0, dtype=np.float32)
+        column, share = _between(grey.shape[1], bright.shape[1], block, frame)
+        self._row, down = _between(grey.shape[0], bright.shape[0], block, frame)
+        bright = np.concatenate([bright, bright[:, -1:]], axis=1)
+        lines = bright.take(column, axis=1) * (1 - share) + bright.take(column + 1, axis=1) * share
+        self._lines = np.concatenate([lines, lines[-1:]])
+        self._weights = np.zeros((len(down), len(self._lines)), dtype=np.float32)
+        places = np.arange(len(down))
+        self._weights[places, self._row], self._weights[places, self._row + 1] = 1 - down, down
+
+    def rows(self, top: int, bottom: int, out: Floats) -> None:
+        """Fill `out` with the brightness in some rows, counted from the frame's first on."""
+        first, last = self._row[top], self._row[bottom - 1] + 2
+        # Of few lines: so small a product starts no threads of BLAS.
+        np.matmul(self._weights[top:bottom, first:last], self._lines[first:last], out=out)
+
+
+def _bright_levels(grey: GreyImage, block: int) -> GreyImage:
+    """Level of the pixel at the place `_BRIGHT` of each block's order, uint8 ``(rows, columns)``.
+
+    Found bit by bit from the highest on: a bit is set where no more pixels than the place's number are
+    below the level with it. That takes eight comparisons of all pixels and neither a sort nor a histogram of
+    each block.
+    """
+    rows, columns = (-(-side // block) for side in grey.shape)
+    padded = np.empty((rows * block, columns * block), dtype=np.uint8)
+    padded[: grey.shape[0], : grey.shape[1]] = grey
+    padded[: grey.shape[0], grey.shape[1] :] = grey[:, -1:]
+    padded[grey.shape[0] :] = padded[grey.shape[0] - 1]
+    size = block * block
+    # A block a line, filled up to whole words of eight pixels by 255, which is below no level.
+    lines = np.full((rows * columns, -(-size // 8) * 8), 255, dtype=np.uint8)
+    lines[:, :size] = padded.reshape(rows, block, columns, block).swapaxes(1, 2).reshape(-1, size)
+    below = np.empty(lines.shape, dtype=np.bool_)
+    levels = np.zeros(len(lines), dtype=np.uint8)
+    for bit in (128, 64, 32, 16, 8, 4, 2, 1):
+        with_bit = levels | np.uint8(bit)
+        np.less(lines, with_bit[:, np.newaxis], out=below)
+        # Eight flags are added at a time, as the bytes of a word: none of the eight sums reaches 256.
+        sums = below.view(np.uint64).sum(axis=1).view(np.uint8).reshape(-1, 8)
+        levels = np.where(sums.sum(axis=1, dtype=np.int64) <= int(_BRIGHT * size), with_bit, levels)
+    return levels.reshape(rows, columns)
+
+
+def _neighbours(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the nine values around each place, ``(9, H, W)``; edges repeat."""
+    padded = np.pad(values, 1, mode="edge")
+    height, width = values.shape
+    return np.stack([padded[i : i + height, j : j + width] for i in range(3) for j in range(3)])
+
+
+def _between(side: int, blocks: int, block: int, frame: int) -> tuple[NDArray[np.intp], Floats]:
+    """Between which block's centre and the next each pixel lies, and how far from the first, 0 to 1."""
+    pixels = np.arange(-frame, side + frame).clip(0, side - 1)
+    places = ((pixels + 0.5) / block - 0.5).clip(0, blocks - 1)
+    before = places.astype(np.intp)
+    return before, (places - before).astype(np.float32)

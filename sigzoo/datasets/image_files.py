@@ -30,6 +30,14 @@ class NamedFile:
     forged: bool
     forger: str | None = None
     """Who forged it, where the name says so."""
+    simple: bool = False
+    """Whether it is a simple forgery."""
+    person: str | None = None
+    """Who the writer is, where one person has several identities."""
+    text: str | None = None
+    """What is written, where several people wrote the same."""
+    medium: str | None = None
+    """How it was taken."""
 
 
 class ImageFiles(SignatureSet):
@@ -48,8 +56,7 @@ class ImageFiles(SignatureSet):
         self.writers = [each.writer for each in files]
         self.forged = np.array([each.forged for each in files], bool)
         self.description = description
-        if any(each.forger for each in files):
-            self.labels = {"hand": _numbered([(each.writer, each.forged, each.forger) for each in files])}
+        self.labels = dict(_labels(files))
 
     def read(self, index: int) -> GreyImage:
         """Read one file."""
@@ -77,7 +84,8 @@ class ImageFiles(SignatureSet):
         """A SHA-256 of what the files are called and hold."""
         found = hashlib.sha256()
         for each in self.files:
-            found.update(f"{each.path.name} {each.writer} {each.forged} {each.forger}".encode())
+            labels = (each.writer, each.forged, each.forger, each.simple, each.person, each.text, each.medium)
+            found.update(repr((each.path.name, *labels)).encode("utf-8", "surrogateescape"))
             try:
                 found.update(each.path.read_bytes())
             except OSError as error:
@@ -91,6 +99,18 @@ def is_folder(place: str) -> bool:
         return Path(place).expanduser().is_dir()
     except (OSError, ValueError, RuntimeError):
         return False
+
+
+def _labels(files: Sequence[NamedFile]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """The labels that names define, of those of `SignatureSet.labels`."""
+    if any(each.forger for each in files):
+        yield "hand", _numbered([(each.writer, each.forged, each.forger) for each in files])
+    if any(each.simple for each in files):
+        yield "simple", np.array([each.simple for each in files], np.int64)
+    for name in ("person", "text", "medium"):
+        values = [getattr(each, name) for each in files]
+        if any(value is not None for value in values):
+            yield name, _numbered(values)
 
 
 def _numbered(keys: Sequence[object]) -> NDArray[np.int64]:

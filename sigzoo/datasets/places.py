@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sigzoo.datasets.completeness import Completeness, below
+from sigzoo.datasets.layout import PublishedFiles
 from sigzoo.datasets.synthetic import SyntheticSource
 from sigzoo.default import default
-from sigzoo.errors import DataError, UnknownNameError, UsageError
+from sigzoo.errors import DataError, SigzooWarning, UnknownNameError, UsageError
 from sigzoo.interfaces.data_sources import DataSource, SignatureSet
 
 __all__ = ["Found", "find_source", "open_data"]
+
+_NAMED = 3
+"""Files left out that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +30,23 @@ class Found:
     writers: int
     genuine: int
     forged: int
+    completeness: Completeness | None = None
+    """How a published data set compares with its publication."""
 
     def __str__(self) -> str:
         return (
             f"{self.place}: {self.writers} writers, {self.genuine} genuine signatures and"
-            f" {self.forged} forgeries (read as: {self.source})"
+            f" {self.forged} forgeries (read as: {self.source}){self._missing()}"
         )
+
+    def _missing(self) -> str:
+        """What is not there, in a few words."""
+        known = self.completeness
+        lines = [] if known is None else [*replace(known, left_out=()).lines()]
+        if not lines:
+            return ""
+        more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
+        return f"; not as published: {lines[0]}{more} (`sigzoo dataset inspect` tells all)"
 
 
 def find_source(place: str) -> tuple[str, DataSource, str]:
@@ -71,11 +88,31 @@ def open_data(place: str) -> tuple[SignatureSet, Found]:
     ------
     DataError, UsageError, UnknownNameError
         If it is not there, no source recognises it, or it cannot be opened.
+
+    Warns
+    -----
+    SigzooWarning
+        Of files that are left out.
     """
     name, source, rest = find_source(place)
     opened = source.open(rest)
     forged = int(opened.forged.sum())
-    return opened, Found(place, name, len(set(opened.writers)), len(opened) - forged, forged)
+    known = opened.completeness if isinstance(opened, PublishedFiles) else None
+    if known is not None and known.left_out:
+        _warn_of(place, known)
+    return opened, Found(place, name, len(set(opened.writers)), len(opened) - forged, forged, known)
+
+
+def _warn_of(place: str, known: Completeness) -> None:
+    """Warn of files that are not read, in a line."""
+    count = len(known.left_out)
+    named = "; ".join(
+        f"{below(each.file, known.folder)}, {each.why(known.folder)}" for each in known.left_out[:_NAMED]
+    )
+    more = f"; and {count - _NAMED} more, see `sigzoo dataset inspect`" * (count > _NAMED)
+    warnings.warn(
+        f"{place}: left out: {count} file{'s' * (count != 1)}: {named}{more}", SigzooWarning, stacklevel=3
+    )
 
 
 def _sources() -> Mapping[str, DataSource]:

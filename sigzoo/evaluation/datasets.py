@@ -1,13 +1,16 @@
-"""Folders of signature images whose file names tell what they are."""
+"""Folders of signature images as protocols want them: the files, and what is known of each.
+
+For places of any layout see `sigzoo.datasets.open_data` and `sigzoo.datasets.known_signatures`.
+"""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigzoo.errors import DataError
+from sigzoo.datasets.published.crossmedia import named_files
+from sigzoo.datasets.published.sigcomp import SigComp2009
 from sigzoo.evaluation.protocols import Signatures
 
 __all__ = ["ImageSet", "crossmedia", "sigcomp2009"]
@@ -22,34 +25,33 @@ class ImageSet:
 
 
 def sigcomp2009(folder: Path | str) -> ImageSet:
-    """Read the layout of SigComp2009: ``AAABBB_NNN.png``, written by AAA, claiming to be BBB.
+    """Read SigComp2009; see `sigzoo.datasets.published.sigcomp.SigComp2009`.
 
     Parameters
     ----------
     folder
         Searched with everything below it.
 
+    Returns
+    -------
+    ImageSet
+        By path.
+
     Raises
     ------
     DataError
         If the folder is missing or holds no such files.
+    UsageError
+        If it holds no image.
     """
-    files = []
-    for path in _images(folder):
-        name = path.stem.split("_")[0]
-        if len(name) == 6 and name.isdigit():
-            files.append(path)
-    if not files:
-        raise DataError(
-            f"{folder} holds no images named AAABBB_NNN.png (written by AAA, claiming to be BBB)."
-        )
-    claimed = [path.stem[3:6] for path in files]
-    forged = [path.stem[:3] != path.stem[3:6] for path in files]
-    return ImageSet(tuple(files), Signatures(claimed, claimed, forged))
+    files = sorted(SigComp2009().open(str(folder)).files, key=lambda each: each.path)
+    claimed = [each.writer for each in files]
+    known = Signatures(claimed, claimed, [each.forged for each in files])
+    return ImageSet(tuple(each.path for each in files), known)
 
 
 def crossmedia(folder: Path | str, splits: Collection[str] = ("test",)) -> ImageSet:
-    """Read the layout of crossmedia: ``wNNN/<medium>_<NN>.png``, ``splits.csv`` beside.
+    """Read crossmedia; see `sigzoo.datasets.published.crossmedia.CrossMedia`.
 
     Every volunteer wrote the same names, so an identity is a writer with a name.
 
@@ -60,30 +62,24 @@ def crossmedia(folder: Path | str, splits: Collection[str] = ("test",)) -> Image
     splits
         Which of ``train``, ``val`` and ``test`` to read.
 
+    Returns
+    -------
+    ImageSet
+        By path.
+
     Raises
     ------
     DataError
         If the folder, its ``splits.csv`` or the images are missing.
+    UsageError
+        If a split is none of these.
     """
-    table = Path(folder) / "splits.csv"
-    if not table.is_file():
-        raise DataError(f"{table} is missing: it says which writer belongs to train, val or test.")
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"writer", "split"} <= set(rows[0]):
-        raise DataError(f"{table} must have columns writer and split.")
-    chosen = {row["writer"] for row in rows if row["split"] in set(splits)}
-    files = [path for path in _images(folder) if path.parent.name in chosen and "_" in path.stem]
-    if not files:
-        raise DataError(f"{folder} holds no images of the split {' or '.join(sorted(splits))}.")
-    writer = [path.parent.name for path in files]
-    medium, text = zip(*(path.stem.rsplit("_", 1) for path in files), strict=True)
-    identity = [f"{w} {t}" for w, t in zip(writer, text, strict=True)]
-    return ImageSet(tuple(files), Signatures(identity, writer, [False] * len(files), text, medium))
-
-
-def _images(folder: Path | str) -> list[Path]:
-    root = Path(folder)
-    if not root.is_dir():
-        raise DataError(f"there is no folder {root}.")
-    return sorted(path for path in root.rglob("*.png") if path.is_file())
+    files = named_files(Path(folder), splits)
+    known = Signatures(
+        [each.writer for each in files],
+        [each.person or each.writer for each in files],
+        [False] * len(files),
+        tuple(each.text or "" for each in files),
+        tuple(each.medium or "" for each in files),
+    )
+    return ImageSet(tuple(each.path for each in files), known)

@@ -42,8 +42,16 @@ def sigzoo_register_runtimes(register: Register) -> None:
 @hookimpl
 def sigzoo_register_data_sources(register: Register) -> None:
     """Register the layouts of published data sets, and what takes anything else of its kind."""
-    for name in ("BHSig260", "Cedar", "Gpds", "Mcyt"):
-        register(name.lower(), f"sigzoo.datasets.published_layouts:{name}")
+    published = "sigzoo.datasets.published"
+    register("bhsig260", f"{published}.bhsig260:BHSig260")
+    register("brazilian", f"{published}.brazilian:Brazilian")
+    register("cedar", f"{published}.cedar:Cedar")
+    register("crossmedia", f"{published}.crossmedia:CrossMedia")
+    register("gpds", f"{published}.gpds:Gpds")
+    register("gpds-synthetic", f"{published}.gpds:GpdsSynthetic")
+    register("mcyt", f"{published}.mcyt:Mcyt")
+    register("sigcomp2009", f"{published}.sigcomp:SigComp2009")
+    register("sigcomp2011", f"{published}.sigcomp:SigComp2011")
     register("folder", "sigzoo.datasets.image_folders:ImageFolder")
     register("npz", "sigzoo.datasets.npz_source:NpzSource")
     register("synth", "sigzoo.datasets.synthetic:SyntheticSource")

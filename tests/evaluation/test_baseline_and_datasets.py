@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sigzoo.errors import DataError, ImageError
+from sigzoo.errors import DataError, ImageError, UsageError
 from sigzoo.evaluation.baseline import ink_statistics, standardised
 from sigzoo.evaluation.datasets import crossmedia, sigcomp2009
 
@@ -64,9 +64,12 @@ def test_crossmedia_identities_are_writers_with_names(tmp_path):
 
 
 def test_missing_folders_tables_and_images_are_errors_that_name_them(tmp_path):
-    with pytest.raises(DataError, match="no folder"):
+    with pytest.raises(DataError, match="no such folder"):
         sigcomp2009(tmp_path / "none")
-    with pytest.raises(DataError, match="AAABBB"):
+    with pytest.raises(UsageError, match="no image in it"):
+        sigcomp2009(tmp_path)
+    touch(tmp_path / "other" / "x.png")
+    with pytest.raises(DataError, match="named as SigComp2009 names its files"):
         sigcomp2009(tmp_path)
     with pytest.raises(DataError, match=r"splits\.csv"):
         crossmedia(tmp_path)

@@ -1,0 +1,1 @@
+"""Layouts in which published data sets are handed out, a module a data set; users bring the files."""

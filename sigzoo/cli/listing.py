@@ -6,22 +6,51 @@ import click
 
 from sigzoo.cli.output import echo, json_option, print_json, print_table
 
+_AT_HAND = ("bundled", "in the cache", "built")
+"""States of models that load without the network."""
+
 
 @click.command("list")
 @click.argument("pattern", required=False)
+@click.option("--free", is_flag=True, help="Only models whose weights may be used commercially.")
+@click.option("--cached", is_flag=True, help="Only models that load without the network.")
+@click.option("--family", metavar="NAME", help="Only NAME and names that begin with it: signet-f, synsig.")
+@click.option(
+    "--sort",
+    type=click.Choice(["registry", "name", "features"]),
+    default="registry",
+    show_default=True,
+    help="Order: the registry's, by name, or by the size of the features.",
+)
 @json_option
-def list_command(pattern: str | None, as_json: bool) -> None:
+def list_command(
+    pattern: str | None, free: bool, cached: bool, family: str | None, sort: str, as_json: bool
+) -> None:
     """List the models, or those that PATTERN matches (for instance 'signet-f*').
 
     The one marked with * is the default: what commands use where no model is named.
     """
     from sigzoo.zoo import default_zoo
 
-    cards = {name: default_zoo().info(name) for name in default_zoo().list_models(pattern)}
+    cards = {
+        name: default_zoo().info(name)
+        for name in default_zoo().list_models(pattern)
+        if family is None or name == family or name.startswith((f"{family}-", f"{family}."))
+    }
+    if free:
+        cards = {name: card for name, card in cards.items() if card.licence.commercial_use}
+    if cached:
+        cards = {name: card for name, card in cards.items() if state(name) in _AT_HAND}
+    if sort == "name":
+        cards = dict(sorted(cards.items()))
+    elif sort == "features":
+        cards = dict(sorted(cards.items(), key=lambda item: item[1].features.size))
     if not cards:
-        echo(f"sigzoo: no model matches {pattern!r}.", err=True)
+        echo("sigzoo: no model matches" + (f" {pattern!r}." if pattern else "."), err=True)
     if as_json:
         print_json([{"name": name, **summary(name)} for name in cards])
+        return
+    if not cards:
         return
     rows = []
     default = default_zoo().catalogue.default

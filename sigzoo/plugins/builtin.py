@@ -14,6 +14,7 @@ SIGZOO_API = 2
 COMMANDS = {
     "list": "sigzoo.cli.listing:list_command",
     "info": "sigzoo.cli.info:info",
+    "cite": "sigzoo.cli.cite:cite",
     "embed": "sigzoo.cli.embed:embed",
     "compare": "sigzoo.cli.compare:compare",
     "synth": "sigzoo.cli.synth:synth",

@@ -344,3 +344,15 @@ class Citation(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Without ``https://doi.org/``."""
     arxiv: str | None = None
     """Number of the preprint."""
+    kind: Literal["article", "inproceedings", "misc"] = "misc"
+    """Kind of the BibTeX entry."""
+    authors: list[str] = []
+    """Names, given names first, for BibTeX."""
+    title: str | None = None
+    """For BibTeX."""
+    venue: str | None = None
+    """Journal or proceedings, for BibTeX."""
+    pages: str | None = None
+    """``233-249``, for BibTeX."""
+    year: int | None = None
+    """For BibTeX."""

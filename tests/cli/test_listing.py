@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,6 +34,38 @@ def test_a_pattern_that_matches_nothing_is_told(run: Run) -> None:
     done = run("list", "zzz*")
     assert done.status == 0
     assert "no model matches 'zzz*'" in done.err
+
+
+def names_of(run: Run, *options: str) -> list[str]:
+    return [row["name"] for row in json.loads(run("list", *options, "--json").out)]
+
+
+def test_list_filters_and_sorts(run: Run) -> None:
+    assert set(names_of(run, "--free")) == {"synsig-tiny", "synsig-base"}
+    assert set(names_of(run, "--cached")) == {"synsig-tiny", "synsig-base"}
+    assert names_of(run, "--family", "signet-f") == [
+        "signet-f-0.95",
+        "signet-f-0.999",
+        "signet-f-0.95.pytorch",
+    ]
+    assert names_of(run, "--family", "signet", "--free") == []
+    assert names_of(run, "--sort", "name") == sorted(names_of(run))
+    sizes = [row["features"] for row in json.loads(run("list", "--sort", "features", "--json").out)]
+    assert sizes == sorted(sizes)
+    done = run("list", "--family", "nobody")
+    assert (done.status, done.out) == (0, "")
+    assert "no model matches" in done.err
+
+
+def test_cite_prints_the_papers_of_models_once(run: Run) -> None:
+    done = run("cite", "signet", "signetf_lambda0.95", "synsig-tiny")
+    assert done.status == 0
+    assert re.findall(r"^@\w+{(\w+),$", done.out, re.MULTILINE) == ["hafemann2017", "sigzoo", "luo2023"]
+    assert "10.1016/j.patcog.2017.05.012" in done.out
+    data = json.loads(run("cite", "signet", "--json").out)
+    assert data["models"] == {"signet": ["hafemann2017"]}
+    assert "Hafemann" in data["citations"]["hafemann2017"]
+    assert run("cite", "signte").status == 2
 
 
 def test_an_unknown_command_gets_the_nearest_names(run: Run) -> None:

@@ -12,6 +12,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of tests that run a published program beside ours."""
+    parser.addoption(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="checkout of a published program to compare with",
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test reads or writes the cache, the plugins or the registry of whoever runs it."""

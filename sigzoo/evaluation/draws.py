@@ -54,6 +54,30 @@ class KnownArrays:
         """Rows of its skilled forgeries."""
         return np.flatnonzero((self.identity == identity) & self.forged)
 
+    def impostors_of(self, identity: str, questioned: Rows, among: Rows | None = None) -> dict[str, Rows]:
+        """Other writers' genuine signatures, by kind of impostor: of the same text apart, of the same media.
+
+        Parameters
+        ----------
+        identity
+            Who is claimed.
+        questioned
+            Rows of the genuine signatures that are tested, at least one.
+        among
+            Rows that the impostors are chosen from, in this order; all by default.
+        """
+        rows = np.arange(len(self.forged)) if among is None else among
+        own = questioned[0]
+        chosen = ~self.forged[rows] & (self.writer[rows] != self.writer[own])
+        if self.medium is not None:
+            chosen &= np.isin(self.medium[rows], self.medium[questioned])
+        if self.text is None:
+            kinds = {"random": chosen}
+        else:
+            same = self.text[rows] == self.text[own]
+            kinds = {"random": chosen & ~same, "same_text": chosen & same}
+        return {kind: rows[each] for kind, each in kinds.items() if each.any()}
+
     def too_few(self, needed: int) -> dict[str, int]:
         """Identities with fewer than `needed` genuine signatures, and how many they have."""
         found = {name: len(self.genuine_of(name)) for name in self.identities}

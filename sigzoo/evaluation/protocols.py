@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sigzoo.errors import DataError
 from sigzoo.evaluation.draws import KnownArrays, TrialsBuilder, check_at_least_one, checked
@@ -188,21 +188,10 @@ def _draw(score: Score, ready: Prepared, known: KnownArrays, references: int, se
         questioned = order[references:]
         builder.open(name, order[:references])
         builder.add(GENUINE, questioned, scores[questioned])
-        for kind, chosen in _impostors(known, name, questioned).items():
+        kinds = {**known.impostors_of(name, questioned), "skilled": known.forged_of(name)}
+        for kind, chosen in kinds.items():
             builder.add(kind, chosen, scores[chosen])
     return builder.build()
-
-
-def _impostors(known: KnownArrays, name: str, questioned: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """Rows of each kind of impostor for an identity."""
-    others = ~known.forged & (known.writer != known.writer[questioned[0]])
-    if known.medium is not None:
-        others &= np.isin(known.medium, known.medium[questioned])
-    kinds = {"random": others, "skilled": known.forged & (known.identity == name)}
-    if known.text is not None:
-        same = known.text == known.text[questioned[0]]
-        kinds |= {"random": others & ~same, "same_text": others & same}
-    return {kind: np.flatnonzero(chosen) for kind, chosen in kinds.items() if chosen.any()}
 
 
 def separated_pairs(distance: ArrayLike, writer: Sequence[str]) -> tuple[int, int]:

@@ -78,6 +78,8 @@ def sigzoo_register_protocols(register: Register) -> None:
     """Register the evaluation protocols that need nothing but numpy."""
     register("training-free", "sigzoo.evaluation.protocols:DistanceProtocol")
     register("distance", "sigzoo.evaluation.protocols:DistanceProtocol")
+    register("writer-dependent", "sigzoo.evaluation.writer_dependent:WriterDependent")
+    register("writer-independent", "sigzoo.evaluation.writer_independent:WriterIndependent")
 
 
 @hookimpl

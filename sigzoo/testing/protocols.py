@@ -97,10 +97,12 @@ def answer(protocol: EvaluationProtocol) -> None:
 def separable(protocol: EvaluationProtocol) -> None:
     """Writers who lie far apart are told apart, and features that say nothing give about half errors."""
     clear = _measure(protocol, _data(noise=0.01))
-    worst = max(each.eer for each in clear.values())
-    expect(
-        worst <= 5, f"writers a hundred times as far apart as their signatures give an EER of {worst:.1f} %"
-    )
+    for kind, rate in clear.items():
+        most = 5 if kind == "random" else 25  # a forgery lies half way to another writer
+        expect(
+            rate.eer <= most,
+            f"{kind}: writers a hundred times as far apart as their signatures: an EER of {rate.eer:.1f} %",
+        )
     data = _data()
     blind = _Data(np.random.default_rng(1).normal(size=data.features.shape).astype(np.float32), data.known)
     for kind, rate in _measure(protocol, blind).items():

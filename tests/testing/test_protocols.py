@@ -77,7 +77,7 @@ def test_our_own_protocols_conform() -> None:
     names = default_zoo().list_components("protocol")
     assert "distance" in names
     for name in names:
-        check_protocol(default_zoo().build("protocol", name))
+        check_protocol(default_zoo().build("protocol", name, draws=2, replicates=20))
     check_protocol(DistanceProtocol(draws=2, replicates=20, score="euclidean"))
 
 

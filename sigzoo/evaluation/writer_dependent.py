@@ -1,0 +1,292 @@
+"""The writer-dependent protocol: an SVM for each writer, as the published program trains and tests them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sigzoo.errors import DataError, UsageError
+from sigzoo.evaluation.development import Developing, divide, long_enough
+from sigzoo.evaluation.draws import KnownArrays, TrialsBuilder, check_at_least_one, checked
+from sigzoo.evaluation.summary import measured
+from sigzoo.evaluation.svm import Kernel, Machine, Moments, SvmOptions, fit_machine, train
+from sigzoo.interfaces.protocols import (
+    GENUINE,
+    EvaluationProtocol,
+    FeatureSet,
+    Measured,
+    Signatures,
+    Trials,
+)
+
+__all__ = ["WriterDependent"]
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+FROM_DEVELOPMENT = 14
+"""Genuine signatures of each development writer that are negatives, as published for GPDS."""
+
+
+@dataclass(frozen=True)
+class _Split:
+    """One draw of one writer."""
+
+    references: Rows
+    genuine: Rows
+    """Genuine signatures to test with."""
+    skilled_negatives: Rows
+    skilled: Rows
+    """Forgeries to test with."""
+
+
+class WriterDependent(EvaluationProtocol):
+    """The protocol ``writer-dependent``: of Hafemann et al. (2017), as their program ``sigver`` has it.
+
+    For each writer an SVM learns `references` genuine signatures against other writers' genuine signatures
+    (random forgeries); errors on the few positives weigh as much more as there are more negatives; features
+    are divided by their deviation in the training set, and not centred. It is tested on `genuine_for_test`
+    other genuine signatures, on those of all other writers, and on all skilled forgeries. With the same
+    features, seed and options the splits are the published program's.
+
+    Parameters
+    ----------
+    references
+        Genuine signatures of a writer to learn from.
+    genuine_for_test
+        Genuine signatures of a writer to test with.
+    draws
+        Random splits.
+    seed
+        Of all splits together.
+    kernel, C, gamma
+        Of the SVM; see `sigzoo.evaluation.svm.SvmOptions`.
+    from_development
+        Negatives from each development writer; by default 14 where there are any.
+    from_others
+        Negatives from each other writer that is tested, out of their references; by default all of these
+        where there is no development writer, as published for CEDAR and MCYT, else none.
+    development_writers
+        So many writers of the set, the last by name, are the development writers; 0 where they come as a
+        set of their own, or not at all.
+    skilled_in_training
+        Skilled forgeries of the writer that are negatives too, and not tested: none, as published.
+    replicates
+        Bootstrap samples of the writers, for the intervals.
+
+    Raises
+    ------
+    UsageError
+        If an option is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        references: int = 12,
+        genuine_for_test: int = 10,
+        draws: int = 10,
+        seed: int = 1234,
+        kernel: Kernel = "rbf",
+        C: float = 1.0,  # noqa: N803  (the usual name)
+        gamma: float | Literal["auto"] = 2.0**-11,
+        from_development: int | None = None,
+        from_others: int | None = None,
+        development_writers: int = 0,
+        skilled_in_training: int = 0,
+        replicates: int = 500,
+    ) -> None:
+        check_at_least_one(references=references, genuine_for_test=genuine_for_test, draws=draws)
+        if from_others is not None and from_others > references:
+            raise UsageError(
+                f"from_others={from_others}: these negatives are out of a writer's {references} references."
+            )
+        self.svm = SvmOptions(kernel, C, gamma)
+        self.references, self.genuine_for_test = references, genuine_for_test
+        self.draws, self.seed, self.replicates = draws, seed, replicates
+        self.from_development, self.from_others = from_development, from_others
+        self.development_writers, self.skilled_in_training = development_writers, skilled_in_training
+
+    def measure(self, features: ArrayLike, known: Signatures) -> dict[str, Measured]:
+        """Equal error rates with one threshold for all writers.
+
+        Raises
+        ------
+        DataError
+            If fewer than two writers have as many genuine signatures as are learnt and tested.
+        UsageError
+            If scikit-learn is not installed.
+        """
+        return measured(self.trials(features, known), known, self.replicates)
+
+    def trials(
+        self, features: ArrayLike, known: Signatures, development: FeatureSet | None = None
+    ) -> list[Trials]:
+        """Train and test every writer's SVM, once for each draw.
+
+        Raises
+        ------
+        DataError, UsageError
+            As `measure`.
+        """
+        array, arrays = checked(features, known)
+        tested, others = divide(array, arrays, development, self.development_writers)
+        needed = self.references + self.genuine_for_test
+        genuine = long_enough(
+            {name: arrays.genuine_of(name) for name in tested}, needed, "the writer-dependent protocol"
+        )
+        # The published program draws everything, over all splits, from one legacy generator.
+        rng = np.random.RandomState(self.seed)
+        return [self._draw(array, arrays, genuine, others, rng) for _ in range(self.draws)]
+
+    def _draw(
+        self,
+        features: Floats,
+        known: KnownArrays,
+        genuine: Mapping[str, Rows],
+        others: Developing | None,
+        rng: np.random.RandomState,
+    ) -> Trials:
+        splits = {name: self._split(rows, known.forged_of(name), rng) for name, rows in genuine.items()}
+        negatives = self._from_development(others, rng)
+        from_others = self._number_from_others(others)
+        questioned = np.concatenate([each.genuine for each in splits.values()])
+        shared = None
+        if self._is_shared(known, splits, negatives, from_others):
+            shared = _Shared(self.svm, features, splits)
+        builder = TrialsBuilder(threshold=0.0)
+        moments = Moments.of(negatives) if len(negatives) else None
+        for name, split in splits.items():
+            own = self._from_others(name, splits, known, from_others, rng)
+            kinds = {
+                GENUINE: split.genuine,
+                **known.impostors_of(name, split.genuine, questioned),
+                "skilled": split.skilled,
+            }
+            kinds = {kind: rows for kind, rows in kinds.items() if len(rows)}
+            rows = np.concatenate(list(kinds.values()))
+            if shared is not None:
+                scores = shared.scores(split.references, own, rows)
+            else:
+                own = np.concatenate([own, split.skilled_negatives])
+                machine = self._machine(features[split.references], features[own], negatives, moments)
+                scores = machine.decide(features[rows])
+            builder.open(name, split.references)
+            ends = np.cumsum([len(each) for each in kinds.values()])[:-1]
+            for (kind, each), part in zip(kinds.items(), np.split(scores, ends), strict=True):
+                builder.add(kind, each, part)
+        found = builder.build()
+        assert found is not None  # two writers with genuine signatures are each other's random forgeries
+        return found
+
+    def _is_shared(
+        self, known: KnownArrays, splits: Mapping[str, _Split], negatives: Floats, from_others: int
+    ) -> bool:
+        """Whether the training sets of all writers are the same signatures."""
+        persons = {int(known.writer[each.references[0]]) for each in splits.values()}
+        one_each = len(persons) == len(splits)
+        return (
+            one_each
+            and not len(negatives)
+            and from_others == self.references
+            and not self.skilled_in_training
+        )
+
+    def _split(self, genuine: Rows, forged: Rows, rng: np.random.RandomState) -> _Split:
+        order = genuine.copy()
+        rng.shuffle(order)
+        kept = self.skilled_in_training
+        if kept and len(forged) > kept:
+            forged = rng.permutation(forged)
+        elif kept:
+            kept = 0  # all are needed to test with
+        return _Split(order[: self.references], order[-self.genuine_for_test :], forged[:kept], forged[kept:])
+
+    def _from_development(self, others: Developing | None, rng: np.random.RandomState) -> Floats:
+        """Negatives out of the development writers' genuine signatures, the same for every writer."""
+        number = self.from_development
+        if others is None:
+            if number:
+                raise UsageError(f"from_development={number} needs development writers: there are none.")
+            return np.empty((0, 0))
+        number = FROM_DEVELOPMENT if number is None else number
+        if not number:
+            return np.empty((0, 0))
+        for name, rows in others.genuine.items():
+            if len(rows) < number:
+                raise DataError(
+                    f"the development writer {name} has {len(rows)} genuine signatures, and"
+                    f" from_development={number} takes that many of each."
+                )
+        chosen = [rng.choice(rows, number, replace=False) for rows in others.genuine.values()]
+        return others.features[np.concatenate(chosen)]
+
+    def _number_from_others(self, others: Developing | None) -> int:
+        if self.from_others is not None:
+            number = self.from_others
+        else:
+            number = self.references if others is None else 0
+        if not number and (others is None or self.from_development == 0):
+            raise UsageError("There are no negatives: from_others and from_development are 0.")
+        return number
+
+    def _from_others(
+        self,
+        name: str,
+        splits: Mapping[str, _Split],
+        known: KnownArrays,
+        number: int,
+        rng: np.random.RandomState,
+    ) -> Rows:
+        """Negatives out of the other writers' references."""
+        if not number:
+            return np.empty(0, np.int64)
+        who = known.writer[splits[name].references[0]]
+        chosen = [
+            rng.choice(each.references, number, replace=False)
+            for other, each in splits.items()
+            if other != name and known.writer[each.references[0]] != who
+        ]
+        return np.concatenate(chosen) if chosen else np.empty(0, np.int64)
+
+    def _machine(
+        self, references: Floats, own: Floats, negatives: Floats, moments: Moments | None
+    ) -> Machine:
+        rest = np.concatenate([references, own])
+        rows = np.concatenate([rest, negatives]) if len(negatives) else rest
+        scale = (Moments.of(rest) if moments is None else Moments.of(rest) + moments).scale()
+        positive = np.arange(len(rows)) < len(references)
+        skew = (len(rows) - len(references)) / len(references)
+        return fit_machine(self.svm, rows, positive, positive_weight=skew, scale=scale)
+
+
+class _Shared:
+    """Where every writer's references are the others' negatives, all SVMs share training set and kernel."""
+
+    def __init__(self, options: SvmOptions, features: Floats, splits: Mapping[str, _Split]) -> None:
+        self._options = options
+        self._learnt = np.sort(np.concatenate([each.references for each in splits.values()]))
+        scale = Moments.of(features[self._learnt]).scale()
+        scaled = features[self._learnt] / scale
+        self._kernel = options.matrix(scaled, scaled)
+        tested = [part for each in splits.values() for part in (each.genuine, each.skilled)]
+        self._tested = np.sort(np.concatenate(tested))
+        self._test_kernel = options.matrix(features[self._tested] / scale, scaled)
+
+    def scores(self, references: Rows, negatives: Rows, rows: Rows) -> Floats:
+        """Train the SVM of an identity and score signatures.
+
+        In the published program's order, as what libsvm finds depends on it, within its tolerance.
+        """
+        order = np.searchsorted(self._learnt, np.concatenate([references, negatives]))
+        positive = np.arange(len(order)) < len(references)
+        kernel = self._kernel[np.ix_(order, order)]
+        weights, intercept = train(kernel, positive, self._options.C, float(len(negatives) / len(references)))
+        support = weights != 0
+        kernel = self._test_kernel[np.ix_(np.searchsorted(self._tested, rows), order[support])]
+        scores: Floats = kernel @ weights[support] + intercept
+        return scores

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -351,6 +351,32 @@ class SignatureModel:
             options=ReadOptions(grey_range, check_images and not preprocessed, preprocessed),
         )
         return stream.run(as_sources(images), skip=on_error == "skip")
+
+    def run_layers(self, images: NDArray[np.uint8], layers: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Several layers' features of preprocessed images of one size, in one pass.
+
+        Parameters
+        ----------
+        images
+            uint8 ``(N, h, w)``, as `preprocess` gives them.
+        layers
+            Some of ``model.backbone.layers``.
+
+        Returns
+        -------
+        dict
+            Layer -> float32 ``(N, ...)``.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such layer.
+        ImageError
+            If the network does not take images of that size.
+        """
+        self._facts.check_layers(layers)
+        batch: NDArray[np.float32] = images[:, np.newaxis] * np.float32(self.card.input_scale)
+        return self._runtime.run(batch, list(layers))
 
     def logits(
         self, images: ImageSource | Iterable[ImageSource], *, head: str = "writer", batch_size: int = 32

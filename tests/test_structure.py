@@ -35,7 +35,10 @@ ALLOWED: dict[str, set[str]] = {
     "synthesis": {"common", "data", "errors"},
     "verification": {"common", "data", "errors", "interfaces"},
     "datasets": {"common", "data", "default", "errors", "imaging", "interfaces", "synthesis"},
-    "evaluation": {"common", "data", "datasets", "errors", "imaging", "interfaces", "verification"},
+    "evaluation": {
+        *("artifacts", "common", "data", "datasets", "errors", "imaging", "interfaces", "model", "registry"),
+        *("verification", "zoo"),
+    },
     "sklearn": {"errors"},
     "graphs": {"artifacts", "common", "errors", "interfaces"},
     "runtimes": {"common", "errors", "graphs", "interfaces"},

@@ -1,4 +1,4 @@
-"""A trivial baseline: what four numbers about the ink can tell. A model must beat it."""
+"""Trivial baselines: what a few numbers about the ink and the scan can tell. A model must beat them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,42 @@ from numpy.typing import NDArray
 
 from sigzoo.errors import ImageError
 
-__all__ = ["ink_statistics", "otsu_threshold", "standardised"]
+__all__ = ["STATISTICS", "image_statistics", "ink_statistics", "otsu_threshold", "standardised"]
+
+STATISTICS: dict[str, slice] = {
+    "ink": slice(0, 4),
+    "paper grey": slice(4, 5),
+    "grey levels": slice(5, 6),
+    "height": slice(6, 7),
+}
+"""The baselines by name: which numbers of `image_statistics` each of them has."""
+
+_PAPER = 90
+"""Percentile of the pixels that is taken for the paper."""
+
+
+def image_statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Describe an image by its ink and by what the scanner made of it.
+
+    Parameters
+    ----------
+    image
+        uint8 ``(H, W)``, 0 ink and 255 paper.
+
+    Returns
+    -------
+    float64 ``(7,)``
+        `ink_statistics`; the grey of the paper (90 % of the pixels are at most as light), 0 to 1; how many
+        grey levels there are; the logarithm of the image's height in pixels.
+
+    Raises
+    ------
+    ImageError
+        If there is no ink.
+    """
+    levels = np.count_nonzero(np.bincount(image.ravel(), minlength=256))
+    scan = [np.percentile(image, _PAPER) / 255.0, float(levels), np.log(image.shape[0])]
+    return np.concatenate([ink_statistics(image), scan])
 
 
 def ink_statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:

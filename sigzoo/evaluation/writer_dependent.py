@@ -223,7 +223,8 @@ class WriterDependent(EvaluationProtocol):
                     f" from_development={number} takes that many of each."
                 )
         chosen = [rng.choice(rows, number, replace=False) for rows in others.genuine.values()]
-        return others.features[np.concatenate(chosen)]
+        negatives: Floats = others.features[np.concatenate(chosen)]
+        return negatives
 
     def _number_from_others(self, others: Developing | None) -> int:
         if self.from_others is not None:

@@ -31,6 +31,10 @@ class Backbone(nn.Module, ABC):
     input_size: Size | None
     """``(h, w)`` that the network takes, or `None` for any size from `minimum_size` on."""
 
+    scanner_layers: tuple[str, ...] = ()
+    """Those of `layers` whose features hold what a scanner decides: the size in pixels, how dark the ink is.
+    In many data sets genuine and forged signatures differ in it, so that rates of such layers flatter."""
+
     minimum_size: Size = (1, 1)
     """Smallest ``(h, w)`` that gives features, for networks of any size."""
 

@@ -119,6 +119,7 @@ class _Student(Backbone):
             if part is not None:
                 self.feature_dim += part.size
                 self.layers = (*self.layers, name)
+        self.scanner_layers = ("with_ink",) if self.ink is not None else ()
         self.input_size = size[0] + self._rows, size[1]
         self.squeeze = _Unit(last, squeeze, 1, 1)
         height, width = (-(-side // 16) for side in size)  # each stride rounds up

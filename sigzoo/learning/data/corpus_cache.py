@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import BadZipFile
@@ -16,7 +14,7 @@ from sigzoo.common.atomic import whole_file
 from sigzoo.errors import SigzooError
 from sigzoo.learning.data.in_memory import TrainingData
 
-__all__ = ["code_digest", "kept_or_made"]
+__all__ = ["kept_or_made"]
 
 _ARRAYS = ("pixels", "sizes", "writers", "forged")
 _LABEL = "label."
@@ -55,18 +53,6 @@ def kept_or_made(folder: Path, key: str, make: Callable[[], TrainingData]) -> Tr
             f"{path}: cannot be written: {error.strerror or error}. Train without a cache, or make room."
         ) from error
     return data
-
-
-def code_digest(*kinds: type) -> str:
-    """A SHA-256 over the source of the packages that classes are defined in, without their tests."""
-    found = hashlib.sha256()
-    for kind in kinds:
-        module = sys.modules[kind.__module__]
-        file = Path(module.__file__ or os.devnull)
-        programs = sorted(file.parent.glob("*.py")) if file.name != os.devnull else []
-        for program in programs or [file]:
-            found.update(program.read_bytes())
-    return found.hexdigest()
 
 
 def _read(path: Path) -> TrainingData | None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from sigzoo.common.code_digest import code_digest
 from sigzoo.common.progress import bar
 from sigzoo.datasets import Found, open_data
 from sigzoo.interfaces.data_sources import SignatureSet
-from sigzoo.learning.data.corpus_cache import code_digest, kept_or_made
+from sigzoo.learning.data.corpus_cache import kept_or_made
 from sigzoo.learning.data.in_memory import Item, TrainingData, collect
 from sigzoo.learning.data.joining import join, with_common_labels
 from sigzoo.learning.data.preparation import Preparation

@@ -1,0 +1,365 @@
+"""Running protocols on models and a data set: what `sigzoo evaluate` does, for Python."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigzoo.common.progress import ProgressLike, bar
+from sigzoo.datasets import known_signatures, open_data, without_simple_forgeries
+from sigzoo.errors import DataError, SigzooError, UnknownNameError, UsageError
+from sigzoo.evaluation.baseline import standardised
+from sigzoo.evaluation.feature_cache import FeatureCache
+from sigzoo.evaluation.features import (
+    baseline_features,
+    default_layers,
+    feature_layers,
+    layer_features,
+    usable,
+)
+from sigzoo.evaluation.summary import Summary, summarise
+from sigzoo.interfaces import Preprocessor
+from sigzoo.interfaces.data_sources import SignatureSet
+from sigzoo.interfaces.protocols import EvaluationProtocol, FeatureSet, Measured, Signatures, Trials
+from sigzoo.zoo import Zoo, resolve_zoo
+
+if TYPE_CHECKING:
+    from sigzoo.model import SignatureModel
+
+__all__ = ["BASELINE", "DataInfo", "Evaluation", "ProtocolChoice", "Row", "evaluate"]
+
+BASELINE = "baseline"
+"""What stands in place of a model's name in rows of the trivial baselines."""
+
+_FOR_BASELINES = {"score": "euclidean", "gamma": "auto"}
+"""Options that suit a few numbers: a cosine of one number is its sign, and the kernel's width goes with D."""
+
+
+_ALWAYS_TOLD = ("references", "score")
+"""Options that are shown even where they are the defaults."""
+
+_NOT_TOLD = ("cohort", "replicates")
+"""Options that are no plain data, or change no figure but the interval's digits."""
+
+
+@dataclass(frozen=True)
+class ProtocolChoice:
+    """A protocol by name, with options; those that are not named are its defaults."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{key}={value}" for key, value in self.options.items())
+        return f"{self.name}: {told}" if told else self.name
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """A data set."""
+
+    place: str
+    source: str
+    """Name of the data source that read it."""
+    writers: int
+    genuine: int
+    forged: int
+    """Skilled forgeries."""
+    simple: int
+    """Simple forgeries, which are left out: no protocol takes them."""
+    blank: int
+    """Images without ink, which are left out where a program made them."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer of one model, or one baseline, by one protocol."""
+
+    model: str
+    layer: str
+    scanner_cues: bool
+    """Whether the features hold what a scanner decides; see `Backbone.scanner_layers`."""
+    protocol: ProtocolChoice
+    """With the options that were given, and those of `_ALWAYS_TOLD`."""
+    settings: Mapping[str, Any]
+    """All options of the protocol."""
+    provenance: Mapping[str, Any]
+    """As `SignatureModel.provenance` gives it; empty for a baseline."""
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+    """Equal error rates of each kind of impostor."""
+    summary: Summary | None = None
+    """All else; `None` where the protocol gives equal error rates alone."""
+    trials: Sequence[Trials] = ()
+    problem: str = ""
+    """Why it could not be measured; there are no figures then."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All rows, by protocol, and what they were measured on."""
+
+    data: DataInfo
+    development: DataInfo | None
+    known: Signatures
+    names: Sequence[str]
+    """Where each signature comes from: paths, mostly."""
+    rows: Sequence[Row]
+    notes: Sequence[str]
+    """What was left out, as sentences."""
+
+
+def evaluate(
+    models: Sequence[str],
+    data: str,
+    *,
+    protocols: Sequence[ProtocolChoice] = (ProtocolChoice("training-free"),),
+    layers: str | Sequence[str] = "default",
+    development: str | None = None,
+    baselines: bool = True,
+    cache: bool = True,
+    device: str = "auto",
+    progress: ProgressLike = False,
+    zoo: Zoo | None = None,
+) -> Evaluation:
+    """Measure models on a data set.
+
+    Parameters
+    ----------
+    models
+        Names of the registry.
+    data
+        A path, or ``NAME:...`` for the data source of that name.
+    protocols
+        What is measured.
+    layers
+        Names; ``"all"`` for all that give a vector; ``"default"`` for each card's own and, where it holds
+        what a scanner decides, those that do not.
+    development
+        A place of other writers' signatures, which protocols may learn from.
+    baselines
+        Whether the trivial baselines are measured beside.
+    cache
+        Whether features are kept, and kept ones are used.
+    device
+        Where networks run.
+    progress
+        As for `SignatureModel.embed`.
+    zoo
+        Where names are looked up; the default one if `None`.
+
+    Raises
+    ------
+    DataError, ImageError
+        If the data cannot be read, or nothing of them can be measured.
+    UnknownNameError
+        If there is no such model, layer or protocol, or no such option of it.
+    UsageError
+        If an option is out of range.
+    """
+    zoo = resolve_zoo(zoo)
+    kept = FeatureCache() if cache else None
+    with zoo.as_default(), ExitStack() as stack:
+        built = [_build(zoo, choice) for choice in protocols]
+        loaded = [zoo.load(name, device=device) for name in models]
+        preparers = [model.preprocessor for model in loaded]
+        tested = _Set.open(data, preparers, kept, progress, stack)
+        teaching = None
+        if development is not None:
+            teaching = _Set.open(development, preparers, kept, progress, stack)
+        rows: list[Row] = []
+        for model in loaded:
+            rows += _model_rows(model, _layers(model, layers), built, tested, teaching)
+        if baselines:
+            rows += _baseline_rows(zoo, protocols, built, tested, teaching)
+    if all(row.problem for row in rows):
+        raise DataError(f"{data}: nothing can be measured: {rows[0].problem}")
+    by_protocol = [row for each in built for row in rows if row.protocol is each.told]
+    info = None if teaching is None else teaching.info
+    return Evaluation(tested.info, info, tested.known, tested.names, by_protocol, _notes(tested, by_protocol))
+
+
+@dataclass(frozen=True)
+class _Set:
+    """A data set, opened."""
+
+    opened: SignatureSet
+    indices: np.ndarray[Any, np.dtype[np.int64]]
+    known: Signatures
+    info: DataInfo
+    cache: FeatureCache | None
+    progress: ProgressLike
+
+    @classmethod
+    def open(
+        cls,
+        place: str,
+        preparers: Sequence[Preprocessor],
+        cache: FeatureCache | None,
+        progress: ProgressLike,
+        stack: ExitStack,
+    ) -> _Set:
+        opened, found = open_data(place)
+        stack.enter_context(closing(opened))
+        skilled = without_simple_forgeries(opened)
+        indices = usable(opened, skilled, preparers)
+        if not len(indices):
+            raise DataError(f"{place} holds no signature that can be measured.")
+        known = known_signatures(opened, indices)
+        forged = int(np.sum(known.forged))
+        info = DataInfo(
+            place,
+            found.source,
+            len(set(known.writer)),
+            len(indices) - forged,
+            forged,
+            len(opened) - len(skilled),
+            len(skilled) - len(indices),
+        )
+        return cls(opened, indices, known, info, cache, progress)
+
+    @property
+    def names(self) -> list[str]:
+        return [self.opened.name(int(index)) for index in self.indices]
+
+    def features(self, model: SignatureModel, layers: Sequence[str]) -> Mapping[str, ArrayLike]:
+        return layer_features(
+            model, self.opened, self.indices, layers, cache=self.cache, progress=self.progress
+        )
+
+    def baselines(self) -> Mapping[str, ArrayLike]:
+        found = baseline_features(self.opened, self.indices, cache=self.cache, progress=self.progress)
+        return {name: standardised(numbers) for name, numbers in found.items()}
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A protocol, and what is told of it."""
+
+    protocol: EvaluationProtocol
+    told: ProtocolChoice
+    settings: Mapping[str, Any]
+
+
+def _build(zoo: Zoo, choice: ProtocolChoice) -> _Built:
+    """Build a protocol; an option that it does not take is told by name."""
+    defaults = _defaults(zoo, choice.name)
+    for option in choice.options:
+        if option not in defaults:
+            raise UnknownNameError(f"option of the protocol {choice.name}", option, defaults)
+    protocol: EvaluationProtocol = zoo.build("protocol", choice.name, **choice.options)
+    settings = {key: value for key, value in {**defaults, **choice.options}.items() if key not in _NOT_TOLD}
+    if "score" in settings:
+        score = getattr(protocol, "score", None)
+        settings["score"] = getattr(score, "name", settings["score"])
+    shown = {key: value for key, value in settings.items() if key in _ALWAYS_TOLD or key in choice.options}
+    return _Built(protocol, ProtocolChoice(choice.name, shown), settings)
+
+
+def _defaults(zoo: Zoo, protocol: str) -> dict[str, Any]:
+    """The options of a protocol, and what they are where they are not given."""
+    parameters = inspect.signature(zoo.component("protocol", protocol)).parameters.values()
+    named = [each for each in parameters if each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return {each.name: None if each.default is each.empty else each.default for each in named}
+
+
+def _layers(model: SignatureModel, layers: str | Sequence[str]) -> list[str]:
+    if layers == "all":
+        return feature_layers(model)
+    if layers == "default":
+        return default_layers(model)
+    chosen = [layers] if isinstance(layers, str) else list(layers)
+    model.backbone.check_layers(chosen)
+    return chosen
+
+
+def _model_rows(
+    model: SignatureModel,
+    layers: Sequence[str],
+    protocols: Sequence[_Built],
+    tested: _Set,
+    teaching: _Set | None,
+) -> Iterator[Row]:
+    here = tested.features(model, layers)
+    there = {} if teaching is None else teaching.features(model, layers)
+    with bar(tested.progress, len(layers) * len(protocols), f"measuring {model.name}") as step:
+        for layer in layers:
+            provenance = model.provenance(layer)
+            cues = layer in model.backbone.scanner_layers
+            others = None if teaching is None else FeatureSet(there[layer], teaching.known)
+            for each in protocols:
+                figures = _measure(each.protocol, here[layer], tested.known, others)
+                yield Row(model.name, layer, cues, each.told, each.settings, provenance, **figures)
+                step(1)
+
+
+def _baseline_rows(
+    zoo: Zoo,
+    choices: Sequence[ProtocolChoice],
+    protocols: Sequence[_Built],
+    tested: _Set,
+    teaching: _Set | None,
+) -> Iterator[Row]:
+    """Rows of the baselines, by the same protocols with options that suit a few numbers."""
+    here = tested.baselines()
+    there = {} if teaching is None else teaching.baselines()
+    for choice, shown in zip(choices, protocols, strict=True):
+        taken = _defaults(zoo, choice.name)
+        suited = {key: value for key, value in _FOR_BASELINES.items() if key in taken}
+        own = _build(zoo, ProtocolChoice(choice.name, {**choice.options, **suited}))
+        for name, features in here.items():
+            others = None if teaching is None else FeatureSet(there[name], teaching.known)
+            figures = _measure(own.protocol, features, tested.known, others)
+            yield Row(BASELINE, name, True, shown.told, own.settings, {}, **figures)
+
+
+def _measure(
+    protocol: EvaluationProtocol, features: ArrayLike, known: Signatures, others: FeatureSet | None
+) -> dict[str, Any]:
+    """The figures of a row; what cannot be measured says why."""
+    try:
+        trials = protocol.trials(features, known, others)
+        if not trials:
+            return {"measured": protocol.measure(features, known)}
+        summary = summarise(trials, known, replicates=getattr(protocol, "replicates", 500))
+    except UsageError:
+        raise
+    except SigzooError as error:
+        return {"problem": str(error)}
+    measured = {
+        kind: Measured(each.eer.value, each.eer.low, each.eer.high, each.eer.draws)
+        for kind, each in summary.impostors.items()
+    }
+    return {"measured": measured, "summary": summary, "trials": trials}
+
+
+def _notes(tested: _Set, rows: Sequence[Row]) -> list[str]:
+    """What was left out: forgeries that are not there, simple ones, writers with too few signatures."""
+    notes = []
+    if not tested.info.forged:
+        notes.append("There are no skilled forgeries: only random ones are measured.")
+    if tested.info.simple:
+        notes.append(f"{tested.info.simple} simple forgeries are left out: no protocol takes them.")
+    if tested.info.blank:
+        notes.append(f"{tested.info.blank} images without ink are left out.")
+    genuine: dict[str, int] = dict.fromkeys(tested.known.identity, 0)
+    for name, forged in zip(tested.known.identity, tested.known.forged, strict=True):
+        genuine[name] += not forged
+    told: list[ProtocolChoice] = []
+    for row in rows:
+        if row.trials and row.protocol not in told:
+            told.append(row.protocol)
+            few = sorted(set(genuine) - set(row.trials[0].identities))
+            if few:
+                shown = ", ".join(f"{name} ({genuine[name]})" for name in few[:5])
+                more = f" and {len(few) - 5} more" if len(few) > 5 else ""
+                notes.append(
+                    f"{row.protocol}: {len(few)} of {len(genuine)} writers have too few genuine signatures"
+                    f" and are left out: {shown}{more}."
+                )
+    return notes

@@ -104,6 +104,7 @@ def _lines(plan: Plan) -> dict[str, str]:
         "result": str(plan.output),
         "licence": f"{plan.licence} (commercial use: {'yes' if plan.commercial_use else 'no'})",
         "time": _time(plan),
+        "cost": plan.cost or "",
     }
     return {key: value for key, value in lines.items() if value}
 
@@ -116,7 +117,7 @@ def _time(plan: Plan) -> str:
     )
     if found.seconds is None:
         return f"not to be told before the data are here; {timed}"
-    return f"about {_duration(found.seconds)}, an estimate: {timed}; fetching and measuring come on top"
+    return f"about {_duration(found.seconds)}, an estimate: {timed}; fetching and reading come on top"
 
 
 def _duration(seconds: float) -> str:

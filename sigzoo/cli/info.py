@@ -72,10 +72,12 @@ def _recipe(name: str, recipe: Recipe) -> dict[str, str]:
     lines = {
         "recipe": f"{recipe.teacher} through {recipe.data}, loss {_component(recipe.loss)}",
         "settings": settings or "the defaults of `sigzoo distill`",
+        **({"cost": recipe.cost} if recipe.cost else {}),
     }
     built = _provenance(name)
     if built is None:
-        return {**lines, "to build it": how_to_build(name, default_zoo())}
+        none_yet = "none: nobody publishes these weights; those of a build have one of their own"
+        return {**lines, "digest": none_yet, "to build it": how_to_build(name, default_zoo())}
     agreement = built.get("agreement", {})
     overrides = ", ".join(f"{key} {value}" for key, value in built.get("overrides", {}).items())
     return {
@@ -118,12 +120,9 @@ def _artifact(artifacts: Mapping[str, Artifact], reference: str) -> dict[str, st
 
     name, _, file = reference.partition("/")
     [spec] = specs_of(name, artifacts[name], file)
-    if spec.sha256:
-        digest = f"SHA-256 {spec.sha256}"
-    elif spec.git_blob:
-        digest = f"git blob {spec.git_blob}"
-    else:
-        digest = "unpinned: nobody published a digest; the first fetch records one"
+    stated = {"SHA-256": spec.sha256, "git blob": spec.git_blob}
+    digest = ", ".join(f"{kind} {value}" for kind, value in stated.items() if value)
+    digest = digest or "unpinned: nobody published a digest; the first fetch records one"
     size = f", {spec.size} bytes" if spec.size else ""
     inside = spec.archive.urls if spec.archive is not None else ()
     places = [*spec.urls, *(f"{url} (inside, {spec.archive_member})" for url in inside)]

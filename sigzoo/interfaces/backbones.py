@@ -82,10 +82,10 @@ class Backbone(nn.Module, ABC):
         Parameters
         ----------
         tensors
-            For ``safetensors`` and ``torch-tuple``: the state dict as the file names it. For
+            For ``safetensors``, ``torch`` and ``torch-tuple``: the state dict as the file names it. For
             ``lasagne``: the list of arrays, named ``params[0]``, ``params[1]``, ... in order.
         format
-            ``"safetensors"``, ``"torch-tuple"`` or ``"lasagne"``.
+            Of the file: the name of a weight format, as a card's ``weights.format`` has it.
 
         Returns
         -------

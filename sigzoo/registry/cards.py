@@ -193,6 +193,8 @@ class Recipe(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A loss of `sigzoo distill`."""
     settings: RecipeSettings = RecipeSettings()
     """Of the distillation, where they are not the defaults."""
+    cost: str | None = None
+    """What a build took where it was tried: time, memory, disk, and on what."""
     min_agreement: float | None = None
     """Least agreement with the teacher, in percent of the images held out, below which a build has
     failed; by default a tenth of the way from the best constant answer to 100."""

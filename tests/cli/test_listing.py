@@ -91,6 +91,16 @@ def test_info_shows_a_card_by_its_alias(run: Run) -> None:
     assert card["licence"]["commercial_use"] is False
 
 
+def test_info_of_every_model_shows_a_digest_or_says_why_there_is_none(run: Run) -> None:
+    names = [row["name"] for row in json.loads(run("list", "--json").out)]
+    assert len(names) > 20
+    for name in names:
+        (digest,) = re.findall(r"^  digest +(.*)", run("info", name).out, re.MULTILINE)
+        pinned = re.match(r"SHA-256 [0-9a-f]{64}\b|git blob [0-9a-f]{40}\b", digest)
+        reasons = ("unpinned: nobody published a digest", "none: nobody publishes these weights")
+        assert pinned or digest.startswith(reasons), name
+
+
 def test_an_unknown_model_gets_the_nearest_names_and_status_two(run: Run) -> None:
     done = run("info", "sinet")
     assert done.status == 2

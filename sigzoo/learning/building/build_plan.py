@@ -65,6 +65,8 @@ class Plan:
     output: Path
     licence: str
     commercial_use: bool
+    cost: str | None
+    """What a build took where it was tried, as the card says it."""
     estimate: Estimate
 
 
@@ -174,6 +176,7 @@ def _plan(name: str, changed: Mapping[str, Any] | None, device: str) -> Plan:
         output=built_folder(name),
         licence=card.licence.weights,
         commercial_use=card.licence.commercial_use,
+        cost=recipe.cost,
         estimate=estimate(
             student, build_backbone(teacher, default_zoo()), settings, size, writers=writers, images=images
         ),

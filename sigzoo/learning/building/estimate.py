@@ -15,6 +15,7 @@ from sigzoo.interfaces import Backbone, Size, TrainingBatch
 from sigzoo.learning.training.distributed import session
 from sigzoo.learning.training.network import TrainedNetwork, autocast
 from sigzoo.learning.training.optim import build_optimiser, clip_gradients
+from sigzoo.learning.training.validation import MOST_WRITERS, REFERENCES
 from sigzoo.registry.cards import with_tuples
 from sigzoo.settings.training_settings import TrainingSettings
 from sigzoo.zoo import default_zoo
@@ -32,19 +33,27 @@ class Estimate:
     """Of one step of the optimiser: student forward and backward, and the update."""
     teacher_seconds: float
     """Of the teacher's forward pass over one batch."""
+    measuring_seconds: float
+    """Of the student's forward pass over one batch, as each epoch is measured."""
     batch_size: int
     steps: int | None
     """Of the whole run; `None` where the number of images is not known."""
     teacher_batches: int | None
     """How many batches the teacher sees."""
+    measuring_batches: int | None
+    """How many the student sees in the measuring of all epochs."""
     device: str
 
     @property
     def seconds(self) -> float | None:
-        """Of the whole run, without fetching, reading and measuring the data."""
-        if self.steps is None or self.teacher_batches is None:
+        """Of the whole run, without fetching and reading the data."""
+        if self.steps is None or self.teacher_batches is None or self.measuring_batches is None:
             return None
-        return self.steps * self.student_seconds + self.teacher_batches * self.teacher_seconds
+        return (
+            self.steps * self.student_seconds
+            + self.teacher_batches * self.teacher_seconds
+            + self.measuring_batches * self.measuring_seconds
+        )
 
 
 class _Answers:
@@ -126,12 +135,29 @@ def estimate(
                 total: Tensor = frozen(pixels).float().sum()
                 return total
 
+        def measure() -> Tensor:
+            with torch.inference_mode():
+                total: Tensor = network.describe(pixels)[0].float().sum()
+                return total
+
         student_seconds, teacher_seconds = _timed(step), _timed(teach)
-    kept = None if images is None else images - round(settings.validation * images)
-    steps = None if kept is None else settings.epochs * max(1, kept // count)
+        network.eval()
+        measuring_seconds = _timed(measure)
+    steps, asked, measured = (None,) * 3 if images is None else _batches(settings, images, writers)
+    return Estimate(
+        student_seconds, teacher_seconds, measuring_seconds, count, steps, asked, measured, str(device)
+    )
+
+
+def _batches(settings: TrainingSettings, images: int, writers: int) -> tuple[int, int, int]:
+    """Steps, batches for the teacher, and batches of measuring, if all writers have as many images."""
+    size = settings.batch_size
+    held_out = writers * max(1, round(settings.validation * images / writers))
+    steps = settings.epochs * max(1, (images - held_out) // size)
     # Of images that are always the same the teacher is asked once.
-    asked = steps if settings.augment or images is None else ceil(images / count)
-    return Estimate(student_seconds, teacher_seconds, count, steps, asked, str(device))
+    asked = steps if settings.augment else ceil(images / size)
+    compared = REFERENCES * min(writers, MOST_WRITERS)
+    return steps, asked, settings.epochs * (ceil(held_out / size) + ceil(compared / size))
 
 
 def _timed(act: Callable[[], Tensor]) -> float:

@@ -15,10 +15,10 @@ from sigzoo.learning.data.inputs import InputTransform
 from sigzoo.learning.data.splits import Split
 from sigzoo.learning.training.network import TrainedNetwork
 
-__all__ = ["Measures", "Validator"]
+__all__ = ["MOST_WRITERS", "REFERENCES", "Measures", "Validator"]
 
-_REFERENCES = 3
-_WRITERS = 500
+REFERENCES = 3
+MOST_WRITERS = 500
 """Most writers whose signatures are compared; more would cost time and tell epochs apart no better."""
 
 
@@ -79,13 +79,13 @@ class Validator:
         self._held_out = split.validation
         writers, forged = data.writers, data.forged
         people = np.unique(writers[split.validation])
-        if len(people) > _WRITERS:
-            people = np.sort(np.random.default_rng([seed, 2]).choice(people, _WRITERS, replace=False))
+        if len(people) > MOST_WRITERS:
+            people = np.sort(np.random.default_rng([seed, 2]).choice(people, MOST_WRITERS, replace=False))
         known = split.training[forged[split.training] == 0]
         # A single writer with signatures held out is still compared with another's.
         others = np.setdiff1d(writers[known], people)[: max(0, 2 - len(people))]
         self._people = np.sort(np.concatenate([people, others]))
-        self._references = [known[writers[known] == person][:_REFERENCES] for person in self._people]
+        self._references = [known[writers[known] == person][:REFERENCES] for person in self._people]
 
     def measure(self, network: TrainedNetwork, device: torch.device) -> Measures | None:
         """Measure; `None` if the network's features are not finite."""

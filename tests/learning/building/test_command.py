@@ -67,8 +67,11 @@ def test_a_dry_run_counts_parameters_and_steps(publish):
     assert found.parameters == sum(each.numel() for each in network.parameters()) + 6 * (8 + 1)
     assert found.estimate.steps == 4 * (65 // 8)
     assert found.estimate.teacher_batches == 9
+    assert found.estimate.measuring_batches == 4 * (1 + 3)  # 6 images held out, and 3 of each of 6 writers
     assert found.estimate.seconds == pytest.approx(
-        32 * found.estimate.student_seconds + 9 * found.estimate.teacher_seconds
+        32 * found.estimate.student_seconds
+        + 9 * found.estimate.teacher_seconds
+        + 16 * found.estimate.measuring_seconds
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.common.cores import available_cores
 from sigzoo.common.limits import LISTED
 from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.data.feature_files import check_shape
@@ -234,6 +235,7 @@ class SignatureModel:
         check_images: bool = True,
         grey_range: tuple[float, float] | None = None,
         preprocessed: bool = False,
+        workers: int | None = None,
     ) -> NDArray[np.float32]:
         """Features of one image or many.
 
@@ -258,6 +260,9 @@ class SignatureModel:
             The values of black and white of images deeper than 8 bits whose file does not say.
         preprocessed
             Whether the images are what the preprocessor gives (ink bright on 0), to be used as they are.
+        workers
+            Cores to use; all that this process may run on by default. Where there are many images, each
+            prepares them in a process of its own; with 0 or 1 there is none. Features are the same.
 
         Returns
         -------
@@ -272,8 +277,8 @@ class SignatureModel:
         UnknownNameError
             If there is no such layer.
         UsageError
-            If `batch_size` is below 1, no image is left, or an inner layer's features differ in
-            shape because the images do.
+            If `batch_size` is below 1 or `workers` below 0, no image is left, or an inner layer's
+            features differ in shape because the images do.
         WeightsError
             If features are not finite: the weights are damaged, or do not suit the precision.
         """
@@ -289,6 +294,7 @@ class SignatureModel:
                 check_images=check_images,
                 grey_range=grey_range,
                 preprocessed=preprocessed,
+                workers=workers,
             ):
                 step(1)
                 if item.features is None:
@@ -316,12 +322,13 @@ class SignatureModel:
         check_images: bool = True,
         grey_range: tuple[float, float] | None = None,
         preprocessed: bool = False,
+        workers: int | None = None,
     ) -> Iterator[Embedded]:
         """Features of any number of images, in their order, in constant memory.
 
         Parameters
         ----------
-        images, layer, batch_size, on_error, check_images, grey_range, preprocessed
+        images, layer, batch_size, on_error, check_images, grey_range, preprocessed, workers
             As for `embed`; `images` is read as it is needed. With ``on_error="skip"`` an image that
             cannot be used comes out with its error in place of features.
 
@@ -334,10 +341,12 @@ class SignatureModel:
         if not isinstance(layer, str):
             raise UsageError(f"A layer name must be a string, got {layer!r}.")
         self._facts.check_layers([layer])
-        if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
+        if not _is_whole(batch_size) or batch_size < 1:
             raise UsageError(
                 f"A batch is a whole number of images, at least 1; got batch_size={batch_size!r}."
             )
+        if workers is not None and (not _is_whole(workers) or workers < 0):
+            raise UsageError(f"workers is a whole number of cores, at least 0, or None; got {workers!r}.")
         if on_error not in ("raise", "skip"):
             raise UsageError(f"on_error is 'raise' or 'skip', got {on_error!r}.")
         stream = EmbeddingStream(
@@ -349,6 +358,7 @@ class SignatureModel:
             minimum_size=self._facts.minimum_size,
             batch_size=min(int(batch_size), 1 << 20),  # `islice` takes no number beyond the machine's
             options=ReadOptions(grey_range, check_images and not preprocessed, preprocessed),
+            workers=available_cores() if workers is None else max(1, int(workers)),
         )
         return stream.run(as_sources(images), skip=on_error == "skip")
 
@@ -423,3 +433,8 @@ def _check_precision(runtime: type[Runtime], precision: str) -> None:
         raise UsageError(
             f"{runtime.__name__} does not compute in {precision}, only in {', '.join(runtime.precisions)}."
         )
+
+
+def _is_whole(number: object) -> bool:
+    """Whether something is a whole number, of Python or numpy."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)

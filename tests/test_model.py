@@ -234,7 +234,7 @@ def test_a_stream_reads_its_input_only_as_it_is_used(
     for _ in range(10):
         next(stream)
     stream.close()  # type: ignore[attr-defined]
-    assert read < 40
+    assert read < 64  # windows of 8 images under way on each core
 
 
 def test_a_stream_takes_constant_memory(model: SignatureModel) -> None:
@@ -248,7 +248,7 @@ def test_a_stream_takes_constant_memory(model: SignatureModel) -> None:
         return top
 
     peak(64)
-    assert peak(2000) < peak(64) + 500_000  # the images alone take 20 MB
+    assert peak(3000) < peak(300) + 2_000_000  # the images alone take 30 MB; how many are under way varies
 
 
 def test_progress_counts_every_image(model: SignatureModel, pages: list[NDArray[np.uint8]]) -> None:

@@ -37,6 +37,7 @@ def compare(
     device: str,
     runtime: str,
     precision: str,
+    workers: int | None,
     image_check: bool,
     grey_range: tuple[float, float] | None,
     canvas: tuple[int, int] | str | None,
@@ -74,6 +75,7 @@ def compare(
         check_images=image_check,
         grey_range=grey_range,
         preprocessed=inputs.preprocessed_for(loaded.name),
+        workers=workers,
     )
     table = distances(features.reshape(count, -1))
     names = [safe_text(name) for name in short_names(inputs.paths)]

@@ -44,6 +44,7 @@ def embed(
     device: str,
     runtime: str,
     precision: str,
+    workers: int | None,
     image_check: bool,
     grey_range: tuple[float, float] | None,
     canvas: tuple[int, int] | str | None,
@@ -90,6 +91,7 @@ def embed(
         check_images=image_check,
         grey_range=grey_range,
         preprocessed=inputs.preprocessed_for(loaded.name),
+        workers=workers,
     )
     provenance = loaded.provenance(layer)
     with whole_file(output) as beside:

@@ -82,6 +82,11 @@ def embedding_options(command: _F) -> _F:
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
         *_RUNTIME_OPTIONS,
+        click.option(
+            "--workers",
+            type=click.IntRange(min=0),
+            help="Cores to use, all by default; with 0 or 1 no process is started.",
+        ),
     )
     for option in reversed(options):
         command = option(command)

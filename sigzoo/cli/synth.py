@@ -123,6 +123,6 @@ def synth(
 
 def _fitting(images: int) -> int:
     """Return how many processes pay: one takes as long to start as to draw some fifty images."""
-    from sigzoo.common.parallel import workers
+    from sigzoo.common.cores import available_cores
 
-    return max(1, min(workers(), images // 50))
+    return max(1, min(available_cores(), images // 50))

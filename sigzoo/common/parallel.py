@@ -9,22 +9,18 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
+from sigzoo.common.cores import available_cores
 from sigzoo.errors import SigzooError, UsageError
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
-
-
-def workers() -> int:
-    """How many threads or processes to use: one a core that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def ordered_map(
@@ -39,48 +35,74 @@ def ordered_map(
     that is still busy (a decoder cannot be stopped) ends after its item, waited for by nobody, and never
     keeps the process alive.
     """
-    threads = _Threads(work, workers())
+    threads = Threads(work, available_cores())
     try:
-        yield from _in_order(threads.submit, items, ahead)
+        yield from in_order(threads.submit, items, ahead)
     finally:
         threads.stop()
 
 
-class _Threads:
+class Threads:
     """Daemon threads that take work from a queue.
 
     Not a `ThreadPoolExecutor`: that waits for its threads at its end and at the interpreter's, and cannot
     be ended from one of its own threads, which is where the garbage collector may close a generator.
+
+    Parameters
+    ----------
+    work
+        What is done with each item.
+    most
+        How many threads at most.
+    within
+        A context that each thread is in while it works.
     """
 
-    def __init__(self, work: Callable[[Any], Any], most: int) -> None:
-        self._work, self._most, self._started = work, most, 0
+    def __init__(
+        self,
+        work: Callable[[Any], Any],
+        most: int,
+        within: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._work, self._most, self._within = work, most, within
+        self._threads: list[Thread] = []
         self._queue: SimpleQueue[tuple[Future[Any], Any] | None] = SimpleQueue()
 
-    def submit(self, item: Any) -> Future[Any]:
+    def submit(self, item: Any, future: Future[Any] | None = None) -> Future[Any]:
         """Have an item worked on; a thread is started while there are fewer than wanted."""
-        future: Future[Any] = Future()
+        future = Future() if future is None else future
         self._queue.put((future, item))
-        if self._started < self._most:
-            self._started += 1
-            Thread(target=_take, args=(self._queue, self._work), name="sigzoo-image", daemon=True).start()
+        if len(self._threads) < self._most:
+            arguments = self._queue, self._work, self._within
+            self._threads.append(Thread(target=_take, args=arguments, name="sigzoo-image", daemon=True))
+            self._threads[-1].start()
         return future
 
     def stop(self) -> None:
         """Let every thread end after what it is at; waits for none."""
-        for _ in range(self._started):
+        for _ in self._threads:
             self._queue.put(None)
 
+    def join(self, seconds: float) -> None:
+        """Wait until all have ended, but no longer than this for each."""
+        for thread in self._threads:
+            thread.join(seconds)
 
-def _take(queue: SimpleQueue[tuple[Future[Any], Any] | None], work: Callable[[Any], Any]) -> None:
-    while (job := queue.get()) is not None:
-        future, item = job
-        if future.set_running_or_notify_cancel():
-            try:
-                future.set_result(work(item))
-            except BaseException as error:
-                future.set_exception(error)
-        del job, future, item  # a waiting thread keeps no image alive
+
+def _take(
+    queue: SimpleQueue[tuple[Future[Any], Any] | None],
+    work: Callable[[Any], Any],
+    within: Callable[[], AbstractContextManager[object]],
+) -> None:
+    with within():
+        while (job := queue.get()) is not None:
+            future, item = job
+            if future.running() or future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work(item))
+                except BaseException as error:
+                    future.set_exception(error)
+            del job, future, item  # a waiting thread keeps no image alive
 
 
 def process_map(
@@ -118,11 +140,11 @@ def process_map(
     )
 
     def submit(item: _In) -> Future[_Out]:
-        with _ignore_sigint():
+        with ignore_sigint():
             return pool.submit(_apply, item)
 
     try:
-        yield from _in_order(submit, items, 2 * workers + 2)
+        yield from in_order(submit, items, 2 * workers + 2)
     except BrokenProcessPool as error:
         raise SigzooError(
             "A worker process died before its work was done: it may have run out of memory, or someone ended"
@@ -133,8 +155,8 @@ def process_map(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _in_order(submit: Callable[[_In], Future[_Out]], items: Iterable[_In], ahead: int) -> Iterator[_Out]:
-    """Keep `ahead` items under way."""
+def in_order(submit: Callable[[_In], Future[_Out]], items: Iterable[_In], ahead: int) -> Iterator[_Out]:
+    """Give the results of `submit` in the order of the items, keeping `ahead` of them under way."""
     source = iter(items)
     waiting: deque[Future[_Out]] = deque(submit(item) for item in islice(source, ahead))
     try:
@@ -158,7 +180,7 @@ def _check_picklable(work: Callable[[Any], Any]) -> None:
 
 
 @contextmanager
-def _ignore_sigint() -> Iterator[None]:
+def ignore_sigint() -> Iterator[None]:
     """Let processes that start meanwhile never hear Ctrl-C: the one that started them ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

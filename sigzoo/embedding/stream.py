@@ -1,28 +1,35 @@
-"""Images to features in a stream: preprocessed in threads, batched by size, in order, in constant memory."""
+"""Images to features in a stream: prepared ahead, batched by size, in order, in constant memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.common.parallel import ordered_map
-from sigzoo.errors import ImageError, SigzooError, WeightsError
-from sigzoo.imaging import ImageSource, ReadOptions, read_and_apply, source_name
+from sigzoo.embedding.lanes import Lanes, Pending
+from sigzoo.embedding.pool import prepared_in_order
+from sigzoo.embedding.preparation import Preparation, Prepared
+from sigzoo.errors import SigzooError, WeightsError
+from sigzoo.imaging import ImageSource, ReadOptions
 from sigzoo.interfaces import GreyImage, Preprocessor, Runtime, Size
 
 __all__ = ["MAX_BATCH_PIXELS", "Embedded", "EmbeddingStream"]
 
-MAX_BATCH_PIXELS = 2**24
+MAX_BATCH_PIXELS = 2**22
 """Most pixels in a batch. SigNet-SPP takes some 32 bytes a pixel: 32 A4 pages at 300 dpi were 9 GiB."""
 
-MAX_WINDOW_PIXELS = 2**26
-"""Most pixels of preprocessed images that wait for others of their size: 64 MiB."""
+MAX_WINDOW_PIXELS = 2**25
+"""Most pixels of preprocessed images among which equal sizes are looked for: 32 MiB."""
+
+MAX_WAITING_PIXELS = 2**26
+"""Pixels of windows under way beyond which no other is begun: 64 MiB."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +46,31 @@ class Embedded:
     """Why not."""
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """An image after preprocessing, or why it has none."""
+_Batch: TypeAlias = list[tuple[int, GreyImage]]
+"""Images of one size, each with its index."""
 
-    index: int
-    source: str
-    image: GreyImage | None
-    error: SigzooError | None = None
+_Features: TypeAlias = dict[int, NDArray[np.float32]]
+"""Features by index."""
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Images that came one after the other, and what becomes of their batches."""
+
+    items: list[Prepared]
+    batches: list[Pending[_Features]]
+
+    def done(self) -> bool:
+        """Whether nothing is under way any more."""
+        return all(each.done() for each in self.batches)
+
+    def pixels(self) -> int:
+        """How many pixels its images have."""
+        return sum(item.image.size for item in self.items if item.image is not None)
+
+    def features(self) -> _Features:
+        """The features of all images that have some, by index; waits for them."""
+        return {index: row for batch in self.batches for index, row in batch.result().items()}
 
 
 @dataclass(frozen=True)
@@ -67,6 +91,8 @@ class EmbeddingStream:
         Most images that go through the network at once; fewer where they are large.
     options
         How images are read.
+    workers
+        Cores to use; with 1 images are prepared in a thread, and no process is started.
     """
 
     model: str
@@ -77,6 +103,7 @@ class EmbeddingStream:
     minimum_size: Size
     batch_size: int
     options: ReadOptions
+    workers: int
 
     def run(self, images: Iterable[ImageSource], *, skip: bool) -> Iterator[Embedded]:
         """Features of the images in their order; with `skip` an unusable one comes out with its error.
@@ -88,22 +115,58 @@ class EmbeddingStream:
         WeightsError
             If features are not finite, unless `skip`.
         """
-        prepared = ordered_map(self._prepare, enumerate(images), ahead=self.batch_size)
-        with closing(prepared):
-            for window in self._windows(prepared):
-                for item in self._embedded(window):
-                    if item.error is not None and not skip:
-                        raise item.error
-                    yield item
+        preparation = Preparation(self.model, self.preprocessor, self.minimum_size, self.options)
+        prepared = prepared_in_order(preparation, images, workers=self.workers, ahead=self.batch_size)
+        lanes = Lanes(self.runtime, self._begin, self.workers)
+        with closing(prepared), closing(lanes):
+            for window in self._computed(self._windows(prepared), lanes):
+                features = window.features()
+                for item in window.items:
+                    result = self._result(item, features.get(item.index))
+                    if result.error is not None and not skip:
+                        raise result.error
+                    yield result
 
-    def _windows(self, prepared: Iterator[_Prepared]) -> Iterator[list[_Prepared]]:
+    def _computed(
+        self, windows: Iterator[list[Prepared]], lanes: Lanes[_Batch, _Features]
+    ) -> Iterator[_Window]:
+        """Keep as many windows under way as there are lanes, and one more; give them back in order.
+
+        What the images themselves raise comes after the results of those before.
+        """
+        waiting: deque[_Window] = deque()
+        raised: Exception | None = None
+        while True:
+            while raised is None and not self._enough(waiting, lanes.count):
+                try:
+                    items = next(windows)
+                except StopIteration:
+                    break
+                except Exception as error:
+                    raised = error
+                    break
+                waiting.append(_Window(items, [lanes.submit(batch) for batch in self._batches(items)]))
+            if not waiting:
+                break
+            yield waiting.popleft()
+        if raised is not None:
+            raise raised
+
+    def _enough(self, waiting: deque[_Window], lanes: int) -> bool:
+        """Whether to take the oldest window's results before another window is begun."""
+        if not waiting:
+            return False
+        pixels = sum(window.pixels() for window in waiting)
+        return len(waiting) > lanes or pixels >= MAX_WAITING_PIXELS or waiting[0].done()
+
+    def _windows(self, prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:
         """Runs of images among which batches of equal size are looked for."""
         if self.preprocessor.output_size is not None:
             take = partial(islice, prepared, self.batch_size)
             yield from iter(lambda: list(take()), [])
             return
         # Without a fixed size a wider window finds equal ones to batch, as far as memory goes.
-        window: list[_Prepared] = []
+        window: list[Prepared] = []
         pixels = 0
         for item in prepared:
             window.append(item)
@@ -114,51 +177,23 @@ class EmbeddingStream:
         if window:
             yield window
 
-    def _prepare(self, numbered: tuple[int, ImageSource]) -> _Prepared:
-        index, source = numbered
-        name = source_name(source, index)
-        try:
-            return _Prepared(index, name, read_and_apply(source, index, self._network_image, self.options))
-        except SigzooError as error:
-            return _Prepared(index, name, None, error)
-
-    def _network_image(self, image: GreyImage) -> GreyImage:
-        """Preprocess an image unless it is already, and refuse one too small for a network of any size."""
-        result = self._as_it_is(image) if self.options.preprocessed else self.preprocessor(image)
-        least = self.minimum_size
-        if result.shape[0] < least[0] or result.shape[1] < least[1]:
-            found, wanted = " x ".join(map(str, result.shape)), " x ".join(map(str, least))
-            raise ImageError(
-                f"too small: {found} pixels after preprocessing, {self.model} needs at least {wanted}."
-            )
-        return result
-
-    def _as_it_is(self, image: GreyImage) -> GreyImage:
-        """Take a preprocessed image, and refuse one that the preprocessor cannot have made."""
-        wanted = self.preprocessor.output_size
-        if wanted is not None and image.shape != wanted:
-            found, size = " x ".join(map(str, image.shape)), " x ".join(map(str, wanted))
-            raise ImageError(f"{found} pixels, but images preprocessed for {self.model} have {size}.")
-        return image
-
-    def _embedded(self, items: list[_Prepared]) -> Iterator[Embedded]:
-        """Batch images of equal size, and give the results back in order."""
-        sizes: dict[tuple[int, ...], list[_Prepared]] = {}
+    def _batches(self, items: list[Prepared]) -> Iterator[_Batch]:
+        """Put images of equal size together, as many as may go through the network at once."""
+        sizes: dict[tuple[int, ...], _Batch] = {}
         for item in items:
             if item.image is not None:
-                sizes.setdefault(item.image.shape, []).append(item)
-        features: dict[int, NDArray[np.float32]] = {}
+                sizes.setdefault(item.image.shape, []).append((item.index, item.image))
         for (height, width), same in sizes.items():
             count = max(1, min(self.batch_size, MAX_BATCH_PIXELS // (height * width)))
-            for start in range(0, len(same), count):
-                batch = same[start : start + count]
-                images = np.stack([item.image for item in batch if item.image is not None])[:, np.newaxis]
-                output = self.runtime.submit(images, [self.layer], scale=self.input_scale)()[self.layer]
-                features.update(zip((item.index for item in batch), output, strict=True))
-        for item in items:
-            yield self._result(item, features.get(item.index))
+            yield from (same[start : start + count] for start in range(0, len(same), count))
 
-    def _result(self, item: _Prepared, features: NDArray[np.float32] | None) -> Embedded:
+    def _begin(self, batch: _Batch) -> Callable[[], _Features]:
+        """Begin to compute a batch; the function that is returned waits for its features."""
+        images = np.stack([image for _, image in batch])[:, np.newaxis]
+        wait = self.runtime.submit(images, [self.layer], scale=self.input_scale)
+        return lambda: dict(zip((index for index, _ in batch), wait()[self.layer], strict=True))
+
+    def _result(self, item: Prepared, features: NDArray[np.float32] | None) -> Embedded:
         if features is not None and not np.isfinite(features).all():
             error = WeightsError(
                 f"{item.source}: {self.model} gives features that are not finite (NaN or infinite): its"

@@ -12,7 +12,16 @@ from PIL import Image
 
 from sigzoo.errors import ImageError
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "budget", "bytes_to_decode", "check_scans", "check_size"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "BudgetExceeded",
+    "budget",
+    "bytes_to_decode",
+    "check_scans",
+    "check_size",
+]
 
 MAX_PIXELS = 100_000_000
 """Largest image: a page of A4 at 1,000 dots an inch."""
@@ -93,11 +102,20 @@ def check_scans(file: IO[bytes], width: int, height: int, allowed: int = MAX_SCA
         )
 
 
+class BudgetExceeded(BaseException):
+    """An image takes more than this process may; no `Exception`, as the image is not at fault."""
+
+
 class _Budget:
     """Lets work begin while what all of it takes together stays below a limit, or it is alone."""
 
     def __init__(self) -> None:
+        self._most: int | None = None
         self.renew()
+
+    def allow(self, most: int) -> None:
+        """Refuse from now on what takes more by itself: others have a budget of their own beside this one."""
+        self._most = most
 
     def renew(self) -> None:
         """Begin anew, as in a forked child, whose parent's threads hold nothing here."""
@@ -105,7 +123,15 @@ class _Budget:
 
     @contextmanager
     def take(self, count: int) -> Iterator[None]:
-        """Hold `count` bytes of the budget for the block."""
+        """Hold `count` bytes of the budget for the block.
+
+        Raises
+        ------
+        BudgetExceeded
+            If that is more than `allow` has set.
+        """
+        if self._most is not None and count > self._most:
+            raise BudgetExceeded
         with self._changed:
             self._changed.wait_for(lambda: not self._taken or self._taken + count <= MAX_BYTES)
             self._taken += count

@@ -8,11 +8,9 @@ are computed again in float64, in scipy's order of operations.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from sigzoo.interfaces import GreyImage
@@ -33,7 +31,6 @@ __all__ = ["smoothed_at_most", "truncating_smooth"]
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_WORTH_A_THREAD = 1 << 17
 _DOUBT_TWO_PASSES = 1e-3
 _CHUNK = 1 << 12
 
@@ -53,16 +50,8 @@ def truncating_smooth(image: GreyImage) -> GreyImage:
     ndarray
         uint8 ``(H, W)``.
     """
-    height = image.shape[0]
     result = np.empty_like(image)
-    if image.size < _WORTH_A_THREAD or height < 2 or torch.get_num_threads() == 1:
-        _smooth_rows(image, 0, height, result, buffers_of_thread(0))
-        return result
-    middle = height // 2
-    with ThreadPoolExecutor(1) as helper:
-        lower = helper.submit(_smooth_rows, image, middle, height, result, buffers_of_thread(1))
-        _smooth_rows(image, 0, middle, result, buffers_of_thread(0))
-        lower.result()
+    _smooth_all(image, result, buffers_of_thread())
     return result
 
 
@@ -88,7 +77,7 @@ def smoothed_at_most(image: GreyImage, threshold: float) -> Mask:
     ink = np.zeros(image.shape, dtype=np.bool_)
     padded = np.pad(image, RADIUS, mode="edge")
     dark = padded <= threshold
-    strips = Strips(width, buffers_of_thread(0))
+    strips = Strips(width, buffers_of_thread())
     doubtful: list[NDArray[np.intp]] = []
     for top in range(0, height, STRIP):
         # Farther than the radius from every dark pixel, a mean of light ones is light.
@@ -111,25 +100,25 @@ def smoothed_at_most(image: GreyImage, threshold: float) -> Mask:
     return ink
 
 
-def _smooth_rows(image: GreyImage, first: int, last: int, result: GreyImage, buffers: Buffers) -> None:
-    """Fill some rows of `result` with the image smoothed along both axes.
+def _smooth_all(image: GreyImage, result: GreyImage, buffers: Buffers) -> None:
+    """Fill `result` with the image smoothed along both axes.
 
     Works on 255 minus the image, mirrored at the borders, in rows of the strips' whole width: what
     lies beside the image is smoothed along with it, since unbroken memory is worth more.
     """
     height, width = image.shape
     strips = Strips(width, buffers)
-    rows = np.pad(np.arange(height), RADIUS, mode="symmetric")[first : last + 2 * RADIUS]
+    rows = np.pad(np.arange(height), RADIUS, mode="symmetric")
     columns = np.pad(np.arange(width), RADIUS, mode="symmetric") + RADIUS
     inverted = buffers.array("inverted", (len(rows), strips.room), np.uint8)
     np.invert(_lines(image, rows), out=inverted[:, RADIUS : width + RADIUS])
     inverted[:, :RADIUS] = inverted[:, columns[:RADIUS]]
     inverted[:, width + RADIUS : width + 2 * RADIUS] = inverted[:, columns[-RADIUS:]]
-    down = buffers.array("down", (last - first, strips.room), np.uint8)
+    down = buffers.array("down", (height, strips.room), np.uint8)
     _truncating_pass(inverted, 0, strips, down)
     across = buffers.array("across", down.shape, np.uint8)
     _truncating_pass(down, 1, strips, across)
-    np.invert(across[:, :width], out=result[first:last])
+    np.invert(across[:, :width], out=result)
 
 
 def _truncating_pass(padded: GreyImage, axis: int, strips: Strips, result: GreyImage) -> None:

@@ -97,18 +97,18 @@ class Buffers:
 
 
 class _OfThread(local):
-    """Each thread's own buffers: its own part of an image, and the part of the helper it starts."""
+    """Each thread's own buffers."""
 
     def __init__(self) -> None:
-        self.parts = Buffers(), Buffers()
+        self.buffers = Buffers()
 
 
 _of_thread = _OfThread()
 
 
-def buffers_of_thread(part: int) -> Buffers:
-    """The calling thread's buffers: 0 for its own part of an image, 1 for its helper's."""
-    return _of_thread.parts[part]
+def buffers_of_thread() -> Buffers:
+    """The calling thread's buffers."""
+    return _of_thread.buffers
 
 
 class Strips:

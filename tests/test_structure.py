@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "plugins": {"common", "errors", "hookspecs", "registry"},
     "artifacts": {"common", "errors", "registry"},
     "imaging": {"common", "data", "errors", "interfaces"},
-    "synthesis": {"common", "data", "errors"},
+    "synthesis": {"common", "data", "errors", "imaging"},
     "verification": {"common", "data", "errors", "interfaces"},
     "datasets": {"common", "data", "default", "errors", "imaging", "interfaces", "synthesis"},
     "evaluation": {

@@ -84,7 +84,7 @@ def _option(setting: Declaration, show_default: bool) -> _Parameter:
         return click.option(flag, setting.name, type=kind, multiple=True, metavar=setting.metavar, help=text)
     if setting.kind is Mapping:
         text = f"{setting.text} May be repeated."
-        return click.option(flag, setting.name, type=_KeyValue(), multiple=True, help=text)
+        return click.option(flag, setting.name, type=KeyValue(), multiple=True, help=text)
     hidden = not show_default or setting.default in (None, "", ())
     text = setting.text if hidden else f"{setting.text} Default: {_shown(setting)}."
     return click.option(flag, setting.name, type=_type(setting), metavar=setting.metavar, help=text)
@@ -172,7 +172,7 @@ class _Object(click.ParamType):  # type: ignore[type-arg]
         return found
 
 
-class _KeyValue(click.ParamType):  # type: ignore[type-arg]
+class KeyValue(click.ParamType):  # type: ignore[type-arg]
     """An option of a part; its value a number, true, false, none, a list of them with commas, or a text."""
 
     name = "KEY=VALUE"

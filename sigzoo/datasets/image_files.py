@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from sigzoo.imaging import read_and_apply, read_image
 from sigzoo.interfaces import GreyImage
 from sigzoo.interfaces.data_sources import SignatureSet
 
-__all__ = ["ImageFiles", "NamedFile", "is_folder"]
+__all__ = ["ImageFiles", "NamedFile", "is_folder", "natural"]
 
 _AHEAD = 64
 
@@ -99,6 +100,12 @@ def is_folder(place: str) -> bool:
         return Path(place).expanduser().is_dir()
     except (OSError, ValueError, RuntimeError):
         return False
+
+
+def natural(path: Path) -> tuple[object, ...]:
+    """A key that sorts names by the numbers in them: 2 before 10."""
+    parts = re.split(r"(\d+)", path.as_posix())
+    return (*(int(part) if at % 2 else part for at, part in enumerate(parts)),)
 
 
 def _labels(files: Sequence[NamedFile]) -> Iterator[tuple[str, NDArray[np.int64]]]:

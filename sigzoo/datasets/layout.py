@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Literal, NamedTuple, TypeAlias, get_args
 
 from sigzoo.datasets.completeness import Completeness, LeftOut, ranges
 from sigzoo.datasets.identical import identical_files, left_out_copies
-from sigzoo.datasets.image_files import ImageFiles, NamedFile, is_folder
+from sigzoo.datasets.image_files import ImageFiles, NamedFile, is_folder, natural
 from sigzoo.errors import DataError
 from sigzoo.imaging import find_images
 from sigzoo.imaging.image_formats import SUFFIXES
@@ -25,6 +25,9 @@ _PEEK = 2_000
 """Most names that are looked at to recognise a layout."""
 
 Kind: TypeAlias = Literal["genuine", "skilled", "simple"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""In the order in which the published programs read them."""
 
 
 class Slot(NamedTuple):
@@ -102,6 +105,9 @@ class PublishedLayout(DataSource):
     def open(self, place: str) -> PublishedFiles:
         """Read the names.
 
+        They come writer by writer, genuine ones first, and in the order of their numbers, as the published
+        programs read them.
+
         Files of other names are left out, and so are further copies of a file; `completeness` of what is
         returned says which, and what is missing.
 
@@ -136,7 +142,8 @@ class PublishedLayout(DataSource):
         if self.leaves_out_identical:
             kept, copies = left_out_copies(kept)
             left_out += copies
-        files = sorted((self._named(*each) for each in kept), key=lambda f: (f.writer, f.forged, f.path))
+        kept.sort(key=lambda each: (self.writer_name(each[0]), KINDS.index(each[0].kind), natural(each[1])))
+        files = [self._named(*each) for each in kept]
         return PublishedFiles(files, self._compare(known, folder, tuple(left_out)), self.canvas)
 
     def slot(self, path: Path, folder: Path) -> Slot | None:

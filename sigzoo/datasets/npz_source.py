@@ -20,6 +20,8 @@ from sigzoo.interfaces.data_sources import DataSource, SignatureSet
 __all__ = ["NpzSignatures", "NpzSource"]
 
 _AHEAD = 64
+_SIMPLE = 2
+"""In ``yforg``: a simple forgery."""
 
 
 class NpzSignatures(SignatureSet):
@@ -35,6 +37,8 @@ class NpzSignatures(SignatureSet):
         self.path, self._file = path, SignatureData(path)
         forged = np.zeros(len(self._file), bool) if self._file.yforg is None else self._file.yforg != 0
         self.writers, self.forged = self._file.y.tolist(), forged
+        if self._file.yforg is not None and (self._file.yforg == _SIMPLE).any():
+            self.labels = {"simple": (self._file.yforg == _SIMPLE).astype(np.int64)}
 
     def read(self, index: int) -> GreyImage:
         """Read one image by its place."""

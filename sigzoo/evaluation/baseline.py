@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from sigzoo.errors import ImageError
 
-__all__ = ["STATISTICS", "image_statistics", "ink_statistics", "otsu_threshold", "standardised"]
+__all__ = [
+    "STATISTICS",
+    "image_statistics",
+    "ink_statistics",
+    "otsu_threshold",
+    "scan_statistics",
+    "standardised",
+]
 
 STATISTICS: dict[str, slice] = {
     "ink": slice(0, 4),
@@ -32,17 +39,32 @@ def image_statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     Returns
     -------
     float64 ``(7,)``
-        `ink_statistics`; the grey of the paper (90 % of the pixels are at most as light), 0 to 1; how many
-        grey levels there are; the logarithm of the image's height in pixels.
+        `ink_statistics`, then `scan_statistics`.
 
     Raises
     ------
     ImageError
         If there is no ink.
     """
+    return np.concatenate([ink_statistics(image), scan_statistics(image)])
+
+
+def scan_statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Describe how an image was taken: what a forger's scanner leaves, whatever was written.
+
+    Parameters
+    ----------
+    image
+        uint8 ``(H, W)``, 0 ink and 255 paper.
+
+    Returns
+    -------
+    float64 ``(3,)``
+        The grey of the paper (90 % of the pixels are at most as light), 0 to 1; how many grey levels there
+        are; the logarithm of the image's height in pixels.
+    """
     levels = np.count_nonzero(np.bincount(image.ravel(), minlength=256))
-    scan = [np.percentile(image, _PAPER) / 255.0, float(levels), np.log(image.shape[0])]
-    return np.concatenate([ink_statistics(image), scan])
+    return np.array([np.percentile(image, _PAPER) / 255.0, float(levels), np.log(image.shape[0])])
 
 
 def ink_statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:

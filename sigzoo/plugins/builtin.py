@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "sigzoo.cli.evaluate:evaluate_command",
     "leaderboard": "sigzoo.cli.leaderboard:leaderboard",
     "synth": "sigzoo.cli.synth:synth",
+    "dataset": "sigzoo.cli.dataset:dataset",
     "fetch": "sigzoo.cli.fetch:fetch",
     "cache": "sigzoo.cli.cache:cache",
     "convert": "sigzoo.cli.convert:convert",

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from sigzoo.common.atomic import whole_file, write_bytes, write_error
 from sigzoo.data.npz_writer import ArrayWriter
 from sigzoo.errors import DataError, SigzooError
+from sigzoo.imaging.contact_sheet import contact_sheet
 from sigzoo.synthesis.generation import DatasetSpec, Sample, SyntheticImage, generate
-from sigzoo.synthesis.sheet import contact_sheet
 
 __all__ = ["check_free", "file_name", "png_bytes", "sheet_of", "write_file", "write_folder", "write_npz"]
 

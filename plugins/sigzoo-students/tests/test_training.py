@@ -332,12 +332,12 @@ def test_sets_to_measure_on_know_whose_signatures_they_are(monkeypatch):
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        (["measure.py", "{here}/none"], "measure.py: there is no folder {here}/none/sigcomp2009."),
+        (["measure.py", "{here}/none"], "measure.py: {here}/none/sigcomp2009: there is no such folder."),
         (
             ["choose_ink.py", "{here}", "--weights", "{here}/w"],
             "choose_ink.py: {here}/w: there is no such file.",
         ),
-        (["realism.py", "{here}/none"], "realism.py: there is no folder {here}/none."),
+        (["realism.py", "{here}/none"], "realism.py: {here}/none: there is no such folder."),
     ],
 )
 def test_what_a_user_can_mend_is_told_without_a_traceback(tmp_path, command, told):

@@ -72,7 +72,7 @@ def named_files(folder: Path, splits: Collection[str] = _SPLITS) -> list[NamedFi
     if unknown:
         raise UsageError(f"{folder}: there is no split {unknown[0]!r}; splits are {', '.join(_SPLITS)}.")
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder.")
+        raise DataError(f"{folder}: there is no such folder (it must hold {TABLE}).")
     wanted = _writers(folder / TABLE, splits)
     files = [
         NamedFile(

@@ -121,8 +121,8 @@ def write_sheet(path: Path, rows: Sequence[Sequence[NDArray[np.uint8]]]) -> None
     SigzooError
         If it cannot be written.
     """
+    from sigzoo.imaging.contact_sheet import contact_sheet
     from sigzoo.synthesis.export import png_bytes
-    from sigzoo.synthesis.sheet import contact_sheet
 
     inked = [[np.asarray(255 - image, np.uint8) for image in row] for row in rows]
     write_whole(path, png_bytes(contact_sheet(inked)))

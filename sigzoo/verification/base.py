@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -34,17 +35,30 @@ class Prepared:
         return Prepared(self.rows[places], None if self.cohort is None else self.cohort[places])
 
 
+@dataclass(frozen=True)
 class Score(ABC):
     """How likely a questioned signature is by the writer of the references.
 
     ``score(references, questioned)`` is all that most need. Who compares the same signatures many times
     prepares them once: ``ready = score.prepare(features)``, then ``score.compare(ready[own], ready)``.
+
+    Parameters
+    ----------
+    part_weights
+        Pairs of a column and a weight: columns from there to the next pair's, or to the end, count `weight`
+        times as much in similarities as they do by themselves. Layers of one model that go on where another
+        ends need no pairs of their own: a column that features do not have weighs nothing.
     """
 
     name: ClassVar[str]
     """As `make_score` knows it."""
     needs_cohort: ClassVar[bool] = False
     """Whether features of other writers, the cohort, are wanted beside references and questioned."""
+    part_weights: Sequence[tuple[int, float]] = ()
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        object.__setattr__(self, "part_weights", _checked_parts(self.part_weights))
 
     def __call__(
         self, references: ArrayLike, questioned: ArrayLike, cohort: ArrayLike | None = None
@@ -128,14 +142,36 @@ class Score(ABC):
 
     def _rows(self, features: ArrayLike, what: str) -> Floats:
         """Rows that are compared: here those of length 1, whose products are cosines."""
-        rows = checked_features(features, what)
+        rows = self._weighted(checked_features(features, what))
         if not rows.any(axis=1).all():
             row = int(np.flatnonzero(~rows.any(axis=1))[0])
             raise DataError(f"{what} hold a row of zeros (row {row}), which has no direction to compare.")
         return unit_rows(rows)
 
+    def _weighted(self, rows: Floats) -> Floats:
+        """Rows whose products weigh parts as they should."""
+        if not self.part_weights:
+            return rows
+        factors = np.ones(rows.shape[1])
+        for column, weight in self.part_weights:
+            factors[column:] = weight**0.5
+        return rows * factors
+
+
+def _checked_parts(parts: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    try:
+        pairs = tuple((int(column), float(weight)) for column, weight in parts)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"part_weights must be pairs of a column and a weight, got {parts!r}.") from error
+    columns = [column for column, _ in pairs]
+    if columns != sorted(set(columns)) or any(column < 0 for column in columns):
+        raise UsageError(f"part_weights: columns must rise from 0 or more, got {columns}.")
+    for _, weight in pairs:
+        check_at_least(weight, 0.0, "a weight of part_weights")
+    return pairs
+
 
 def check_at_least(value: float, least: float, what: str) -> None:
     """Raise `UsageError` if an option of a score is below what makes sense, or no number."""
-    if not (np.isfinite(value) and value >= least):
-        raise UsageError(f"{what} must be a number of at least {least:g}, got {value}.")
+    if not (isinstance(value, int | float) and np.isfinite(value) and value >= least):
+        raise UsageError(f"{what} must be a number of at least {least:g}, got {value!r}.")

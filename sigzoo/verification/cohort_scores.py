@@ -70,6 +70,7 @@ class AdaptiveSNorm(Score):
     top: int = 100
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_at_least(self.top, 2, "top")
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:

@@ -10,6 +10,7 @@ from typing import Any
 from sigzoo.errors import UnknownNameError, UsageError
 from sigzoo.verification.base import Prepared, Score
 from sigzoo.verification.cohort_scores import AdaptiveSNorm, SNorm, TNorm, ZNorm
+from sigzoo.verification.learnt_scores import Logistic, Plda
 from sigzoo.verification.similarity_scores import (
     Centroid,
     Euclidean,
@@ -27,7 +28,7 @@ SCORES: Mapping[str, type[Score]] = MappingProxyType(
         each.name: each
         for each in (
             *(Mean, Maximum, Minimum, MeanAndMaximum, Centroid, Euclidean, ReferenceNormalised),
-            *(ZNorm, TNorm, SNorm, AdaptiveSNorm),
+            *(ZNorm, TNorm, SNorm, AdaptiveSNorm, Logistic, Plda),
         )
     }
 )
@@ -56,7 +57,7 @@ def make_score(name: str | None = None, **options: Any) -> Score:
     name = DEFAULT_SCORE if name is None else name
     if name not in SCORES:
         raise UnknownNameError("score", name, SCORES)
-    known = [each.name for each in fields(SCORES[name])]  # type: ignore[arg-type]  # all are dataclasses
+    known = [each.name for each in fields(SCORES[name])]
     for option in options:
         if option not in known:
             raise UnknownNameError(f"option of the score {name}", option, known)

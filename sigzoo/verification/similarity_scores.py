@@ -56,6 +56,7 @@ class MeanAndMaximum(Score):
     weight: float = 0.5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_at_least(self.weight, 0.0, "weight")
         check_at_least(1.0 - self.weight, 0.0, "1 - weight")
 
@@ -88,7 +89,7 @@ class Euclidean(Score):
     name: ClassVar[str] = "euclidean"
 
     def _rows(self, features: ArrayLike, what: str) -> Floats:
-        return checked_features(features, what)
+        return self._weighted(checked_features(features, what))
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
         total = np.zeros(len(questioned))
@@ -100,35 +101,52 @@ class Euclidean(Score):
 
 @dataclass(frozen=True)
 class ReferenceNormalised(Score):
-    """Mean cosine similarity to the references, less `weight` times their own mean similarity to one another.
+    """Similarity to each reference, less `weight` times how similar the other references are to that one.
 
-    Who signs alike every time is held to it, who varies is not. The own similarity of R references is known
-    the better the more there are, so it is shrunk towards what writers have in the mean: it counts
-    ``R - 1`` times, and `prior` counts `pseudo_count` times. So one reference is compared as any other number
-    of them is: its own similarity is `prior`.
+    Who signs alike every time is held to it, who varies is not; and a reference that is unlike the others
+    expects less. With the cosine ``s_r`` of the questioned signature and reference ``r`` of R, and the mean
+    cosine ``o_r`` of that reference and the R - 1 others, the score is the soft maximum of
+    ``s_r - weight * own_r``,
+
+    ``log(mean_r exp(sharpness * (s_r - weight * own_r))) / sharpness``,
+
+    where ``own_r = ((R - 1) * o_r + pseudo_count * prior) / (R - 1 + pseudo_count)``: the more references
+    there are, the better the own similarity is known; before that it is what writers have in the mean. So
+    one reference is compared as any other number of them is, its own similarity being `prior`.
 
     Parameters
     ----------
     weight
-        0 is the mean cosine similarity alone.
+        0 leaves the soft maximum of the cosines.
+    sharpness
+        0 takes the mean in place of the soft maximum; the larger, the nearer to the largest.
     prior
         Mean similarity of a writer's signatures to one another, over writers.
     pseudo_count
         How many references more than the first say as much as the prior does.
+
+    Notes
+    -----
+    Normalisation by the similarities among a writer's references is old in signature verification: A. K.
+    Jain, F. D. Griess, S. D. Connell, *On-line Signature Verification*, Pattern Recognition 35, 2002.
     """
 
     name: ClassVar[str] = "reference-norm"
-    weight: float = 0.5
+    weight: float = 0.8
+    sharpness: float = 8.0
     prior: float = 0.7
     pseudo_count: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_at_least(self.weight, 0.0, "weight")
+        check_at_least(self.sharpness, 0.0, "sharpness")
+        check_at_least(self.prior, -1.0, "prior")
         check_at_least(self.pseudo_count, 0.0, "pseudo_count")
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
-        own = shrunk_own_similarity(references, self.prior, self.pseudo_count)
-        return mean_cosine(references, questioned) - self.weight * own
+        own = own_similarity(references, self.prior, self.pseudo_count)
+        return soft_maximum(cosines(references, questioned) - self.weight * own[:, None], self.sharpness)
 
 
 def mean_cosine(references: Prepared, questioned: Prepared) -> Floats:
@@ -143,11 +161,21 @@ def cosines(references: Prepared, questioned: Prepared) -> Floats:
     return table
 
 
-def shrunk_own_similarity(references: Prepared, prior: float, pseudo_count: float) -> float:
-    """Mean similarity of the references to one another, shrunk towards `prior`; see `ReferenceNormalised`."""
-    count = len(references)
-    if count == 1:
-        return prior
-    total = float(np.square(references.rows.sum(axis=0)).sum())
-    own = (total - float(np.square(references.rows).sum())) / (count * (count - 1))
-    return ((count - 1) * own + pseudo_count * prior) / (count - 1 + pseudo_count)
+def own_similarity(references: Prepared, prior: float, pseudo_count: float) -> Floats:
+    """Mean similarity of each reference to the others, ``(R,)``, shrunk; see `ReferenceNormalised`."""
+    others = len(references) - 1
+    if not others:
+        return np.array([prior])
+    table = cosines(references, references)
+    own: Floats = (table.sum(axis=1) - np.diagonal(table) + pseudo_count * prior) / (others + pseudo_count)
+    return own
+
+
+def soft_maximum(values: Floats, sharpness: float) -> Floats:
+    """Along the first axis: from the mean at 0 towards the maximum, the larger `sharpness` is."""
+    if sharpness == 0.0:
+        mean: Floats = values.mean(axis=0)
+        return mean
+    largest = values.max(axis=0)  # first, so that no exponential overflows
+    soft: Floats = largest + np.log(np.exp(sharpness * (values - largest)).mean(axis=0)) / sharpness
+    return soft

@@ -140,7 +140,7 @@ def looped_rates(features, known, score, cohort, references, seed):
     return {kind: looped_eer(found["genuine"], found[kind]) for kind in ("random", "skilled")}
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", [name for name in SCORES if name != "plda"])
 @pytest.mark.parametrize("references", [1, 3])
 def test_every_score_gives_the_rates_of_a_loop(name, references):
     rng = np.random.default_rng(7)

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from sigzoo.errors import DataError, SigzooError, UnknownNameError, UsageError
+from sigzoo.verification.plda import PldaArrays, learn_plda
 from sigzoo.verification.scores import DEFAULT_SCORE, SCORES, Score, make_score
 
 
@@ -36,11 +38,42 @@ def centroid(references, q, cohort):
     return cosine(sum(r / np.sqrt(r @ r) for r in references), q)
 
 
-def reference_normalised(references, q, cohort, weight, prior, pseudo_count):
-    count = len(references)
-    pairs = [cosine(references[i], references[j]) for i in range(count) for j in range(i)]
-    own = ((count - 1) * np.mean(pairs) if pairs else 0.0) + pseudo_count * prior
-    return mean(references, q, cohort) - weight * own / (count - 1 + pseudo_count)
+def own_similarities(references, prior, pseudo_count):
+    found = []
+    for i, one in enumerate(references):
+        others = [cosine(one, each) for j, each in enumerate(references) if j != i]
+        found.append((sum(others) + pseudo_count * prior) / (len(others) + pseudo_count))
+    return found
+
+
+def reference_normalised(references, q, weight, sharpness, prior, pseudo_count):
+    own = own_similarities(references, prior, pseudo_count)
+    beyond = [cosine(r, q) - weight * o for r, o in zip(references, own, strict=True)]
+    return np.log(np.mean([np.exp(sharpness * each) for each in beyond])) / sharpness
+
+
+def logistic(references, q, coefficients):
+    cosines = [cosine(r, q) for r in references]
+    own = np.mean(own_similarities(references, 0.6, 2.0))
+    return np.dot(coefficients, [np.mean(cosines), max(cosines), min(cosines), own, 1.0])
+
+
+PLDA = PldaArrays(
+    np.random.default_rng(0).normal(size=9) / 5, np.eye(9)[:, 2:6] * 3, np.array([3.0, 2.0, 1.0, 0.2])
+)
+
+
+def plda(references, q, cohort):
+    """The joint densities of all signatures as one vector, without posteriors."""
+    rows = [PLDA.transform.T @ (each / np.sqrt(each @ each) - PLDA.mean) for each in [*references, q]]
+    ratio = 0.0
+    for place, variance in enumerate(PLDA.between):
+        values, count = np.array([row[place] for row in rows]), len(rows)
+        one = np.eye(count) + variance
+        two = one.copy()
+        two[-1, :-1] = two[:-1, -1] = 0.0
+        ratio += multivariate_normal.logpdf(values, cov=one) - multivariate_normal.logpdf(values, cov=two)
+    return ratio
 
 
 FORMULAS = [
@@ -56,14 +89,24 @@ FORMULAS = [
     ("euclidean", {}, lambda r, q, c: -np.mean([np.sqrt(sum((each - q) ** 2)) for each in r])),
     (
         "reference-norm",
-        {"weight": 0.4, "prior": 0.6, "pseudo_count": 2.0},
-        lambda r, q, c: reference_normalised(r, q, c, 0.4, 0.6, 2.0),
+        {"weight": 0.4, "sharpness": 5.0, "prior": 0.6, "pseudo_count": 2.0},
+        lambda r, q, c: reference_normalised(r, q, 0.4, 5.0, 0.6, 2.0),
     ),
+    (
+        "logistic",
+        {"coefficients": (3.0, 2.0, 1.0, -4.0, 0.5), "prior": 0.6, "pseudo_count": 2.0},
+        lambda r, q, c: logistic(r, q, [3.0, 2.0, 1.0, -4.0, 0.5]),
+    ),
+    ("plda", {"arrays": PLDA}, plda),
     ("z-norm", {}, z_norm),
     ("t-norm", {}, t_norm),
     ("s-norm", {}, lambda r, q, c: (z_norm(r, q, c) + t_norm(r, q, c)) / 2),
     ("as-norm", {"top": 5}, lambda r, q, c: adaptive(r, q, c, 5)),
 ]
+
+
+NEEDED = {"plda": {"arrays": PLDA}}
+"""Options without which a score cannot be made."""
 
 
 @pytest.fixture
@@ -91,7 +134,7 @@ def test_every_score_is_compared_with_its_formula():
 @pytest.mark.parametrize("name", SCORES)
 def test_what_is_prepared_once_scores_as_what_is_handed_in(features, name):
     references, questioned, cohort = features
-    score = make_score(name)
+    score = make_score(name, **NEEDED.get(name, {}))
     ready = score.prepare(np.concatenate([questioned, references]), cohort)
     asked, known = np.array([5, 0, 2]), np.array([9, 7])
     direct = score(references[[3, 1]], questioned[asked], cohort)
@@ -102,7 +145,7 @@ def test_what_is_prepared_once_scores_as_what_is_handed_in(features, name):
 @pytest.mark.parametrize("name", [name for name in SCORES if name != "euclidean"])
 def test_the_length_of_features_does_not_matter(features, name):
     references, questioned, cohort = features
-    score = make_score(name)
+    score = make_score(name, **NEEDED.get(name, {}))
     longer = score(3.0 * references, 0.1 * questioned, 7.0 * cohort)
     assert longer == pytest.approx(score(references, questioned, cohort))
 
@@ -110,7 +153,7 @@ def test_the_length_of_features_does_not_matter(features, name):
 @pytest.mark.parametrize("name", SCORES)
 def test_features_that_cannot_be_scored_are_refused(features, name):
     references, questioned, cohort = features
-    score = make_score(name)
+    score = make_score(name, **NEEDED.get(name, {}))
     broken, zero = questioned.copy(), questioned.copy()
     broken[2, 1], zero[3] = np.nan, 0.0
     with pytest.raises(DataError, match="at least one reference"):
@@ -129,7 +172,7 @@ def test_features_that_cannot_be_scored_are_refused(features, name):
 @pytest.mark.parametrize("name", [name for name, each in SCORES.items() if each.needs_cohort])
 def test_a_cohort_that_is_missing_or_does_not_fit_is_refused(features, name):
     references, questioned, cohort = features
-    score = make_score(name)
+    score = make_score(name, **NEEDED.get(name, {}))
     with pytest.raises(DataError, match="cohort: features of other writers"):
         score(references, questioned)
     with pytest.raises(DataError, match="at least 2"):
@@ -144,6 +187,13 @@ def test_a_cohort_that_is_missing_or_does_not_fit_is_refused(features, name):
     ("name", "options"),
     [
         ("reference-norm", {"weight": -1}),
+        ("reference-norm", {"weight": "much"}),
+        ("reference-norm", {"sharpness": -1}),
+        ("mean", {"part_weights": [(3, -1.0)]}),
+        ("mean", {"part_weights": [(3, 1.0), (2, 1.0)]}),
+        ("mean", {"part_weights": [3]}),
+        ("logistic", {"coefficients": (1.0, 2.0)}),
+        ("plda", {}),
         ("reference-norm", {"pseudo_count": float("nan")}),
         ("mean-max", {"weight": 1.5}),
         ("as-norm", {"top": 1}),
@@ -163,11 +213,86 @@ def test_names_that_there_are_not_are_refused():
 
 def test_more_references_move_the_own_similarity_from_the_prior_to_theirs(features):
     references, questioned, _ = features
-    one = make_score("reference-norm", weight=0.5, prior=0.7)(references[:1], questioned)
+    options = {"weight": 0.5, "sharpness": 0.0, "pseudo_count": 1.0}
+    one = make_score("reference-norm", prior=0.7, **options)(references[:1], questioned)
     assert one == pytest.approx([cosine(references[0], q) - 0.35 for q in questioned])
     alike = np.repeat(references[:1], 50, axis=0)
-    many = make_score("reference-norm", weight=0.5, prior=0.0)(alike, questioned)
+    many = make_score("reference-norm", prior=0.0, **options)(alike, questioned)
     assert many == pytest.approx([cosine(references[0], q) - 0.5 * 49 / 50 for q in questioned])
+
+
+def test_the_soft_maximum_goes_from_the_mean_to_the_maximum(features):
+    references, questioned, _ = features
+    softly = [
+        make_score("reference-norm", weight=0.0, sharpness=each)(references, questioned)
+        for each in (0.0, 1e-6, 8.0, 1e5)
+    ]
+    assert softly[0] == pytest.approx(make_score("mean")(references, questioned))
+    assert softly[1] == pytest.approx(softly[0], abs=1e-5)
+    assert softly[3] == pytest.approx(make_score("max")(references, questioned), abs=1e-4)
+    assert (softly[0] < softly[2]).all()
+    assert (softly[2] < softly[3]).all()
+
+
+def test_parts_of_features_weigh_as_they_are_told_to(features):
+    references, questioned, _ = features
+    factors = np.array([1.0] * 4 + [0.5] * 3 + [2.0] * 2)
+    weighed = make_score("mean", part_weights=[[4, 0.25], [7, 4]])
+    by_hand = make_score("mean")(references * factors, questioned * factors)
+    assert weighed(references, questioned) == pytest.approx(by_hand)
+    assert weighed(references[:, :4], questioned[:, :4]) == pytest.approx(
+        make_score("mean")(references[:, :4], questioned[:, :4])
+    )
+    assert weighed == make_score("mean", part_weights=((4, 0.25), (7, 4.0)))
+    with pytest.raises(DataError, match="zeros"):
+        make_score("mean", part_weights=[(0, 0)])(references, questioned)
+
+
+def writers_of(rng, count, each, within, between):
+    """Signatures of many writers, around centres; a long constant part, so that lengths vary little."""
+    centres = rng.normal(size=(count, len(between))) * np.sqrt(between)
+    rows = np.repeat(centres, each, axis=0) + rng.normal(size=(count * each, len(between))) * np.sqrt(within)
+    return np.column_stack([rows, np.full(len(rows), 200.0)]), np.repeat(np.arange(count), each)
+
+
+def test_plda_finds_the_covariances_that_features_were_drawn_with():
+    within, between = np.array([1.0, 0.5, 2.0, 1.0]), np.array([9.0, 1.0, 0.5, 0.0])
+    features, who = writers_of(np.random.default_rng(1), 4000, 5, within, between)
+    found = learn_plda(features, who, components=3, shrinkage=0.01)
+    assert found.between == pytest.approx([9.0, 2.0, 0.25], rel=0.1, abs=0.05)
+    score = make_score("plda", arrays=found)
+    genuine = score(features[:1], features[1:5])
+    impostors = score(features[:1], features[5:])
+    assert genuine.mean() > 0 > impostors.mean()
+
+
+def test_plda_is_kept_in_a_file_and_other_files_are_refused(tmp_path, features):
+    references, questioned, _ = features
+    PLDA.save(tmp_path / "plda.npz")
+    kept = make_score("plda", arrays=str(tmp_path / "plda.npz"))(references, questioned)
+    assert kept == pytest.approx(make_score("plda", arrays=PLDA)(references, questioned), abs=0.02)
+    good = {"mean": np.zeros(9), "transform": np.zeros((9, 2)), "between": np.ones(2)}
+    for wrong, word in [
+        ({"between": None}, "between is missing"),
+        ({"transform": np.zeros((2, 9))}, "no PLDA"),
+        ({"mean": np.full(9, np.nan)}, "finite"),
+        ({"between": -np.ones(2)}, "below 0"),
+    ]:
+        arrays = {key: value for key, value in {**good, **wrong}.items() if value is not None}
+        np.savez(tmp_path / "wrong.npz", **arrays)
+        with pytest.raises(DataError, match=word):
+            make_score("plda", arrays=str(tmp_path / "wrong.npz"))
+
+
+def test_what_plda_cannot_learn_from_is_refused():
+    rows = np.random.default_rng(2).normal(size=(6, 4))
+    for writers, word in [([0] * 6, "1 writers"), (range(6), "at most 1"), ([0, 1], "writers of 2")]:
+        with pytest.raises(DataError, match=word):
+            learn_plda(rows, list(writers))
+    with pytest.raises(UsageError, match="shrinkage"):
+        learn_plda(rows, [0, 0, 1, 1, 2, 2], shrinkage=2.0)
+    with pytest.raises(DataError, match="shrinkage above 0"):
+        learn_plda(rows, [0, 0, 1, 1, 2, 2], shrinkage=0.0)
 
 
 def test_scores_are_what_the_interface_says():

@@ -32,7 +32,7 @@ PAGES: dict[PluginKind, str] = {
 
 ENTRIES: dict[str, type[msgspec.Struct]] = {
     "models": cards.Card,
-    "backbone, preprocessor, loss": cards.ComponentSpec,
+    "backbone, preprocessor, loss, score": cards.ComponentSpec,
     "weights": cards.Weights,
     "features": cards.Features,
     "licence": cards.Licence,

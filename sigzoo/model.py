@@ -24,6 +24,7 @@ from sigzoo.interfaces import GreyImage, Preprocessor
 from sigzoo.interfaces.runtimes import PRECISIONS, NetworkFacts, Runtime
 from sigzoo.network import ModelNetwork, calibration_batches
 from sigzoo.registry import Card
+from sigzoo.verification.scores import Score, make_score
 
 if TYPE_CHECKING:
     import torch
@@ -102,6 +103,18 @@ class SignatureModel:
         if self._runtime.facts is None or self._network.loaded:
             return NetworkFacts.of(self.backbone)
         return self._runtime.facts
+
+    @property
+    def score(self) -> Score:
+        """How its features are scored against references: as the card says, or by the default score.
+
+        Raises
+        ------
+        UnknownNameError, UsageError
+            If the card names a score or an option that there is not.
+        """
+        spec = self.card.score
+        return make_score() if spec is None else make_score(spec.name, **spec.options)
 
     @property
     def feature_dim(self) -> int:

@@ -51,7 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "recipes": {"artifacts", "common", "errors", "installed", "registry"},
     "model": {
         *("common", "data", "embedding", "errors", "imaging", "interfaces", "network", "registry"),
-        *("runtimes", "weights"),
+        *("runtimes", "verification", "weights"),
     },
     "loading": {
         *("artifacts", "common", "errors", "fitting", "imaging", "installed", "interfaces", "model"),

@@ -52,6 +52,7 @@ def _described(card: Card) -> dict[str, str]:
         "distribution": card.distribution,
         "backbone": _component(card.backbone),
         "preprocessor": f"{_component(card.preprocessor)}, uint8 times {card.input_scale:.6g}",
+        "score": _component(card.score) if card.score else "",
         "features": f"{card.features.size} from layer {card.features.layer}",
         "heads": ", ".join(f"{name} ({outputs})" for name, outputs in card.heads.items()),
         "trained on": card.trained_on,

@@ -74,10 +74,10 @@ def with_tuples(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class ComponentSpec(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A backbone, preprocessor or loss by name, with the options it is built with."""
+    """A backbone, preprocessor, loss or score by name, with the options it is built with."""
 
     name: str
-    """As a plugin registers it; a name alone may stand in place of the mapping."""
+    """As a plugin registers it (a score: as `sigzoo.verification` has it); a name alone may stand for all."""
     options: dict[str, Any] = {}
     """An option that it is built with: the name is an identifier, the value plain data."""
 
@@ -227,6 +227,8 @@ class Card(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where they are; a card has either these or a recipe."""
     recipe: Recipe | None = None
     """How `sigzoo build` makes the weights."""
+    score: ComponentSpec | None = None
+    """How its features are scored against references, where not as `sigzoo.verification` does by default."""
     heads: dict[Literal["writer", "forgery"], int] = {}
     """Heads to keep beside the backbone, with their number of outputs."""
     cite: list[str] = []

@@ -174,7 +174,7 @@ def _components(entry: Any, where: str) -> Any:
     if not isinstance(entry, dict):
         return entry
     entry = dict(entry)
-    for key in ("backbone", "preprocessor"):
+    for key in ("backbone", "preprocessor", "score"):
         if key in entry:
             entry[key] = _component(entry[key], f"{where}.{key}")
     if isinstance(entry.get("recipe"), dict) and "loss" in entry["recipe"]:

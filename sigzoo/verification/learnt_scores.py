@@ -35,7 +35,7 @@ class Logistic(Score):
     """
 
     name: ClassVar[str] = "logistic"
-    coefficients: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    coefficients: tuple[float, float, float, float, float] = (4.152, 2.413, 5.108, -13.0, 2.874)
     prior: float = 0.7
     pseudo_count: float = 1.0
 

@@ -18,7 +18,8 @@ import sigzoo
 from sigzoo.errors import ImageError, SigzooWarning, UnknownNameError, UsageError, WeightsError
 from sigzoo.interfaces import Backbone, GreyImage, Preprocessor, Size, check_grey, warn
 from sigzoo.model import SignatureModel
-from sigzoo.registry import Card
+from sigzoo.registry import Card, ComponentSpec
+from sigzoo.verification.scores import make_score
 
 CARD = msgspec.convert(
     {
@@ -287,3 +288,13 @@ def test_weights_that_have_gone_since_are_named(tmp_path: Path) -> None:
     (tmp_path / "mine.safetensors").unlink()
     with pytest.raises(WeightsError, match=r"mine\.safetensors.*can no longer be read"):
         model.provenance()
+
+
+def test_features_are_scored_as_the_card_says(model: SignatureModel) -> None:
+    assert model.score == make_score()
+    spec = ComponentSpec(name="mean-max", options={"weight": 0.3, "part_weights": [[1, 2.0]]})
+    model.card = msgspec.structs.replace(CARD, score=spec)
+    assert model.score == make_score("mean-max", weight=0.3, part_weights=((1, 2.0),))
+    model.card = msgspec.structs.replace(CARD, score=ComponentSpec(name="median"))
+    with pytest.raises(UnknownNameError, match="median"):
+        _ = model.score

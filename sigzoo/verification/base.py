@@ -26,13 +26,16 @@ class Prepared:
     """``(N, D)``: of length 1 where a score compares by cosines."""
     cohort: Floats | None = None
     """``(N, C)``: similarity to each signature of the cohort."""
+    moments: Floats | None = None
+    """``(N, 2)``: mean and deviation of that, over those of the cohort that count."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, places: NDArray[np.int64] | slice) -> Prepared:
         """Some of the signatures."""
-        return Prepared(self.rows[places], None if self.cohort is None else self.cohort[places])
+        cohort = None if self.cohort is None else self.cohort[places]
+        return Prepared(self.rows[places], cohort, None if self.moments is None else self.moments[places])
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ class Score(ABC):
         check_same_size(rows, others)
         if len(others) < 2:
             raise DataError(f"a cohort needs at least 2 signatures, got {len(others)}.")
-        return Prepared(rows, rows @ others.T)
+        against = rows @ others.T
+        return Prepared(rows, against, self._moments(against))
 
     def compare(self, references: Prepared, questioned: Prepared) -> NDArray[np.float64]:
         """Score prepared signatures, float64 ``(Q,)``.
@@ -135,6 +139,10 @@ class Score(ABC):
         if not len(references):
             raise DataError("verification needs at least one reference signature, got none.")
         return self._compare(references, questioned)
+
+    def _moments(self, against: Floats) -> Floats | None:
+        """What is wanted of similarities to the cohort, ``(N, C)``; see `Prepared.moments`."""
+        return None
 
     @abstractmethod
     def _compare(self, references: Prepared, questioned: Prepared) -> NDArray[np.float64]:

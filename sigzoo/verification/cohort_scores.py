@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.errors import UsageError
 from sigzoo.verification.base import Prepared, Score, check_at_least
 from sigzoo.verification.similarity_scores import mean_cosine
 
@@ -26,77 +27,73 @@ _LEAST_SPREAD = 1e-6
 """A cohort of equal scores, which says nothing of the scale, divides by this."""
 
 
+class _CohortScore(Score):
+    """What z-, t- and s-norm share."""
+
+    needs_cohort: ClassVar[bool] = True
+
+    def _moments(self, against: Floats) -> Floats:
+        return np.stack([against.mean(axis=1), np.maximum(against.std(axis=1), _LEAST_SPREAD)], axis=1)
+
+    def _z(self, references: Prepared, questioned: Prepared) -> Floats:
+        """In deviations from how the cohort scores against the references."""
+        assert references.cohort is not None  # `prepare` sees to it
+        ((mean, spread),) = self._moments(references.cohort.mean(axis=0, keepdims=True))
+        score: Floats = (mean_cosine(references, questioned) - mean) / spread
+        return score
+
+    def _t(self, references: Prepared, questioned: Prepared) -> Floats:
+        """In deviations from how the questioned one scores against the cohort."""
+        assert questioned.moments is not None
+        mean, spread = questioned.moments.T
+        score: Floats = (mean_cosine(references, questioned) - mean) / spread
+        return score
+
+
 @dataclass(frozen=True)
-class ZNorm(Score):
+class ZNorm(_CohortScore):
     """The mean cosine similarity, in deviations from how the cohort scores against the references."""
 
     name: ClassVar[str] = "z-norm"
-    needs_cohort: ClassVar[bool] = True
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
-        mean, spread = _moments(_of_references(references))
-        return (mean_cosine(references, questioned) - mean) / spread
+        return self._z(references, questioned)
 
 
 @dataclass(frozen=True)
-class TNorm(Score):
+class TNorm(_CohortScore):
     """The mean cosine similarity, in deviations from how the questioned one scores against the cohort."""
 
     name: ClassVar[str] = "t-norm"
-    needs_cohort: ClassVar[bool] = True
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
-        mean, spread = _moments(_against_cohort(questioned))
-        return (mean_cosine(references, questioned) - mean) / spread
+        return self._t(references, questioned)
 
 
 @dataclass(frozen=True)
-class SNorm(Score):
+class SNorm(_CohortScore):
     """Mean of z-norm and t-norm: the same whichever side is called the reference."""
 
     name: ClassVar[str] = "s-norm"
-    needs_cohort: ClassVar[bool] = True
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
-        return _halves(references, questioned, None)
+        return 0.5 * (self._z(references, questioned) + self._t(references, questioned))
 
 
 @dataclass(frozen=True)
-class AdaptiveSNorm(Score):
+class AdaptiveSNorm(SNorm):
     """s-norm against the `top` signatures of the cohort that are most like each side."""
 
     name: ClassVar[str] = "as-norm"
-    needs_cohort: ClassVar[bool] = True
     top: int = 100
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(self.top, 2, "top")
+        if self.top != int(self.top):
+            raise UsageError(f"top must be a whole number, got {self.top}.")
 
-    def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
-        return _halves(references, questioned, self.top)
-
-
-def _halves(references: Prepared, questioned: Prepared, top: int | None) -> Floats:
-    raw = mean_cosine(references, questioned)
-    mean_z, spread_z = _moments(_of_references(references), top)
-    mean_t, spread_t = _moments(_against_cohort(questioned), top)
-    return 0.5 * ((raw - mean_z) / spread_z + (raw - mean_t) / spread_t)
-
-
-def _against_cohort(signatures: Prepared) -> Floats:
-    assert signatures.cohort is not None  # `prepare` sees to it
-    return signatures.cohort
-
-
-def _of_references(references: Prepared) -> Floats:
-    """How each of the cohort scores against the references, ``(1, C)``."""
-    scores: Floats = _against_cohort(references).mean(axis=0, keepdims=True)
-    return scores
-
-
-def _moments(scores: Floats, top: int | None = None) -> tuple[Floats, Floats]:
-    """Mean and deviation along the cohort, ``(N,)`` each; of the `top` highest scores alone where given."""
-    if top is not None and top < scores.shape[1]:
-        scores = np.partition(scores, -top, axis=1)[:, -top:]
-    return scores.mean(axis=1), np.maximum(scores.std(axis=1), _LEAST_SPREAD)
+    def _moments(self, against: Floats) -> Floats:
+        if self.top < against.shape[1]:
+            against = np.partition(against, -self.top, axis=1)[:, -self.top :]
+        return super()._moments(against)

@@ -197,6 +197,7 @@ def test_a_cohort_that_is_missing_or_does_not_fit_is_refused(features, name):
         ("reference-norm", {"pseudo_count": float("nan")}),
         ("mean-max", {"weight": 1.5}),
         ("as-norm", {"top": 1}),
+        ("as-norm", {"top": 2.5}),
     ],
 )
 def test_options_out_of_range_are_refused(name, options):

@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
+import pytest
 import sigzoo_students
+from sigzoo_students.descriptors import InkStatistics
 
+import sigzoo
 from sigzoo.interfaces import Backbone, Loss, Preprocessor
 from sigzoo.registry import read_registry
 
@@ -48,3 +53,18 @@ def test_the_bundled_models_state_what_was_measured():
             assert each.interval[0] <= each.value <= each.interval[1]
             assert each.baseline is not None
             assert "measure.py" in each.how
+
+
+@pytest.mark.parametrize(("name", "least"), [("synsig-tiny", 328), ("synsig-base", 424)])
+def test_the_score_of_a_bundled_model_weighs_the_ink_less_and_nothing_else(name, least):
+    model = sigzoo.load(name, device="cpu")
+    (column, weight), *others = model.score.part_weights
+    assert not others
+    layers = model.backbone.layers
+    assert layers.index("with_directions") + 1 == layers.index("with_ink")
+    assert column == least == model.feature_dim - InkStatistics(0.6).size
+    assert 0 < weight < 1
+    rng = np.random.default_rng(0)
+    known, asked = rng.normal(size=(3, column)), rng.normal(size=(4, column))
+    plain = replace(model.score, part_weights=())
+    assert model.score(known, asked) == pytest.approx(plain(known, asked))

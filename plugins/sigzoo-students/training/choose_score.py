@@ -206,7 +206,7 @@ def grid() -> dict[str, MakeScore]:
     rows = [{**start, key: value} for key, values in GRID.items() for value in values]
     rows += [
         {**start, "weight": weight, "sharpness": sharpness, "pseudo_count": count}
-        for weight, sharpness, count in product((0.6, 0.7, 0.8, 0.9), (4.0, 8.0, 16.0), (0.5, 1.0, 2.0))
+        for weight, sharpness, count in product((0.6, 0.7, 0.8, 0.9), (8.0, 16.0), (0.5, 1.0))
     ]
     return {" ".join(f"{key} {value:.3g}" for key, value in row.items()): made(row) for row in rows}
 

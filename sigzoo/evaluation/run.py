@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from sigzoo.evaluation.summary import Summary, summarise
 from sigzoo.interfaces import Preprocessor
 from sigzoo.interfaces.data_sources import SignatureSet
 from sigzoo.interfaces.protocols import EvaluationProtocol, FeatureSet, Measured, Signatures, Trials
+from sigzoo.verification.scores import Score
 from sigzoo.zoo import Zoo, resolve_zoo
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def evaluate(
             teaching = _Set.open(development, preparers, kept, progress, stack)
         rows: list[Row] = []
         for model in loaded:
-            rows += _model_rows(model, _layers(model, layers), built, tested, teaching)
+            suited = [_with_score_of(model, zoo, *each) for each in zip(protocols, built, strict=True)]
+            rows += _model_rows(model, _layers(model, layers), suited, tested, teaching)
         if baselines:
             rows += _baseline_rows(zoo, protocols, built, tested, teaching)
     if all(row.problem for row in rows):
@@ -256,9 +258,20 @@ def _build(zoo: Zoo, choice: ProtocolChoice) -> _Built:
     settings = {key: value for key, value in {**defaults, **choice.options}.items() if key not in _NOT_TOLD}
     if "score" in settings:
         score = getattr(protocol, "score", None)
-        settings["score"] = getattr(score, "name", settings["score"])
+        if isinstance(score, Score):
+            settings |= {"score": score.name, "score_options": score.options}
     shown = {key: value for key, value in settings.items() if key in _ALWAYS_TOLD or key in choice.options}
+    if "score" in shown and "score" not in choice.options:
+        shown["score"] = "each model's own"
     return _Built(protocol, ProtocolChoice(choice.name, shown), settings)
+
+
+def _with_score_of(model: SignatureModel, zoo: Zoo, choice: ProtocolChoice, built: _Built) -> _Built:
+    """The protocol with the model's own score, where it takes one and none was asked for."""
+    if "score" not in built.settings or "score" in choice.options:
+        return built
+    own = _build(zoo, ProtocolChoice(choice.name, {**choice.options, "score": model.score}))
+    return replace(own, told=built.told)
 
 
 def _defaults(zoo: Zoo, protocol: str) -> dict[str, Any]:

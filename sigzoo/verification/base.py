@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,6 +62,20 @@ class Score(ABC):
     def __post_init__(self) -> None:
         """Check the options."""
         object.__setattr__(self, "part_weights", _checked_parts(self.part_weights))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What it was made with, as plain data: ``make_score(score.name, **score.options)`` is equal.
+
+        What was learnt and is no plain data, as the arrays of ``plda``, is left out.
+        """
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values["part_weights"] = [list(pair) for pair in self.part_weights]
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if isinstance(value, int | float | str | tuple | list)
+        }
 
     def __call__(
         self, references: ArrayLike, questioned: ArrayLike, cohort: ArrayLike | None = None

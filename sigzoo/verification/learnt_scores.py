@@ -41,9 +41,13 @@ class Logistic(Score):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        numbers = np.asarray(self.coefficients)
+        try:
+            numbers = np.asarray(self.coefficients)
+        except ValueError:  # lists of different lengths
+            numbers = np.empty(0)
         if numbers.shape != (5,) or numbers.dtype.kind not in "fiu" or not np.isfinite(numbers).all():
             raise UsageError(f"coefficients must be five finite numbers, got {self.coefficients!r}.")
+        object.__setattr__(self, "coefficients", tuple(numbers.tolist()))
         check_at_least(self.prior, -1.0, "prior")
         check_at_least(self.pseudo_count, 0.0, "pseudo_count")
 

@@ -39,8 +39,14 @@ def test_a_row_holds_what_the_protocol_measures_on_the_models_features(signature
     assert [row.scanner_cues for row in rows.values()] == [False, False, True]
     for layer, row in rows.items():
         wanted = distance_protocol(
-            model.embed(files, layer=layer), known, references=2, seeds=range(2), replicates=20
+            model.embed(files, layer=layer),
+            known,
+            references=2,
+            seeds=range(2),
+            replicates=20,
+            score=model.score,
         )
+        assert row.settings["score_options"] == model.score.options
         for kind in ("random", "skilled"):
             assert row.measured[kind].eer == pytest.approx(wanted[kind].eer, abs=1e-3)
             assert row.measured[kind].low == pytest.approx(wanted[kind].low, abs=1.0)
@@ -66,6 +72,7 @@ def test_every_protocol_is_measured_with_its_options(signatures):
     assert all({"random", "skilled"} <= set(row.measured) for row in found.rows)
     assert found.rows[1].settings["gamma"] == 2.0**-11
     assert found.rows[0].settings["score"] == "reference-norm"
+    assert found.rows[0].protocol.options["score"] == "each model's own"
 
 
 def test_others_teach_where_a_development_set_is_given(signatures, tmp_path):

@@ -1,5 +1,7 @@
 """Scores against their formulas written out with loops, and what they refuse."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -203,6 +205,14 @@ def test_a_cohort_that_is_missing_or_does_not_fit_is_refused(features, name):
 def test_options_out_of_range_are_refused(name, options):
     with pytest.raises(UsageError):
         make_score(name, **options)
+
+
+@pytest.mark.parametrize("name", [name for name in SCORES if name != "plda"])
+def test_a_score_is_made_again_from_its_options(name):
+    score = make_score(name, part_weights=[(3, 0.5)])
+    kept = json.loads(json.dumps(score.options))
+    assert kept["part_weights"] == [[3, 0.5]]
+    assert make_score(name, **kept) == score
 
 
 def test_names_that_there_are_not_are_refused():

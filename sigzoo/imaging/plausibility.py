@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 __all__ = ["Appearance", "appearance", "doubts"]
 
@@ -45,8 +46,8 @@ MIN_BANDS = 3
 _LONGEST, _LEAST = 1600, 32
 _CELL_INK = 0.04
 """Share of a cell's pixels that makes it inked: a hair, and not a speck of dust."""
-_TILE, _REACH = 5, 7
-"""Groups are as far apart as 7 tiles of 5 cells: a sixth of the longer side."""
+_TILE, _REACH = 5, (1, 2, 4)
+"""Groups are as far apart as 7 tiles of 5 cells: a sixth of the longer side. It is reached in three steps."""
 _THROUGH, _LONG = 0.95, 0.8
 """Share of a row of cells that makes it a line from edge to edge, or a frame's."""
 _RIDGE, _RIDGE_DEPTH = 3, 3
@@ -124,7 +125,7 @@ def _paper(brightest: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _threshold(image: NDArray[np.uint8]) -> int:
     """Otsu's: the level up to which is ink, so that both sides are as much of one kind as can be."""
-    histogram = np.bincount(image.ravel(), minlength=256)
+    histogram = np.array(Image.fromarray(image).histogram())
     levels = np.arange(256)
     below, total = np.cumsum(histogram), histogram.sum()
     moment = np.cumsum(histogram * levels)
@@ -171,7 +172,8 @@ def _over_cells(pixels: NDArray[np.uint8], block: int, combine: np.ufunc) -> NDA
 
     A plane of every `block`-th pixel at a time: numpy reduces over short inner axes ten times as slowly.
     """
-    wide = pixels if combine is np.maximum else pixels.astype(np.uint32)
+    # Cells have 16 x 16 pixels at most, whose sum takes 16 bits.
+    wide = pixels if combine is np.maximum else pixels.astype(np.uint16)
     columns = wide[:, ::block].copy()
     for shift in range(1, block):
         combine(columns, wide[:, shift::block], out=columns)
@@ -212,26 +214,32 @@ def _bands(cells: Mask) -> int:
 
 
 def _apart(cells: Mask) -> float:
-    """The share of inked cells that no chain of steps, `_REACH` tiles at most, joins to the largest group."""
+    """The share of inked cells that no chain of steps, 7 tiles at most, joins to the largest group."""
     height, width = (-(-side // _TILE) for side in cells.shape)
     padded = np.zeros((height * _TILE, width * _TILE), np.int64)
     padded[: cells.shape[0], : cells.shape[1]] = cells
     counts = padded.reshape(height, _TILE, width, _TILE).sum(axis=(1, 3))
-    places = np.argwhere(counts)
-    sizes = counts[tuple(places.T)]
-    if not sizes.size:
-        return 0.0
-    left = np.ones(len(places), bool)
-    largest = 0
+    left, largest = counts > 0, 0
     while left.any():
-        first = int(np.argmax(left))
-        left[first] = False
-        waiting, size = [first], 0
-        while waiting:
-            at = waiting.pop()
-            size += int(sizes[at])
-            near = np.flatnonzero(left & (np.abs(places - places[at]).max(axis=1) <= _REACH))
-            left[near] = False
-            waiting.extend(near.tolist())
-        largest = max(largest, size)
-    return 1 - largest / float(sizes.sum())
+        group = np.zeros(left.shape, bool)
+        group.flat[int(np.argmax(left))] = True
+        size = 0
+        while (grown := int(np.count_nonzero(group))) > size:
+            size = grown
+            group = _within_reach(group) & left
+        left &= ~group
+        largest = max(largest, int(counts[group].sum()))
+    return 1 - largest / float(counts.sum()) if largest else 0.0
+
+
+def _within_reach(group: Mask) -> Mask:
+    """Tiles that are 7 from the group at most, in each direction."""
+    reached = group.copy()
+    for step in _REACH:
+        before = reached.copy()
+        reached[step:] |= before[:-step]
+        reached[:-step] |= before[step:]
+        before = reached.copy()
+        reached[:, step:] |= before[:, :-step]
+        reached[:, :-step] |= before[:, step:]
+    return reached

@@ -119,7 +119,9 @@ def _draw(trace: Trace, pen: Pen, scan: Scan) -> Image.Image:
     line, tone = _line(trace, pen)
     line = np.maximum(line * scale * fine, 1.0)
     image = Image.new("L", (int(width) * fine, int(height) * fine), 0)
-    pencil = ImageDraw.Draw(image)
+    # The core of Pillow's pencil, whose methods look up anew for each of a thousand strokes what ink is.
+    pencil = ImageDraw.Draw(image).draw
+    inks = [pencil.draw_ink(level) for level in range(256)]
     both = (trace.down[1:] & trace.down[:-1]) & (np.hypot(*np.diff(place, axis=0).T) > 0.02)
     to = np.flatnonzero(both) + 1
     radius = 0.5 * line[to, None] - 0.5
@@ -127,9 +129,9 @@ def _draw(trace: Trace, pen: Pen, scan: Scan) -> Image.Image:
     spots = np.hstack([place[to] - radius, place[to] + radius]).tolist()
     thick, ink = np.rint(line[to]).astype(int).tolist(), tone[to].astype(int).tolist()
     for way, spot, broad, w, fill in zip(ways, spots, (line[to] > 2).tolist(), thick, ink, strict=True):
-        pencil.line(way, fill, w)
+        pencil.draw_lines(way, inks[fill], w)
         if broad:
-            pencil.ellipse(spot, fill)
+            pencil.draw_ellipse(spot, inks[fill], 1)
     return image.reduce(fine)
 
 

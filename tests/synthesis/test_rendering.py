@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from PIL import ImageFilter
+from PIL import ImageDraw, ImageFilter
 
-from sigzoo.synthesis import Writer, varied
+from sigzoo.synthesis import Writer, conditions, varied
 from sigzoo.synthesis import rendering as program
 from sigzoo.synthesis.performance import Trace
 from sigzoo.synthesis.rendering import Pen, Scan, render
@@ -109,3 +109,30 @@ def test_what_is_saved_by_working_around_the_ink_only_changes_no_pixel(pen, scan
         trace = Writer((3, seed)).trace(1)
         expected = plainly_rendered(trace, pen, scan, np.random.default_rng(seed))
         np.testing.assert_array_equal(render(trace, pen, scan, np.random.default_rng(seed)), expected)
+
+
+PILLOWS_PENCIL = ImageDraw.Draw
+
+
+class PublicPencil:
+    """Pillow's pencil by its documented methods."""
+
+    def __init__(self, image):
+        self.pencil, self.draw = PILLOWS_PENCIL(image), self
+
+    def draw_ink(self, level):
+        return level
+
+    def draw_lines(self, way, ink, width):
+        self.pencil.line(way, fill=ink, width=width)
+
+    def draw_ellipse(self, spot, ink, filled):
+        assert filled
+        self.pencil.ellipse(spot, fill=ink)
+
+
+@pytest.mark.parametrize("dpi", [90.0, 300.0, 600.0])
+def test_the_core_of_the_pencil_draws_what_its_documented_methods_draw(monkeypatch, dpi):
+    drawn = Writer(5, rendering=conditions("varied", dpi=dpi)).genuine(1)
+    monkeypatch.setattr(program.ImageDraw, "Draw", PublicPencil)
+    np.testing.assert_array_equal(Writer(5, rendering=conditions("varied", dpi=dpi)).genuine(1), drawn)

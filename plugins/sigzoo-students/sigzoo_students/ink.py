@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.interfaces import GreyImage, ImageError
+from sigzoo_students.framing import framed
 from sigzoo_students.levels import Counts, count_levels, otsu, percentiles
+from sigzoo_students.memory import reused
 from sigzoo_students.paper import Paper
 
 __all__ = ["Floats", "Ink", "Mask", "find_ink", "ink_levels", "to_bytes"]
@@ -47,6 +49,8 @@ class Ink:
 def find_ink(image: GreyImage) -> Ink:
     """Tell ink from paper; an image whose greater part is dark is taken for its negative.
 
+    The depth lies in memory that the same thread's next call uses again.
+
     Raises
     ------
     ImageError
@@ -55,10 +59,10 @@ def find_ink(image: GreyImage) -> Ink:
     some = image[:: max(1, image.size // _ENOUGH)]
     low, middle, high = percentiles(count_levels(some), (0.005, 0.5, 0.995))
     grey = ~image if middle < 0.5 * (low + high) - 1.0 else image
-    depth, smooth = _depths(grey)
-    counts = count_levels(smooth.astype(np.uint8))
+    depth, smooth, levels = _depths(grey)
+    counts = count_levels(levels)
     cut, contrast = otsu(counts)
-    mask = smooth > _least(smooth, counts, cut)
+    mask = smooth > 16.0 * _least(smooth, counts, cut)
     inked = np.count_nonzero(mask) / mask.size
     shadow = contrast < _FAINT and inked > _SPARSE
     if contrast < _FAINTEST or _noisy(some, contrast) or shadow or not inked:
@@ -69,31 +73,36 @@ def find_ink(image: GreyImage) -> Ink:
     return Ink(mask, depth, cut)
 
 
-def _depths(grey: GreyImage) -> tuple[Floats, Floats]:
-    """How much darker than the paper the pixels are, and the same slightly blurred, ``(H, W)``.
+def _depths(grey: GreyImage) -> tuple[Floats, Floats, GreyImage]:
+    """How much darker than the paper the pixels are, 16 times that slightly blurred, and its whole levels.
 
-    The blur is the mean of 3 x 3 pixels, weights 1 2 1 in each direction; the outermost repeat. A
-    strip of rows goes through all steps while it is in the processor's cache.
+    The blur is the mean of 3 x 3 pixels, weights 1 2 1 in each direction; the outermost repeat. A strip of
+    rows goes through all steps while it is in the processor's cache.
     """
     height, width = grey.shape
-    paper, framed = Paper(grey, 1), np.pad(grey, 1, mode="edge")
-    depth, smooth = np.empty((2, height, width), dtype=np.float32)
-    buffers = np.empty((2, _STRIP + 2, width + 2), dtype=np.float32)
-    for top in range(0, height, _STRIP):
-        bottom = min(top + _STRIP, height)
-        dark, other = buffers[:, : bottom - top + 2]
-        paper.rows(top, bottom + 2, dark)
-        np.copyto(other, framed[top : bottom + 2])
-        dark -= other
+    paper, page = Paper(grey, 1), framed(grey)
+    depth: Floats = reused("depth", page.shape, np.float32)
+    smooth: Floats = reused("smooth", grey.shape, np.float32)
+    levels: GreyImage = reused("levels", grey.shape, np.uint8)
+    buffers: Floats = reused("buffers", (2, _STRIP + 2, width + 2), np.float32)
+    done = 0
+    for top in range(0, height + 2, _STRIP):
+        bottom = min(top + _STRIP, height + 2)
+        dark, light = depth[top:bottom], buffers[0, : bottom - top]
+        paper.rows(top, bottom, dark)
+        np.copyto(light, page[top:bottom])
+        dark -= light
         np.maximum(dark, 0.0, out=dark)
-        depth[top:bottom] = dark[1:-1, 1:-1]
-        # 1 2 1 is twice the sum of two neighbours
-        pairs = np.add(dark[:-1], dark[1:], out=other[:-1])
-        rows = np.add(pairs[:-1], pairs[1:], out=dark[:-2])
-        pairs = np.add(rows[:, :-1], rows[:, 1:], out=other[:-2, :-1])
-        sums = np.add(pairs[:, :-1], pairs[:, 1:], out=dark[:-2, :-2])
-        np.multiply(sums, np.float32(1.0 / 16.0), out=smooth[top:bottom])
-    return depth, smooth
+        # Rows whose neighbours on both sides are there; 1 2 1 is twice the sum of two neighbours.
+        ready = bottom - 2
+        pairs, rows = buffers[0, : ready - done + 1], buffers[1, : ready - done]
+        np.add(depth[done : bottom - 1], depth[done + 1 : bottom], out=pairs)
+        np.add(pairs[:-1], pairs[1:], out=rows)
+        pairs = np.add(rows[:, :-1], rows[:, 1:], out=pairs[:-1, :-1])
+        sums = np.add(pairs[:, :-1], pairs[:, 1:], out=smooth[done:ready])
+        np.multiply(sums, np.float32(1.0 / 16.0), out=levels[done:ready], casting="unsafe")
+        done = ready
+    return depth[1:-1, 1:-1], smooth, levels
 
 
 def _least(smooth: Floats, counts: Counts, cut: float) -> float:
@@ -107,7 +116,7 @@ def _least(smooth: Floats, counts: Counts, cut: float) -> float:
         np.searchsorted(np.cumsum(counts), [(smooth.size - 1) // 2, smooth.size // 2], side="right")[0]
     )
     least = limited(level)
-    return least if least == limited(level + 1.0) else limited(float(np.median(smooth)))
+    return least if least == limited(level + 1.0) else limited(float(np.median(smooth)) / 16.0)
 
 
 def _noisy(rows: GreyImage, contrast: float) -> bool:

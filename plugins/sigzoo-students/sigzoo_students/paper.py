@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.interfaces import GreyImage
+from sigzoo_students.framing import framed
+from sigzoo_students.memory import reused
 
 __all__ = ["Paper"]
 
@@ -37,8 +37,7 @@ class Paper:
 
     def __init__(self, grey: GreyImage, frame: int) -> None:
         block = min(max(_SMALLEST, -(-max(grey.shape) // _BLOCKS)), _LARGEST)
-        bright = _neighbours(_bright_levels(grey, block)).max(axis=0)
-        bright = _neighbours(bright).mean(axis=0, dtype=np.float32)
+        bright = _mean_around(_brightest_around(_bright_levels(grey, block)))
         column, share = _between(grey.shape[1], bright.shape[1], block, frame)
         self._row, down = _between(grey.shape[0], bright.shape[0], block, frame)
         bright = np.concatenate([bright, bright[:, -1:]], axis=1)
@@ -63,15 +62,16 @@ def _bright_levels(grey: GreyImage, block: int) -> GreyImage:
     each block.
     """
     rows, columns = (-(-side // block) for side in grey.shape)
-    padded = np.empty((rows * block, columns * block), dtype=np.uint8)
+    padded: GreyImage = reused("blocks", (rows * block, columns * block), np.uint8)
     padded[: grey.shape[0], : grey.shape[1]] = grey
     padded[: grey.shape[0], grey.shape[1] :] = grey[:, -1:]
     padded[grey.shape[0] :] = padded[grey.shape[0] - 1]
     size = block * block
     # A block a line, filled up to whole words of eight pixels by 255, which is below no level.
-    lines = np.full((rows * columns, -(-size // 8) * 8), 255, dtype=np.uint8)
+    lines: GreyImage = reused("lines", (rows * columns, -(-size // 8) * 8), np.uint8)
+    lines[:, size:] = 255
     lines[:, :size] = padded.reshape(rows, block, columns, block).swapaxes(1, 2).reshape(-1, size)
-    below = np.empty(lines.shape, dtype=np.bool_)
+    below: NDArray[np.bool_] = reused("below", lines.shape, np.bool_)
     levels = np.zeros(len(lines), dtype=np.uint8)
     for bit in (128, 64, 32, 16, 8, 4, 2, 1):
         with_bit = levels | np.uint8(bit)
@@ -82,11 +82,19 @@ def _bright_levels(grey: GreyImage, block: int) -> GreyImage:
     return levels.reshape(rows, columns)
 
 
-def _neighbours(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the nine values around each place, ``(9, H, W)``; edges repeat."""
-    padded = np.pad(values, 1, mode="edge")
-    height, width = values.shape
-    return np.stack([padded[i : i + height, j : j + width] for i in range(3) for j in range(3)])
+def _brightest_around(levels: GreyImage) -> GreyImage:
+    """The brightest of the nine levels around each place; edges repeat."""
+    p = framed(levels)
+    rows = np.maximum(np.maximum(p[:-2], p[1:-1]), p[2:])
+    brightest: GreyImage = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    return brightest
+
+
+def _mean_around(levels: GreyImage) -> Floats:
+    """The mean of the nine levels around each place; edges repeat."""
+    p = framed(levels.astype(np.float32))
+    rows = p[:-2] + p[1:-1] + p[2:]
+    return (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(9.0)
 
 
 def _between(side: int, blocks: int, block: int, frame: int) -> tuple[NDArray[np.intp], Floats]:

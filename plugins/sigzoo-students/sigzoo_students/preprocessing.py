@@ -155,14 +155,13 @@ class _Even:
 
 def _evened(ink: Ink) -> _Even:
     """Take away what the paper is dark by itself, and make faint and strong pens alike."""
-    base = 0.3 * ink.cut
-    inked = ink.depth[ink.mask] - np.float32(base)
-    strength = percentile(inked[inked > 0], 0.6)
     top, bottom, left, right = _extent(ink.mask)
-    even = ink.depth[top:bottom, left:right] - np.float32(base)
-    even *= 255.0 / strength
+    mask = ink.mask[top:bottom, left:right]
+    even = ink.depth[top:bottom, left:right] - np.float32(0.3 * ink.cut)
+    inked = even[mask]
+    even *= 255.0 / percentile(inked[inked > 0], 0.6)
     np.clip(even, 0.0, 255.0, out=even)
-    even *= _grown(ink.mask[top:bottom, left:right]).astype(np.float32)
+    even *= _grown(mask).astype(np.float32)
     return _Even(even, top, left, ink.mask.shape)
 
 

@@ -118,3 +118,12 @@ def test_resampling_is_pillows_bilinear(start, length, size):
     expected = page.resize((40, size), Image.Resampling.BILINEAR, box=box)
     found = Resampling(start, length, size, 300)(image[50:200], 50)
     np.testing.assert_allclose(found, np.asarray(expected), atol=2e-3)
+
+
+def test_what_was_made_of_an_image_stays_when_the_next_one_is_preprocessed(signature):
+    work = SynsigPreprocessor(statistics=True)
+    stages = work.stages(signature)
+    kept = {name: stage.copy() for name, stage in stages.items()}
+    work(255 - signature[::-1, ::2])
+    for name, stage in stages.items():
+        np.testing.assert_array_equal(stage, kept[name])

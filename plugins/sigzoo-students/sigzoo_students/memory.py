@@ -1,0 +1,34 @@
+"""Memory that a thread uses again for every image, as fresh pages cost as much as the work on them."""
+
+from __future__ import annotations
+
+from math import prod
+from threading import local
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["reused"]
+
+_MOST = 1 << 22
+"""Bytes of the largest array that is kept."""
+
+
+class _Kept(local):
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[np.uint8]] = {}
+
+
+_kept = _Kept()
+
+
+def reused(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """An array of arbitrary content: the same memory at every call of this thread with the same name."""
+    size = prod(shape) * np.dtype(dtype).itemsize
+    kept = _kept.arrays.get(name)
+    if kept is None or kept.size < size:
+        kept = np.empty(size, dtype=np.uint8)
+        if size <= _MOST:
+            _kept.arrays[name] = kept
+    return kept[:size].view(dtype).reshape(shape)

@@ -82,6 +82,11 @@ def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw DET curves into this file (.png, .pdf, .svg, .jpg).",
 )
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page (.html) of curves, histograms, hardest pairs as pictures, writers and embeddings.",
+)
 @force_option
 @json_option
 def evaluate_command(
@@ -96,6 +101,7 @@ def evaluate_command(
     device: str,
     output: Path | None,
     plot: Path | None,
+    report: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -106,13 +112,16 @@ def evaluate_command(
     what the scores cost as likelihood ratios (Cllr, in bits). Results are kept for `sigzoo leaderboard`.
     """
     from sigzoo.cli.protocol_options import protocol_choices
+    from sigzoo.errors import UsageError
     from sigzoo.evaluation.results import as_json as to_json
     from sigzoo.evaluation.results import keep
     from sigzoo.evaluation.run import evaluate
     from sigzoo.zoo import default_zoo
 
-    for path in filter(None, (output, plot)):
+    for path in filter(None, (output, plot, report)):
         check_free(path, force)
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--report writes a page; {report} does not end in .html.")
     if plot is not None:
         from sigzoo.imaging.figures import check_plot
 
@@ -126,6 +135,7 @@ def evaluate_command(
         development=development,
         baselines=baselines,
         cache=cache,
+        keep_features=report is not None,
         device=device,
         progress=True,
     )
@@ -136,6 +146,11 @@ def evaluate_command(
 
         with whole_file(plot) as beside:
             draw_det(beside, found.rows)
+    if report is not None:
+        from sigzoo.evaluation.report import page, report_of
+
+        with whole_file(report) as beside:
+            beside.write_text(page(report_of(found)), encoding="utf-8")
     if output is not None:
         with whole_file(output) as beside:
             beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -143,7 +158,7 @@ def evaluate_command(
         print_json({**content, "kept": str(kept)})
     else:
         _print(found)
-        for path in filter(None, (output, plot)):
+        for path in filter(None, (output, plot, report)):
             echo(f"-> {path}")
 
 

@@ -97,6 +97,8 @@ class Row:
     summary: Summary | None = None
     """All else; `None` where the protocol gives equal error rates alone."""
     trials: Sequence[Trials] = ()
+    features: ArrayLike | None = None
+    """float ``(N, D)``, where they were to be kept (``keep_features``)."""
     problem: str = ""
     """Why it could not be measured; there are no figures then."""
 
@@ -124,6 +126,7 @@ def evaluate(
     development: str | None = None,
     baselines: bool = True,
     cache: bool = True,
+    keep_features: bool = False,
     device: str = "auto",
     progress: ProgressLike = False,
     zoo: Zoo | None = None,
@@ -147,6 +150,8 @@ def evaluate(
         Whether the trivial baselines are measured beside.
     cache
         Whether features are kept, and kept ones are used.
+    keep_features
+        Whether rows keep the features they were measured on, as a report needs them.
     device
         Where networks run.
     progress
@@ -176,7 +181,7 @@ def evaluate(
         rows: list[Row] = []
         for model in loaded:
             suited = [_with_score_of(model, zoo, *each) for each in zip(protocols, built, strict=True)]
-            rows += _model_rows(model, _layers(model, layers), suited, tested, teaching)
+            rows += _model_rows(model, _layers(model, layers), suited, tested, teaching, keep=keep_features)
         if baselines:
             rows += _baseline_rows(zoo, protocols, built, tested, teaching)
     if all(row.problem for row in rows):
@@ -297,6 +302,8 @@ def _model_rows(
     protocols: Sequence[_Built],
     tested: _Set,
     teaching: _Set | None,
+    *,
+    keep: bool,
 ) -> Iterator[Row]:
     here = tested.features(model, layers)
     there = {} if teaching is None else teaching.features(model, layers)
@@ -307,6 +314,7 @@ def _model_rows(
             others = None if teaching is None else FeatureSet(there[layer], teaching.known)
             for each in protocols:
                 figures = _measure(each.protocol, here[layer], tested.known, others)
+                figures["features"] = here[layer] if keep else None
                 yield Row(model.name, layer, cues, each.told, each.settings, provenance, **figures)
                 step(1)
 

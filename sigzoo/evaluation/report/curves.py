@@ -1,0 +1,83 @@
+"""DET and ROC curves of several systems against one kind of impostor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigzoo.evaluation.metrics import det_curve
+from sigzoo.evaluation.report.contents import System
+from sigzoo.evaluation.report.markup import Markup, tag
+from sigzoo.evaluation.report.svg import Axis, Frame, polyline
+
+__all__ = ["det_chart", "legend", "roc_chart"]
+
+Floats = NDArray[np.float64]
+
+_PERCENT = (0.1, 0.5, 1, 2, 5, 10, 20, 40, 60)
+_LEAST, _MOST = 0.0008, 0.7
+"""Rates that the DET axes show."""
+
+
+def det_chart(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
+    """FRR over FAR on axes of normal deviates (Martin et al., *The DET Curve*, Eurospeech 1997).
+
+    Parameters
+    ----------
+    systems
+        Each with the number of its colour.
+    kind
+        The kind of impostor.
+    """
+    ends = _deviates(np.array([_LEAST, _MOST]))
+    ticks = [
+        (float(at), f"{p:g}") for at, p in zip(_deviates(np.array(_PERCENT) / 100), _PERCENT, strict=True)
+    ]
+    low, high = (float(each) for each in ends)
+    frame = Frame(Axis(low, high, ticks, f"FAR, {_words(kind)} (%)"), Axis(low, high, ticks, "FRR (%)"))
+    lines = [polyline(frame, ends, ends, class_="diagonal")]
+    for number, system in systems:
+        _, far, frr = det_curve(system.genuine, system.impostors[kind])
+        seen = (far > 0) & (frr > 0) & (far <= _MOST) & (frr <= _MOST)
+        if seen.any():
+            x, y = _deviates(far[seen]), _deviates(frr[seen])
+            lines.append(polyline(frame, x, y, class_=f"curve s{number % 8}", data_system=number))
+    return frame.draw(*lines, label=f"DET curves against {_words(kind)}")
+
+
+def roc_chart(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
+    """Share of genuine signatures accepted over FAR; for the arguments see `det_chart`."""
+    ticks = [(each / 100, str(each)) for each in range(0, 101, 20)]
+    frame = Frame(Axis(0, 1, ticks, f"FAR, {_words(kind)} (%)"), Axis(0, 1, ticks, "genuine accepted (%)"))
+    whole = np.array([0.0, 1.0])
+    lines = [polyline(frame, whole, whole, class_="diagonal")]
+    for number, system in systems:
+        _, far, frr = det_curve(system.genuine, system.impostors[kind])
+        lines.append(polyline(frame, far, 1 - frr, class_=f"curve s{number % 8}", data_system=number))
+    return frame.draw(*lines, label=f"ROC curves against {_words(kind)}")
+
+
+def legend(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
+    """Names and rates of the curves, each with a box that shows or hides it."""
+    items = []
+    for number, system in systems:
+        box = tag("input", type="checkbox", checked=True, data_toggles=number)
+        rate = f"{system.name}: {system.eer[kind].value:.2f} %" if kind in system.eer else system.name
+        items.append(tag("li", tag("label", box, tag("i", class_=f"swatch s{number % 8}"), rate)))
+    return tag("ul", *items, class_="legend")
+
+
+def _words(kind: str) -> str:
+    return {
+        "random": "random forgeries",
+        "skilled": "skilled forgeries",
+        "same_text": "the same text by others",
+    }.get(kind, kind)
+
+
+def _deviates(rates: Floats) -> Floats:
+    normal = NormalDist()
+    return np.array([normal.inv_cdf(float(rate)) for rate in np.clip(rates, _LEAST, 1 - _LEAST)])

@@ -38,6 +38,7 @@ ENTRIES: dict[str, type[msgspec.Struct]] = {
     "licence": cards.Licence,
     "results": cards.Result,
     "golden": cards.Golden,
+    "verification": cards.CalibrationFile,
     "recipe": cards.Recipe,
     "artifacts": cards.Artifact,
     "files": cards.CollectionFile,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import plugin_pages
+from calibration_tables import travel
 
 from sigzoo.registry import Card, Catalogue
 from sigzoo.registry.cards import Result
@@ -78,6 +79,7 @@ Make = Callable[[Catalogue], str]
 TABLES: list[tuple[str, str, Make]] = [
     ("README.md", "models", models),
     ("docs/models.md", "measured", measured),
+    ("docs/verification.md", "travel", travel),
     ("docs/plugins/index.md", "hooks", lambda _: plugin_pages.hooks()),
     ("docs/plugins/registry.md", "keys", lambda _: plugin_pages.registry_keys()),
 ]

@@ -353,7 +353,7 @@ class Installed:
         except UnknownNameError as error:
             raise UnknownNameError("model or artifact", pattern, [*known.models, *known.artifacts]) from error
         found = [name for name in known.artifacts if fnmatchcase(name, pattern)]
-        needed = [weights.artifact for name in models if (weights := known.models[name].weights)]
+        needed = [each for name in models for each in known.models[name].files.values()]
         return list(dict.fromkeys([*found, *needed]))
 
     def artifact_specs(self, name: str) -> list[ArtifactSpec]:

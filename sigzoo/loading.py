@@ -84,6 +84,7 @@ def load_model(
         runtime=kind,
         precision=precision,
         weights_file=file.path,
+        calibration_file=_calibration_file(card, weights, zoo),
     )
 
 
@@ -109,6 +110,19 @@ def _with_weights(
         head: _head(file, head, outputs, backbone.feature_dim) for head, outputs in card.heads.items()
     }
     return backbone, heads
+
+
+def _calibration_file(card: Card, weights: str | os.PathLike[str] | None, zoo: Installed) -> Path | None:
+    """The card's calibration, fetched when needed; none for weights of the caller's own.
+
+    Raises
+    ------
+    ArtifactError
+        If it cannot be had, or is not the published one.
+    """
+    if card.verification is None or weights is not None:
+        return None
+    return zoo.fetch_spec(zoo.artifact_spec(card.verification.artifact))
 
 
 def with_preprocessor_options(card: Card, options: Mapping[str, Any]) -> Card:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from sigzoo.data.feature_files import check_shape
 from sigzoo.embedding import Embedded, EmbeddingStream
 from sigzoo.errors import SigzooWarning, UsageError, WeightsError
 from sigzoo.imaging import ImageSource, ReadOptions, as_sources, read_and_apply
+from sigzoo.imaging.sources import is_image
 from sigzoo.interfaces import GreyImage, Preprocessor
 from sigzoo.interfaces.runtimes import PRECISIONS, NetworkFacts, Runtime
 from sigzoo.network import ModelNetwork, calibration_batches
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from sigzoo.interfaces import Backbone
+
+if TYPE_CHECKING:
+    from sigzoo.verification import Calibration, Impostor, Score, Verification
 
 __all__ = ["Embedded", "OnError", "SignatureModel"]
 
@@ -52,6 +56,8 @@ class SignatureModel:
         What the network computes in.
     weights_file
         The file that the weights were read from; `None` for a model that was put together by hand.
+    calibration_file
+        What makes likelihood ratios of its scores (`verify`); `None` without one.
     """
 
     def __init__(
@@ -66,10 +72,11 @@ class SignatureModel:
         runtime: type[Runtime] | None = None,
         precision: str = "float32",
         weights_file: Path | None = None,
+        calibration_file: Path | None = None,
     ) -> None:
         self.name, self.card = name, card
         self.preprocessor, self.precision = preprocessor, precision
-        self.weights_file = weights_file
+        self.weights_file, self.calibration_file = weights_file, calibration_file
         self._kind = _torch_runtime() if runtime is None else runtime
         self._network = (
             backbone
@@ -400,6 +407,102 @@ class SignatureModel:
         self._facts.check_layers(layers)
         batch: NDArray[np.float32] = images[:, np.newaxis] * np.float32(self.card.input_scale)
         return self._runtime.run(batch, list(layers))
+
+    @overload
+    def verify(
+        self, references: ImageSource | Iterable[ImageSource], questioned: ImageSource, **options: Any
+    ) -> Verification: ...
+
+    @overload
+    def verify(
+        self,
+        references: ImageSource | Iterable[ImageSource],
+        questioned: Iterable[ImageSource],
+        **options: Any,
+    ) -> list[Verification]: ...
+
+    def verify(  # type: ignore[misc]  # the overloads tell one from several, and pass on the options
+        self,
+        references: ImageSource | Iterable[ImageSource],
+        questioned: ImageSource | Iterable[ImageSource],
+        *,
+        layer: str | None = None,
+        threshold: float | None = None,
+        far: float | None = None,
+        against: Impostor | None = None,
+        score: Score | None = None,
+        calibration: Calibration | str | os.PathLike[str] | None = None,
+        batch_size: int = 32,
+        progress: ProgressLike = False,
+        check_images: bool = True,
+        grey_range: tuple[float, float] | None = None,
+        preprocessed: bool = False,
+    ) -> Verification | list[Verification]:
+        """Say whether questioned signatures are by the writer of the references, and how sure that is.
+
+        Parameters
+        ----------
+        references
+            Genuine signatures of one writer; one will do, more are better (``reference_help`` in the answer
+            says how much).
+        questioned
+            A signature in question, or several.
+        layer
+            One of ``model.backbone.layers``; the calibration's by default, and without one the card's.
+        threshold
+            The score from which on a signature is accepted, in place of the calibration's.
+        far
+            The share of impostors that may be accepted, from 0 to 1: chooses the threshold. Without it the
+            threshold is where the likelihood ratio is 1, and a ratio below 2 either way is inconclusive.
+        against
+            Which impostors are meant: ``"skilled"`` (forgers who imitate) or ``"random"`` (other writers with
+            signatures of their own); the skilled ones by default, if the calibration knows them.
+        score
+            The calibration's by default, and for a model without one `sigzoo.verification.DEFAULT_SCORE`.
+        calibration
+            A calibration of your own, or its file, in place of the model's.
+        batch_size, progress, check_images, grey_range, preprocessed
+            As for `embed`; what `check_images` finds is told in the answer.
+
+        Returns
+        -------
+        Verification or list
+            An answer for one questioned image, a list for several: score, likelihood ratios, threshold with
+            its origin, decision, what it cannot say. Without a calibration that fits (this layer, these
+            weights, this preprocessing) there is the score alone, and the answer says so.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be used; names the file.
+        UnknownNameError
+            If there is no such layer.
+        UsageError
+            If there is no reference or no questioned signature, an image is there twice, options do not go
+            together, or `far` is given without calibration.
+        DataError
+            If the calibration cannot be read.
+        """
+        from sigzoo.verification.verification import verify_images
+
+        one = is_image(questioned)
+        answers = verify_images(
+            self,
+            references,
+            questioned,
+            layer=layer,
+            threshold=threshold,
+            far=far,
+            against=against,
+            score=score,
+            calibration=self.calibration_file if calibration is None else calibration,
+            batch_size=batch_size,
+            progress=progress,
+            check_images=check_images,
+            grey_range=grey_range,
+            preprocessed=preprocessed,
+        )
+        return answers[0] if one else answers
 
     def logits(
         self, images: ImageSource | Iterable[ImageSource], *, head: str = "writer", batch_size: int = 32

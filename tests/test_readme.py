@@ -1,4 +1,4 @@
-"""Every command of the README and of the page of bundled models works; tables say what the registry says."""
+"""Every command of the README and of two pages works; tables say what the registry says."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 MODELS = (ROOT / "docs" / "models.md").read_text()
+VERIFICATION = (ROOT / "docs" / "verification.md").read_text()
 SETUP = "python3 -m venv .venv && .venv/bin/pip install -q -r requirements.txt"
 
 
@@ -65,8 +66,10 @@ def test_each_further_command_works(folder: Path, command: str) -> None:
     run(command, folder)
 
 
-@pytest.mark.parametrize("command", "".join(blocks("bash", MODELS)).splitlines())
-def test_each_command_of_the_page_of_bundled_models_works(folder: Path, command: str) -> None:
+@pytest.mark.parametrize(
+    "command", "".join(blocks("bash", MODELS) + blocks("bash", VERIFICATION)).splitlines()
+)
+def test_each_command_of_the_pages_of_models_and_verification_works(folder: Path, command: str) -> None:
     run(command, folder)
 
 
@@ -75,6 +78,12 @@ def test_the_python_example_works(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "signet-f-0.999" in done.stdout
+
+
+@pytest.mark.parametrize("code", blocks("python", VERIFICATION))
+def test_the_examples_of_the_page_of_verification_work(folder: Path, code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_links_and_pictures_are_there() -> None:

@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "artifacts": {"common", "errors", "registry"},
     "imaging": {"common", "data", "errors", "interfaces"},
     "synthesis": {"common", "data", "errors", "imaging"},
-    "verification": {"common", "data", "errors", "interfaces"},
+    "verification": {"common", "data", "errors", "imaging", "interfaces"},
     "datasets": {"common", "data", "default", "errors", "imaging", "interfaces", "synthesis"},
     "evaluation": {
         *("artifacts", "common", "data", "datasets", "errors", "imaging", "interfaces", "model", "registry"),
@@ -68,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "scaffold": {"common", "errors", "plugins", "registry", "zoo"},
     "testing": {
         *("artifacts", "common", "errors", "fitting", "interfaces", "loading", "plugins", "registry"),
-        *("settings", "weights", "zoo"),
+        *("settings", "verification", "weights", "zoo"),
     },
     "learning": {
         *("artifacts", "common", "data", "datasets", "errors", "evaluation", "fitting", "imaging"),

@@ -38,7 +38,8 @@ def check_artifacts(registry: Registry, known: Catalogue) -> None:
     Raises
     ------
     RegistryError
-        If an artifact's description contradicts itself, or a card's weights are a whole collection.
+        If an artifact's description contradicts itself, or a card's weights or calibration
+        are a whole collection.
     """
     for name, entry in registry.artifacts.items():
         try:
@@ -47,14 +48,13 @@ def check_artifacts(registry: Registry, known: Catalogue) -> None:
         except ArtifactError as error:
             raise RegistryError(f"{registry.path}: artifacts.{name}: {error}") from error
     for name, card in registry.models.items():
-        if card.weights is None:
-            continue
-        artifact, _, file = card.weights.artifact.partition("/")
-        if len(specs_of(artifact, known.artifacts[artifact], file)) != 1:
-            raise RegistryError(
-                f"{registry.path}: models.{name}.weights.artifact: {artifact!r} is a collection;"
-                f" name one file of it, `{artifact}/FILE`."
-            )
+        for key, wanted in card.files.items():
+            artifact, _, file = wanted.partition("/")
+            if len(specs_of(artifact, known.artifacts[artifact], file)) != 1:
+                raise RegistryError(
+                    f"{registry.path}: models.{name}.{key}: {artifact!r} is a collection;"
+                    f" name one file of it, `{artifact}/FILE`."
+                )
 
 
 def single_spec(name: str, entry: Artifact) -> ArtifactSpec:

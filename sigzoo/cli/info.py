@@ -46,6 +46,7 @@ def info(name: str, as_json: bool) -> None:
 
 
 def _described(card: Card) -> dict[str, str]:
+    calibration = card.verification
     lines = {
         "summary": card.summary,
         "aliases": ", ".join(card.aliases),
@@ -59,6 +60,7 @@ def _described(card: Card) -> dict[str, str]:
         "code licence": card.licence.code,
         "weights licence": card.licence.weights,
         "commercial use": "yes" if card.licence.commercial_use else "no",
+        "verification": f"calibrated on {calibration.made_on}" if calibration else "not calibrated",
         "golden cases": str(len(card.golden)) if card.golden else "none published",
         "deprecated": card.deprecated or "",
     }

@@ -208,13 +208,11 @@ def draw_comparison(
     if cell >= 0.45:
         _write_values(heat, distances, cell, top)
     for index, image in enumerate(images):
-        thumbnail = _thumbnail(image)
+        small = thumbnail(image)
         left = margin + side + index * cell
         bottom = margin + extent - (index + 1) * cell
-        _draw_thumbnail(
-            area(margin, bottom + 0.03 * cell, side - 0.1, 0.77 * cell), thumbnail, names[index], cell
-        )
-        _draw_thumbnail(area(left + 0.04 * cell, margin + extent + 0.05, 0.92 * cell, above - 0.1), thumbnail)
+        draw_thumbnail(area(margin, bottom + 0.03 * cell, side - 0.1, 0.77 * cell), small, names[index], cell)
+        draw_thumbnail(area(left + 0.04 * cell, margin + extent + 0.05, 0.92 * cell, above - 0.1), small)
     bar = area(margin + side + extent + 0.2, margin, 0.18, extent)
     figure.colorbar(shown, cax=bar)
     figure.text(
@@ -250,7 +248,7 @@ def _write_values(heat: Any, distances: NDArray[np.float32], cell: float, top: f
         )
 
 
-def _thumbnail(source: ImageSource) -> NDArray[np.uint8]:
+def thumbnail(source: ImageSource) -> NDArray[np.uint8]:
     """A small copy of an image, cut to its ink."""
     with collected_warnings():  # they were told when its features were computed
         grey = read_image(source)
@@ -262,8 +260,9 @@ def _thumbnail(source: ImageSource) -> NDArray[np.uint8]:
     return np.asarray(picture)
 
 
-def _draw_thumbnail(axes: Any, thumbnail: NDArray[np.uint8], name: str = "", cell: float = 1.0) -> None:
-    axes.imshow(thumbnail, cmap="gray", vmin=0, vmax=255, interpolation="lanczos")
+def draw_thumbnail(axes: Any, picture: NDArray[np.uint8], name: str = "", cell: float = 1.0) -> None:
+    """Draw a small image into its place; with a name above it, to the left."""
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="lanczos")
     axes.set_axis_off()
     axes.set_anchor("W" if name else "S")
     if name:

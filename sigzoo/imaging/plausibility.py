@@ -123,7 +123,7 @@ def _paper(brightest: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return full[: brightest.shape[0], : brightest.shape[1]]
 
 
-def _threshold(image: NDArray[np.uint8]) -> int:
+def ink_threshold(image: NDArray[np.uint8]) -> int:
     """Otsu's: the level up to which is ink, so that both sides are as much of one kind as can be."""
     histogram = np.array(Image.fromarray(image).histogram())
     levels = np.arange(256)
@@ -153,10 +153,10 @@ def appearance(image: NDArray[np.uint8]) -> Appearance | None:
     # The paper becomes white, and what is brighter than it stays so; in uint8 nothing overflows.
     paper = np.repeat(np.repeat(_paper(_over_cells(blocks, block, np.maximum)), block, 0), block, 1)
     flat = np.minimum(blocks, paper) + (255 - paper)
-    ink = (flat <= _threshold(flat)).view(np.uint8)
+    ink = (flat <= ink_threshold(flat)).view(np.uint8)
     cells = _over_cells(ink, block, np.add) / block**2 > _CELL_INK
     return Appearance(
-        dark=float((image <= _threshold(image)).mean()),
+        dark=float((image <= ink_threshold(image)).mean()),
         border=float(np.concatenate([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]]).mean()),
         lines=_lines(cells, _THROUGH),
         columns=_lines(cells.T, _THROUGH),

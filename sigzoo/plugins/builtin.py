@@ -17,6 +17,8 @@ COMMANDS = {
     "cite": "sigzoo.cli.cite:cite",
     "embed": "sigzoo.cli.embed:embed",
     "compare": "sigzoo.cli.compare:compare",
+    "verify": "sigzoo.cli.verify:verify",
+    "find": "sigzoo.cli.find:find",
     "evaluate": "sigzoo.cli.evaluate:evaluate_command",
     "leaderboard": "sigzoo.cli.leaderboard:leaderboard",
     "synth": "sigzoo.cli.synth:synth",

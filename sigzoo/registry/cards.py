@@ -182,6 +182,15 @@ class Golden(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("features: a golden case of kind 'features' needs `features`")
 
 
+class CalibrationFile(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a model's calibration lies: what turns its scores into likelihood ratios and error rates."""
+
+    artifact: str
+    """Name of an artifact, or ``artifact/file`` of one that holds several; `write_calibration` made it."""
+    made_on: str
+    """On which signatures it was made, and what else these were used for."""
+
+
 class Recipe(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to make weights that nobody publishes: distil a teacher through data."""
 
@@ -229,6 +238,8 @@ class Card(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How `sigzoo build` makes the weights."""
     score: ComponentSpec | None = None
     """How its features are scored against references, where not as `sigzoo.verification` does by default."""
+    verification: CalibrationFile | None = None
+    """The calibration of `sigzoo verify`; without one it gives scores alone."""
     heads: dict[Literal["writer", "forgery"], int] = {}
     """Heads to keep beside the backbone, with their number of outputs."""
     cite: list[str] = []
@@ -243,6 +254,12 @@ class Card(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures, each with its source."""
     golden: list[Golden] = []
     """What `sigzoo check` compares."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Key of the card -> artifact, for what belongs to the model: its weights, its calibration."""
+        found = {"weights": self.weights, "verification": self.verification}
+        return {f"{key}.artifact": each.artifact for key, each in found.items() if each is not None}
 
     def __post_init__(self) -> None:
         if (self.weights is None) == (self.recipe is None):

@@ -61,9 +61,7 @@ class Catalogue:
         artifacts = {**self.artifacts, **registry.artifacts}
         models = {**self.models, **registry.models}
         for name, card in registry.models.items():
-            wanted = {}
-            if card.weights is not None:
-                wanted["weights.artifact"] = card.weights.artifact
+            wanted = dict(card.files)
             if card.recipe is not None:
                 wanted["recipe.data"] = card.recipe.data
                 _check_teacher(f"{registry.path}: models.{name}", name, card, models)

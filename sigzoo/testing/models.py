@@ -13,6 +13,7 @@ from sigzoo.loading import build_backbone, build_preprocessor
 from sigzoo.registry import Card
 from sigzoo.testing import images
 from sigzoo.testing.suites import Suite, expect
+from sigzoo.verification.calibration import read_calibration
 from sigzoo.zoo import default_zoo
 
 __all__ = ["MODEL", "ModelCase", "check_model"]
@@ -83,3 +84,22 @@ def weights_load(case: ModelCase) -> None:
     features = model.embed([images.signature(1), images.signature(2)])
     expect(np.isfinite(features).all(), "the features of a signature are not all finite")
     expect(not np.array_equal(features[0], features[1]), "two signatures have the same features")
+
+
+@MODEL.check
+def calibration_is_for_these_weights(case: ModelCase) -> None:
+    """A calibration that is at hand can be read, and is for the weights, the preprocessing and the layers."""
+    card = case.card
+    if card.verification is None or locate(default_zoo().artifact_spec(card.verification.artifact)) is None:
+        return
+    model = default_zoo().load(case.name, device="cpu")
+    expect(model.calibration_file is not None, "the calibration is not with the loaded model")
+    calibration = read_calibration(model.calibration_file or "")
+    differing = calibration.differences(model.provenance())
+    expect(not differing, f"the calibration is of other {' and '.join(differing)}")
+    surplus = [layer for layer in calibration.layers if layer not in model.backbone.layers]
+    expect(not surplus, f"the calibration is for layers that there are not: {', '.join(surplus)}")
+    expect(
+        card.features.layer in calibration.layers,
+        f"the calibration is not for {card.features.layer}, the layer that `embed` gives",
+    )

@@ -1,0 +1,175 @@
+"""`sigzoo find`: which writer of a folder a questioned signature goes with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sigzoo.cli.image_options import canvas_options, image_options
+from sigzoo.cli.output import echo, embedding_options, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sigzoo.model import SignatureModel
+    from sigzoo.verification.ranking import Candidate
+
+
+@click.command()
+@click.argument("questioned", nargs=-1, required=True)
+@click.option(
+    "--among",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A folder of images, or of a folder for each writer; or an .npz of features by `sigzoo embed`.",
+)
+@click.option(
+    "-k",
+    "--most",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Candidates that are listed.",
+)
+@embedding_options
+@image_options
+@json_option
+def find(
+    questioned: tuple[str, ...],
+    among: Path,
+    most: int,
+    model: str | None,
+    weights: str | None,
+    layer: str | None,
+    batch_size: int,
+    device: str,
+    runtime: str,
+    precision: str,
+    image_check: bool,
+    grey_range: tuple[float, float] | None,
+    canvas: tuple[int, int] | str | None,
+    as_json: bool,
+) -> None:
+    """Rank the writers of a folder by how well each QUESTIONED signature goes with theirs.
+
+    A folder in FOLDER is a writer, and all images below it are taken for that writer's own (where it
+    holds a folder `genuine`, those alone); an image that lies in FOLDER itself stands for itself. The
+    first of a ranking need not be the writer: that may be somebody who is not there.
+    """
+    from sigzoo import load
+    from sigzoo.data.stored_features import read_features
+    from sigzoo.imaging.npz_images import find_inputs
+    from sigzoo.verification.ranking import group_files, rank_candidates
+    from sigzoo.verification.verification import fitting_calibration
+
+    asked = find_inputs(questioned)
+    stored = read_features(among) if among.suffix.lower() == ".npz" else None
+    if stored is not None:
+        model, layer = model or stored.provenance["model"], layer or stored.provenance["layer"]
+    loaded = load(
+        model,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        weights=weights,
+        preprocessor_options=canvas_options(canvas),
+    )
+    calibration, provenance, _ = fitting_calibration(loaded, loaded.calibration_file, layer)
+    options: dict[str, Any] = {
+        "layer": provenance["layer"],
+        "batch_size": batch_size,
+        "progress": True,
+        "check_images": image_check,
+        "grey_range": grey_range,
+    }
+    if stored is not None:
+        _check_same(stored.provenance, provenance, among)
+        gallery, files, root = stored.features, stored.files, None
+    else:
+        inputs = find_inputs([among])
+        files, root = tuple(map(str, inputs.paths)), str(among)
+        gallery = _flat(loaded.embed(inputs.sources, **options))
+    features = _flat(loaded.embed(asked.sources, **options, preprocessed=asked.preprocessed_for(loaded.name)))
+    groups = group_files(files, root)
+    found = []
+    for name, row in zip(map(str, asked.paths), features, strict=True):
+        others, left_out = _without_itself(row, gallery, groups)
+        if left_out:
+            same = ", ".join(files[place] for place in left_out)
+            echo(f"sigzoo: {name}: left out as the same image: {same}", err=True)
+        ranking = rank_candidates(
+            row, gallery, files, others, layer=provenance["layer"], calibration=calibration
+        )
+        found.append((name, ranking))
+    if as_json:
+        print_json({"model": loaded.name, "layer": provenance["layer"], "found": _data(found, most)})
+    else:
+        for name, ranking in found:
+            _print(name, ranking, most, loaded, provenance["layer"])
+
+
+def _flat(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    return features.reshape(len(features), -1)
+
+
+def _check_same(stored: dict[str, Any], mine: dict[str, Any], path: Path) -> None:
+    """Refuse features that do not depend on the same things.
+
+    Raises
+    ------
+    UsageError
+        If they do not; names what differs.
+    """
+    from sigzoo.errors import UsageError
+
+    differing = [key.replace("_", " ") for key, value in stored.items() if mine[key] != value]
+    if differing:
+        raise UsageError(
+            f"{path}: its features are of another {' and '.join(differing)} than those of the questioned"
+            " signature; embed the images again."
+        )
+
+
+def _without_itself(
+    questioned: NDArray[np.float32], gallery: NDArray[np.float32], groups: dict[str, list[int]]
+) -> tuple[dict[str, list[int]], list[int]]:
+    """The groups without the questioned image, which is known by its features, and where it was."""
+    import numpy as np
+
+    same = np.flatnonzero(np.isclose(gallery, questioned, rtol=0, atol=1e-6).all(axis=1))
+    left = {name: [place for place in places if place not in same] for name, places in groups.items()}
+    return {name: places for name, places in left.items() if places}, same.tolist()
+
+
+def _data(found: Sequence[tuple[str, Sequence[Candidate]]], most: int) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    return [
+        {
+            "questioned": name,
+            "candidates": [{"rank": rank, **asdict(each)} for rank, each in enumerate(ranking[:most], 1)],
+            "compared": len(ranking),
+        }
+        for name, ranking in found
+    ]
+
+
+def _print(name: str, ranking: Sequence[Candidate], most: int, model: SignatureModel, layer: str) -> None:
+    echo(f"{name}: {len(ranking)} compared, by {model.name}, layer {layer}")
+    rows = [
+        [
+            str(rank),
+            each.name,
+            f"{each.score:.3f}",
+            "" if each.log10_lr is None else f"{each.log10_lr:+.2f}",
+            str(len(each.references)),
+            each.nearest,
+        ]
+        for rank, each in enumerate(ranking[:most], 1)
+    ]
+    columns = ["", "candidate", "score", "log10 LR", "images", "nearest"]
+    print_table(columns, rows, right=["", "score", "log10 LR", "images"], below="nearest")

@@ -1,0 +1,178 @@
+"""`sigzoo verify`: whether a questioned signature is by the writer of the references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sigzoo.cli.image_options import canvas_options, check_free, force_option, image_options
+from sigzoo.cli.output import echo, embedding_options, json_option, print_fields, print_json, whole_file
+
+if TYPE_CHECKING:
+    from sigzoo.verification import Verification
+
+NOT_GENUINE, UNDECIDED = 3, 4
+"""Exit statuses; 0 is for genuine, and 1 and 2 for what is in no command an answer: failure, wrong usage."""
+
+
+@click.command()
+@click.argument("questioned", nargs=-1, required=True)
+@click.option(
+    "-r",
+    "--reference",
+    "references",
+    multiple=True,
+    required=True,
+    metavar="IMAGE",
+    help="A genuine signature of the writer: a file, folder or wildcard. May be repeated; more are better.",
+)
+@embedding_options
+@image_options
+@click.option(
+    "--far",
+    type=float,
+    metavar="SHARE",
+    help="Accept this share of impostors, such as 0.01; by default the threshold is where the likelihood"
+    " ratio is 1.",
+)
+@click.option(
+    "--against",
+    type=click.Choice(["skilled", "random"]),
+    help="Impostors that are meant: forgers who imitate (skilled; the default, where the calibration knows"
+    " them), or other writers' own signatures (random).",
+)
+@click.option("--threshold", type=float, metavar="SCORE", help="Accept from this score on.")
+@click.option(
+    "--calibration",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A calibration file of your own, in place of the model's.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw signatures, and the score among those of the calibration, into this file"
+    " (.png, .pdf, .svg, .jpg).",
+)
+@force_option
+@json_option
+def verify(
+    questioned: tuple[str, ...],
+    references: tuple[str, ...],
+    model: str | None,
+    weights: str | None,
+    layer: str | None,
+    batch_size: int,
+    device: str,
+    runtime: str,
+    precision: str,
+    image_check: bool,
+    grey_range: tuple[float, float] | None,
+    canvas: tuple[int, int] | str | None,
+    far: float | None,
+    against: Any,
+    threshold: float | None,
+    calibration: Path | None,
+    plot: Path | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Say whether QUESTIONED signatures are by the writer of the references.
+
+    \b
+    Exit status, for scripts:
+      0  all are genuine, as far as the threshold says
+      1  failure: an image that cannot be read, ...
+      2  wrong usage
+      3  at least one is not genuine
+      4  none of these is not genuine, but at least one is inconclusive,
+         or there is no threshold, as the model has no calibration
+    """
+    from sigzoo import load
+    from sigzoo.errors import UsageError
+    from sigzoo.imaging.figures import check_plot
+    from sigzoo.imaging.npz_images import find_inputs
+    from sigzoo.verification.verification_figure import MAX_QUESTIONED
+
+    known, asked = find_inputs(references), find_inputs(questioned)
+    if known.preprocessed_by != asked.preprocessed_by:
+        raise UsageError("References and questioned signatures must both be preprocessed, or neither.")
+    if plot is not None:
+        check_plot(plot, len(asked.sources), MAX_QUESTIONED)
+        check_free(plot, force)
+    loaded = load(
+        model,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        weights=weights,
+        preprocessor_options=canvas_options(canvas),
+    )
+    answers = loaded.verify(
+        known.sources,
+        asked.sources,
+        layer=layer,
+        threshold=threshold,
+        far=far,
+        against=against,
+        calibration=calibration,
+        batch_size=batch_size,
+        progress=True,
+        check_images=image_check,
+        grey_range=grey_range,
+        preprocessed=asked.preprocessed_for(loaded.name),
+    )
+    if plot is not None:
+        file = calibration or loaded.calibration_file
+        with whole_file(plot) as beside:
+            _draw(beside, known.sources, asked.sources, answers, file)
+    status = _status(answers)
+    if as_json:
+        print_json({"status": status, "answers": [each.to_dict() for each in answers]})
+    else:
+        _print(answers)
+    return status
+
+
+def _status(answers: Sequence[Verification]) -> int:
+    decisions = {each.decision for each in answers}
+    if "not genuine" in decisions:
+        return NOT_GENUINE
+    return 0 if decisions == {"genuine"} else UNDECIDED
+
+
+def _print(answers: Sequence[Verification]) -> None:
+    from sigzoo.verification.wording import answer_fields, common_fields
+
+    first = answers[0]
+    shared = {each for each in first.warnings if all(each in answer.warnings for answer in answers)}
+    alone = len(answers) == 1
+    for answer in answers:
+        fields = answer_fields(answer)
+        if not alone:  # what all share is told once, below
+            fields = [field for field in fields if field[0] != "warning" or field[1] not in shared]
+        print_fields(answer.questioned, fields)
+    count = len(first.references)
+    echo()
+    warnings = [] if alone else [("warning", each) for each in first.warnings if each in shared]
+    title = f"{first.model}, layer {first.layer}, {count} reference{'s' * (count != 1)}"
+    print_fields(title, [*warnings, *common_fields(first)])
+
+
+def _draw(
+    path: Path,
+    references: Sequence[Any],
+    questioned: Sequence[Any],
+    answers: Sequence[Verification],
+    file: Path | None,
+) -> None:
+    from sigzoo.verification.calibration import read_calibration
+    from sigzoo.verification.verification_figure import draw_verification
+
+    first = answers[0]
+    count = None
+    if file is not None and first.origin is not None:
+        count = read_calibration(file).layers[first.layer][first.origin.references]
+    draw_verification(path, references, questioned, answers, count)

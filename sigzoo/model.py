@@ -458,7 +458,7 @@ class SignatureModel:
             Which impostors are meant: ``"skilled"`` (forgers who imitate) or ``"random"`` (other writers with
             signatures of their own); the skilled ones by default, if the calibration knows them.
         score
-            The calibration's by default, and for a model without one `sigzoo.verification.DEFAULT_SCORE`.
+            The calibration's by default, and without one the model's (`score`).
         calibration
             A calibration of your own, or its file, in place of the model's.
         batch_size, progress, check_images, grey_range, preprocessed

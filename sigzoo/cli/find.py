@@ -102,7 +102,13 @@ def find(
             same = ", ".join(files[place] for place in left_out)
             echo(f"sigzoo: {name}: left out as the same image: {same}", err=True)
         ranking = rank_candidates(
-            row, gallery, files, others, layer=provenance["layer"], calibration=calibration
+            row,
+            gallery,
+            files,
+            others,
+            layer=provenance["layer"],
+            score=loaded.score if calibration is None else None,
+            calibration=calibration,
         )
         found.append((name, ranking))
     if as_json:

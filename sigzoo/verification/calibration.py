@@ -197,7 +197,7 @@ class Calibration(_Entry, frozen=True, kw_only=True, forbid_unknown_fields=True)
     score: str
     """Name of the score."""
     score_options: dict[str, Any]
-    """What it was made with."""
+    """What it was made with, as `Score.options` gives it."""
     protocol: str
     """How references, genuine signatures and impostors were drawn."""
     basis: list[CalibrationSet]

@@ -116,12 +116,11 @@ def rank_candidates(
             else make_score(calibration.score, **calibration.score_options)
         )
     asked = np.asarray(questioned)[np.newaxis]
-    nearest = make_score("mean")
     found = []
     for name, places in groups.items():
         own = gallery[list(places)]
         value = float(score(own, asked)[0])
-        alike = nearest(asked, own)
+        alike = score(asked, own)
         count = calibration.for_references(layer, len(own)) if calibration else None
         model = count[1].likelihood.get("random") if count else None
         found.append(

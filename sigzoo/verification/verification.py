@@ -39,6 +39,10 @@ class Embedder(Protocol):
 
     name: str
 
+    @property
+    def score(self) -> Score:
+        """How its features are scored, where no calibration says so."""
+
     def embed(
         self,
         images: Iterable[ImageSource],
@@ -119,6 +123,8 @@ def verify_images(
     if not asked.names:
         raise UsageError("There is no questioned signature.")
     fitting, provenance, doubts = fitting_calibration(model, calibration, layer)
+    if fitting is None and score is None:
+        score = model.score
     # Before the work: what cannot be answered is told at once.
     _score_and_count(fitting, provenance["layer"], len(known.names), score, threshold, far, against)
     features = model.embed(

@@ -437,6 +437,7 @@ class SignatureModel:
         check_images: bool = True,
         grey_range: tuple[float, float] | None = None,
         preprocessed: bool = False,
+        workers: int | None = None,
     ) -> Verification | list[Verification]:
         """Say whether questioned signatures are by the writer of the references, and how sure that is.
 
@@ -461,7 +462,7 @@ class SignatureModel:
             The calibration's by default, and without one the model's (`score`).
         calibration
             A calibration of your own, or its file, in place of the model's.
-        batch_size, progress, check_images, grey_range, preprocessed
+        batch_size, progress, check_images, grey_range, preprocessed, workers
             As for `embed`; what `check_images` finds is told in the answer.
 
         Returns
@@ -501,6 +502,7 @@ class SignatureModel:
             check_images=check_images,
             grey_range=grey_range,
             preprocessed=preprocessed,
+            workers=workers,
         )
         return answers[0] if one else answers
 

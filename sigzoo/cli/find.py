@@ -49,6 +49,7 @@ def find(
     device: str,
     runtime: str,
     precision: str,
+    workers: int | None,
     image_check: bool,
     grey_range: tuple[float, float] | None,
     canvas: tuple[int, int] | str | None,
@@ -82,6 +83,7 @@ def find(
     options: dict[str, Any] = {
         "layer": provenance["layer"],
         "batch_size": batch_size,
+        "workers": workers,
         "progress": True,
         "check_images": image_check,
         "grey_range": grey_range,

@@ -52,6 +52,7 @@ class Embedder(Protocol):
         progress: ProgressLike = ...,
         check_images: bool = ...,
         preprocessed: bool = ...,
+        workers: int | None = ...,
     ) -> NDArray[np.float32]:
         """Features of images."""
 
@@ -113,6 +114,7 @@ def verify_images(
     check_images: bool = True,
     grey_range: tuple[float, float] | None = None,
     preprocessed: bool = False,
+    workers: int | None = None,
 ) -> list[Verification]:
     """Verify images with a model; see `sigzoo.SignatureModel.verify`, which says what everything is."""
     look = check_images and not preprocessed
@@ -134,6 +136,7 @@ def verify_images(
         progress=progress,
         check_images=False,  # `ExaminedImages` looks, and its words go into the answer
         preprocessed=preprocessed,
+        workers=workers,
     )
     features = features.reshape(len(features), -1)
     known.refuse_repetitions()

@@ -50,6 +50,8 @@ LEVELS: tuple[float, ...] = (
 """Shares of the scores below each quantile that the file holds: closer together at the ends, where
 thresholds for few false acceptances lie."""
 
+_MOST_TRIALS = 10**12
+
 _LOCK = threading.Lock()
 """msgspec describes a type at its first use, and crashes where two threads do so at once."""
 
@@ -150,6 +152,12 @@ class ReferenceCount(_Entry, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ):
             raise ValueError(
                 "impostor: quantiles, likelihood and EER are given for the same kinds, at least one"
+            )
+        if set(self.trials) != {"genuine", *self.impostor} or not all(
+            0 < each < _MOST_TRIALS for each in self.trials.values()
+        ):
+            raise ValueError(
+                "trials: a number of signatures is given for genuine ones and each kind of impostor"
             )
         for field, values in (
             ("genuine", self.genuine),

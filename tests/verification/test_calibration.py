@@ -165,6 +165,8 @@ def _broken(change: dict[str, Any]) -> bytes:
         (b"x" * (4 << 20) + b"x", "larger than"),
         (_broken({"format": 2}), "no calibration of format 1"),
         (_broken({"surplus": 1}), "surplus"),
+        (_broken({"layers/last/1/trials": {"genuine": 10**13, "skilled": 3, "random": 3}}), "trials"),
+        (_broken({"layers/last/1/trials": {"genuine": 3}}), "trials"),
         (_broken({"layer": "first"}), "none of the calibrated layers"),
         (_broken({"layers/last/1/genuine": [0.0] * 5}), "quantiles"),
         (_broken({"layers/last/1/genuine": list(range(len(LEVELS)))[::-1]}), "do not rise"),

@@ -2,8 +2,7 @@
 
 python measure.py DATA_FOLDER [MODEL ...] [--weights FILE]
 
-DATA_FOLDER holds sigcomp2009/ and crossmedia/, or bhsig-dev/ (30 writers of BHSig260, each a folder with
-genuine/ and forgery/), as --sets names them. Three references a writer, drawn with seeds 0 to 9;
+DATA_FOLDER holds sigcomp2009/ and crossmedia/. Three references a writer, drawn with seeds 0 to 9;
 score: mean cosine similarity to them; one global threshold; EER in percent with the 95 % bootstrap
 interval over writers. The test sets choose nothing: no checkpoint, no parameter.
 """
@@ -21,7 +20,7 @@ import sigzoo
 from sigzoo.evaluation.baseline import ink_statistics, standardised
 from sigzoo.evaluation.datasets import ImageSet, crossmedia, sigcomp2009
 from sigzoo.evaluation.distances import distances
-from sigzoo.evaluation.protocols import Measured, Signatures, distance_protocol, separated_pairs
+from sigzoo.evaluation.protocols import Measured, distance_protocol, separated_pairs
 from sigzoo.imaging import read_image
 
 
@@ -62,17 +61,7 @@ def read_sets(data: Path, names: list[str], splits: list[str]) -> dict[str, Imag
         sets["sigcomp2009"] = sigcomp2009(data / "sigcomp2009")
     if "crossmedia" in names:
         sets[f"crossmedia {'+'.join(splits)}"] = crossmedia(data / "crossmedia", splits)
-    if "bhsig-dev" in names:
-        sets["bhsig-dev"] = by_folders(data / "bhsig-dev")
     return sets
-
-
-def by_folders(folder: Path) -> ImageSet:
-    """Read WRITER/genuine/*.png and WRITER/forgery/*.png."""
-    files = sorted(folder.glob("*/*/*.png"))
-    writers = [path.parts[-3] for path in files]
-    forged = [path.parts[-2] == "forgery" for path in files]
-    return ImageSet(tuple(files), Signatures(writers, writers, forged))
 
 
 def trivial(images: ImageSet, replicates: int) -> dict[str, Measured]:

@@ -35,6 +35,7 @@ SCORES: Mapping[str, type[Score]] = MappingProxyType(
 """Name -> class, the plain ones first."""
 
 DEFAULT_SCORE = "reference-norm"
+"""Chosen on development sets: ``docs/scores.md`` says how."""
 
 
 def make_score(name: str | None = None, **options: Any) -> Score:

@@ -127,8 +127,10 @@ class ReferenceNormalised(Score):
 
     Notes
     -----
-    Normalisation by the similarities among a writer's references is old in signature verification: A. K.
-    Jain, F. D. Griess, S. D. Connell, *On-line Signature Verification*, Pattern Recognition 35, 2002.
+    After A. Kholmatov and B. Yanikoglu, *Identity Authentication Using Improved Online Signature Verification
+    Method*, Pattern Recognition Letters 26, 2005, who divide distances to the references by averages over
+    the reference set. The defaults were chosen on development sets by
+    ``plugins/sigzoo-students/training/choose_score.py``; ``docs/scores.md`` has its table.
     """
 
     name: ClassVar[str] = "reference-norm"

@@ -1,0 +1,28 @@
+"""The page on scores runs, names every score, and states the default options that there are."""
+
+import re
+from pathlib import Path
+
+from sigzoo.verification.scores import DEFAULT_SCORE, SCORES, make_score
+
+PAGE = (Path(__file__).parents[2] / "docs" / "scores.md").read_text(encoding="utf-8")
+
+
+def test_its_code_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(compile(code, "scores.md", "exec"), {})
+    assert capsys.readouterr().out == f"{list(SCORES)}\n(5,)\n"
+
+
+def test_it_has_a_formula_and_a_measurement_of_every_score():
+    formulas, measured = PAGE.split("## What each one computes")[1].split("## How the default was chosen")
+    for name in SCORES:
+        assert re.search(rf"^\|.*`{name}`.*\|$", formulas, re.MULTILINE), name
+        assert re.search(rf"^\| \**`{name}`", measured, re.MULTILINE), name
+
+
+def test_it_states_the_default_options():
+    score = make_score(DEFAULT_SCORE)
+    for option in ("weight", "sharpness", "prior", "pseudo_count"):
+        (stated,) = re.findall(rf"`{option}` \(([\d.]+)\)", PAGE)
+        assert float(stated) == getattr(score, option)

@@ -60,7 +60,7 @@ def grey_from_pillow(
         else:
             opaque = True
         band = band if band.mode in ("L", "RGB") else _converted(band, "L" if band.mode in "1LA" else "RGB")
-        grey[rows] = np.asarray(band.convert("L"))
+        grey[rows] = np.asarray(band if band.mode == "L" else band.convert("L"))
         if clear is not None:
             grey[rows][grey[rows] == clear] = 255
     if not opaque:
@@ -79,6 +79,10 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
 
 def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
     height = max(1, _BAND_PIXELS // image.width)
+    if height >= image.height:
+        image.load()
+        yield slice(0, image.height), image
+        return
     for top in range(0, image.height, height):
         bottom = min(top + height, image.height)
         yield slice(top, bottom), image.crop((0, top, image.width, bottom))

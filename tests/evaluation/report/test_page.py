@@ -135,7 +135,8 @@ def test_the_roc_curve_ends_in_its_corners_and_has_the_area() -> None:
     assert (x.min(), x.max(), y.min(), y.max()) == pytest.approx((0, 1, 0, 1))
     above = (made.genuine[:, None] > made.impostors["skilled"]).mean()
     order = np.argsort(x, kind="stable")
-    assert abs(np.trapezoid(y[order], x[order]) - above) < 0.01
+    x, y = x[order], y[order]
+    assert abs(((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum() - above) < 0.01
 
 
 def test_markup_escapes_all_but_itself() -> None:

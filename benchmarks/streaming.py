@@ -1,45 +1,88 @@
-"""Embed many image files in a stream: images a second, and the memory of the process as it goes."""
+"""Embed a stream of many image files: images a second, and the most memory that this and its workers took.
+
+python benchmarks/streaming.py [--images 100000] [-m NAME] [--json FILE]
+
+64 drawn signatures are named over and over. Memory is what Linux accounts to this process and its workers
+together, pages that they share counted once (PSS), looked at every 250 images.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 import sigzoo
 from sigzoo.synthesis import Writer
 
-
-def resident_megabytes() -> float:
-    """Resident memory of this process, now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 1e6
+STEPS = (1_000, 3_000, 10_000, 30_000, 100_000)
 
 
-def main() -> None:
-    """Write some images, name them over and over, and embed them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=100_000)
-    parser.add_argument("-m", "--model", help="the bundled default without it")
-    count = parser.parse_args().images
-    model = sigzoo.load(parser.parse_args().model, device="cpu")
+def family() -> list[int]:
+    """The process and those that it has started."""
+    own = Path("/proc/self").resolve().name
+    found = [int(own)]
+    for path in Path(f"/proc/{own}/task").glob("*/children"):
+        found += map(int, path.read_text().split())
+    return found
+
+
+def memory() -> float:
+    """Megabytes of this process and its workers, shared pages counted once."""
+    total = 0
+    for pid in family():
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue  # it has just ended
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total * 1024 / 1e6
+
+
+def stream(model: sigzoo.SignatureModel, count: int) -> list[dict[str, Any]]:
+    """Embed `count` images; what was measured after each step."""
+    found = []
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{writer}.png" for writer in range(64)]
         for writer, path in enumerate(files):
-            Image.fromarray(Writer(writer).genuine(0)).save(path)
-        stream = model.embed_stream(files[number % 64] for number in range(count))
-        print(f"{'images':>9} {'images/s':>9} {'resident MB':>12}   {model.name}")
-        start, done, step = time.perf_counter(), 0, max(1, count // 10)
-        while taken := sum(1 for _ in islice(stream, step)):
-            done += taken
-            print(
-                f"{done:9d} {done / (time.perf_counter() - start):9.0f} {resident_megabytes():12.1f}",
-                flush=True,
-            )
+            drawn = Image.fromarray(Writer(writer).genuine(0))
+            drawn.reduce(2).save(path)
+        start, peak = time.perf_counter(), 0.0
+        images = (files[number % 64] for number in range(count))
+        for done, _ in enumerate(model.embed_stream(images), start=1):
+            if done % 250 == 0 or done == count:
+                peak = max(peak, memory())
+            if done in STEPS or done == count:
+                seconds = time.perf_counter() - start
+                found.append(
+                    {
+                        "images": done,
+                        "seconds": round(seconds, 1),
+                        "images_per_s": round(done / seconds, 1),
+                        "peak_mb": round(peak, 1),
+                        "now_mb": round(memory(), 1),
+                    }
+                )
+                print(json.dumps(found[-1]), flush=True)
+    return found
+
+
+def main() -> None:
+    """Print a line a step."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=100_000)
+    parser.add_argument("-m", "--model", help="the bundled default without it")
+    parser.add_argument("--json", type=Path, help="write what was measured there")
+    options = parser.parse_args()
+    model = sigzoo.load(options.model, device="cpu")
+    found = stream(model, options.images)
+    if options.json:
+        options.json.write_text(json.dumps({"model": model.name, "steps": found}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

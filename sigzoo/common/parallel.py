@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,7 @@ from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from sigzoo.common.cores import available_cores
 from sigzoo.errors import SigzooError, UsageError
@@ -56,6 +58,9 @@ class Threads:
         How many threads at most.
     within
         A context that each thread is in while it works.
+    finish
+        Whether the interpreter waits at its end for what the threads are at: it ends threads that come back
+        from C++ in a way that aborts the program.
     """
 
     def __init__(
@@ -63,8 +68,10 @@ class Threads:
         work: Callable[[Any], Any],
         most: int,
         within: Callable[[], AbstractContextManager[object]] = nullcontext,
+        *,
+        finish: bool = False,
     ) -> None:
-        self._work, self._most, self._within = work, most, within
+        self._work, self._most, self._within, self._finish = work, most, within, finish
         self._threads: list[Thread] = []
         self._queue: SimpleQueue[tuple[Future[Any], Any] | None] = SimpleQueue()
 
@@ -75,6 +82,8 @@ class Threads:
         if len(self._threads) < self._most:
             arguments = self._queue, self._work, self._within
             self._threads.append(Thread(target=_take, args=arguments, name="sigzoo-image", daemon=True))
+            if self._finish:
+                _to_finish[self._threads[-1]] = self._queue
             self._threads[-1].start()
         return future
 
@@ -83,10 +92,19 @@ class Threads:
         for _ in self._threads:
             self._queue.put(None)
 
-    def join(self, seconds: float) -> None:
-        """Wait until all have ended, but no longer than this for each."""
-        for thread in self._threads:
-            thread.join(seconds)
+
+_to_finish: WeakKeyDictionary[Thread, SimpleQueue[Any]] = WeakKeyDictionary()
+"""Threads that the interpreter waits for, as long as they run, and where they take their work from."""
+
+
+@atexit.register
+def _finish_threads() -> None:
+    """Let what is under way end before the interpreter does."""
+    running = list(_to_finish.items())
+    for _, queue in running:
+        queue.put(None)
+    for thread, _ in running:
+        thread.join(60)
 
 
 def _take(

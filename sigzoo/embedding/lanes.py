@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import weakref
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -59,14 +57,12 @@ class Lanes(Generic[_Batch, _Result]):
     ) -> None:
         self._begin = begin
         self._threads = (
-            Threads(lambda batch: begin(batch)(), cores, runtime.on_one_core)
+            Threads(lambda batch: begin(batch)(), cores, runtime.on_one_core, finish=True)
             if runtime.parallel_calls
             else None
         )
         self.count = cores if self._threads else 1
         """How many batches are computed at a time."""
-        if self._threads:
-            _running.add(self._threads)
 
     def submit(self, batch: _Batch) -> Pending[_Result]:
         """Have a batch computed; without threads it is begun, now."""
@@ -76,14 +72,3 @@ class Lanes(Generic[_Batch, _Result]):
         """Let every thread end after its batch; waits for none."""
         if self._threads:
             self._threads.stop()
-
-
-_running: weakref.WeakSet[Threads] = weakref.WeakSet()
-
-
-@atexit.register
-def _finish() -> None:
-    """Let batches that are under way end before the interpreter does, which would end threads within C++."""
-    for threads in list(_running):
-        threads.stop()
-        threads.join(60)

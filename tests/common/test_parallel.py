@@ -3,6 +3,8 @@
 import math
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -115,3 +117,26 @@ def test_closing_waits_for_no_thread_that_is_still_busy():
     results.close()  # would wait a minute for what can only be released afterwards
     assert not release.is_set()
     release.set()
+
+
+ENDING = """\
+import contextlib, time
+from sigzoo.common.parallel import Threads
+
+@contextlib.contextmanager
+def within():
+    yield
+    time.sleep(0.5)
+    print("ended")
+
+threads = Threads(lambda item: item, 1, within, finish=True)
+threads.submit(1).result()
+threads.stop()
+del threads
+"""
+
+
+def test_the_interpreter_waits_for_threads_whose_pool_has_gone():
+    """Such a thread may be on its way out of C++, which the interpreter's end would abort."""
+    done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("ended\n", "")

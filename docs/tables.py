@@ -53,9 +53,14 @@ def models(known: Catalogue) -> str:
 
 
 def measured(known: Catalogue) -> str:
-    """The table of what was measured of the models that say so, a line for each data set."""
+    """The table of what was measured of the models that say so, a line for each data set.
+
+    Figures of single layers stand on a page of their own (``docs/evaluation.md``).
+    """
     cards = {
-        name: {each.dataset: each for each in card.results if each.source == "measured"}
+        name: {
+            each.dataset: each for each in card.results if each.source == "measured" and each.layer is None
+        }
         for name, card in known.models.items()
     }
     cards = {name: results for name, results in cards.items() if results}

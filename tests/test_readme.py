@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -71,6 +72,31 @@ def test_each_further_command_works(folder: Path, command: str) -> None:
 )
 def test_each_command_of_the_pages_of_models_and_verification_works(folder: Path, command: str) -> None:
     run(command, folder)
+
+
+EVALUATION = (ROOT / "docs" / "evaluation.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the commands of the page on evaluation have been run."""
+    path = tmp_path_factory.mktemp("evaluation")
+    for line in "".join(blocks("bash", EVALUATION)).splitlines():
+        run(line, path)
+    return path
+
+
+def test_the_commands_of_the_page_on_evaluation_measure_and_draw(evaluated: Path) -> None:
+    assert (evaluated / "det.png").stat().st_size > 10_000
+    results = json.loads((evaluated / "results.json").read_text())["results"]
+    assert {row["model"] for row in results} == {"synsig-tiny", "synsig-base", "baseline"}
+
+
+def test_the_python_example_of_the_page_on_evaluation_works(evaluated: Path) -> None:
+    (code,) = blocks("python", EVALUATION)
+    done = subprocess.run([sys.executable, "-c", code], cwd=evaluated, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "synsig-tiny with_ink" in done.stdout
 
 
 def test_the_python_example_works(folder: Path) -> None:

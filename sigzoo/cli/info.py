@@ -147,4 +147,5 @@ def _result(result: Result) -> str:
     interval = f" [{result.interval[0]:g}, {result.interval[1]:g}]" if result.interval else ""
     baseline = f" (trivial baseline {result.baseline:g} {result.unit})" if result.baseline is not None else ""
     figure = f"{result.metric} {result.value:g} {result.unit}{interval}{baseline}"
-    return f"{figure} on {result.dataset}, {result.protocol}; {result.source}: {result.how}"
+    layer = f"layer {result.layer}, " if result.layer else ""
+    return f"{figure} on {result.dataset}, {layer}{result.protocol}; {result.source}: {result.how}"

@@ -27,7 +27,14 @@ from sigzoo.interfaces.data_sources import SignatureSet
 if TYPE_CHECKING:
     from sigzoo.model import SignatureModel
 
-__all__ = ["baseline_features", "default_layers", "feature_layers", "layer_features", "usable"]
+__all__ = [
+    "baseline_features",
+    "default_layers",
+    "feature_layers",
+    "layer_features",
+    "repeated",
+    "usable",
+]
 
 Rows = NDArray[np.float32]
 
@@ -245,6 +252,18 @@ def usable(
         return True
 
     return indices[list(ordered_map(good, indices.tolist(), ahead=_BATCH))]
+
+
+def repeated(opened: SignatureSet, indices: NDArray[np.int64]) -> list[int]:
+    """Those signatures whose file is, byte for byte, that of one before them."""
+    digests = ordered_map(partial(_digest, opened), indices.tolist(), ahead=_BATCH)
+    seen: set[bytes] = set()
+    found = []
+    for index, digest in zip(indices.tolist(), digests, strict=True):
+        if digest in seen:
+            found.append(index)
+        seen.add(digest)
+    return found
 
 
 def _prepared(opened: SignatureSet, prepare: Callable[[GreyImage], GreyImage], index: int) -> GreyImage:

@@ -85,7 +85,17 @@ def card_entries(zoo: Zoo) -> list[Entry]:
             origin = f"card, {each.source}"
             found.append(
                 Entry(
-                    *(name, "", each.dataset, each.protocol, each.metric, each.value, low, high, each.unit),
+                    *(
+                        name,
+                        each.layer or "",
+                        each.dataset,
+                        each.protocol,
+                        each.metric,
+                        each.value,
+                        low,
+                        high,
+                        each.unit,
+                    ),
                     *(origin, each.how),
                 )
             )

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 
 _FOLDS = 5
 _STEPS = 100
+_SMALLEST_STEP = 1e-8
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,14 @@ class AffineCalibration:
     intercept: float
 
     @classmethod
-    def fit(cls, genuine: ArrayLike, impostor: ArrayLike, *, ridge: float = 1e-6) -> AffineCalibration:
+    def fit(
+        cls,
+        genuine: ArrayLike,
+        impostor: ArrayLike,
+        *,
+        ridge: float = 1e-6,
+        start: AffineCalibration | None = None,
+    ) -> AffineCalibration:
         """Fit to scores.
 
         Parameters
@@ -49,6 +57,8 @@ class AffineCalibration:
         ridge
             Weight of the squared slope, for standardised scores; keeps it finite where the scores of both
             kinds do not overlap.
+        start
+            A calibration of similar scores, from which fewer steps lead there.
 
         Raises
         ------
@@ -69,16 +79,18 @@ class AffineCalibration:
             return float(w @ (np.logaddexp(0, z) - y * z) + 0.5 * penalty @ (at * at))
 
         theta = np.zeros(2)
+        if start is not None:
+            theta = np.log(10.0) * np.array([start.slope * spread, start.intercept + start.slope * centre])
+        before = cost(theta)
         for _ in range(_STEPS):  # Newton's method, with steps halved until the cost falls
             p = 1.0 / (1.0 + np.exp(-np.clip(design @ theta, -500, 500)))
             gradient = design.T @ (w * (p - y)) + penalty * theta
             hessian = (design * (w * p * (1 - p))[:, None]).T @ design + np.diag(penalty + 1e-12)
             step = np.linalg.solve(hessian, gradient)
-            before, factor = cost(theta), 1.0
-            while factor > 1e-6 and cost(theta - factor * step) > before:
-                factor /= 2
-            theta = theta - factor * step
-            if np.abs(factor * step).max() < 1e-10:
+            while (after := cost(theta - step)) > before and np.abs(step).max() > _SMALLEST_STEP:
+                step /= 2
+            theta, before = theta - step, min(before, after)
+            if np.abs(step).max() <= _SMALLEST_STEP * max(1.0, float(np.abs(theta).max())):
                 break
         slope = theta[0] / spread
         scale = 1.0 / np.log(10.0)
@@ -187,11 +199,12 @@ def cross_calibrated(
     fold = np.zeros(int(writers.max()) + 1, np.int64)
     fold[writers] = np.arange(len(writers)) % folds
     found_g, found_i = np.empty(len(genuine)), np.empty(len(impostor))
+    fitted = None
     for each in range(folds):
         in_g, in_i = fold[genuine_writer] == each, fold[impostor_writer] == each
         if in_g.all() or in_i.all():
             return None
-        fitted = AffineCalibration.fit(genuine[~in_g], impostor[~in_i])
+        fitted = AffineCalibration.fit(genuine[~in_g], impostor[~in_i], start=fitted)
         found_g[in_g], found_i[in_i] = fitted.log10_lr(genuine[in_g]), fitted.log10_lr(impostor[in_i])
     return found_g, found_i
 
@@ -248,6 +261,15 @@ def _bits(log10_ratio: Floats) -> Floats:
 
 def _pooled(weighted: Floats, weight: Floats) -> Floats:
     """Means of neighbours, pooled until they rise; ``weighted / weight`` is what is pooled."""
+    # Neighbours that hold one kind alone are always pooled: a pass over arrays spares the loop most of them.
+    pure = np.where(weighted == 0, 0, np.where(weighted == weight, 1, 2))
+    first = np.flatnonzero(np.append(True, (pure[1:] != pure[:-1]) | (pure[1:] == 2)))
+    lengths = np.diff(np.append(first, len(weight)))
+    return np.repeat(_pooled_means(np.add.reduceat(weighted, first), np.add.reduceat(weight, first)), lengths)
+
+
+def _pooled_means(weighted: Floats, weight: Floats) -> Floats:
+    """`_pooled` by the algorithm itself."""
     sums: list[float] = []
     weights: list[float] = []
     counts: list[int] = []

@@ -86,14 +86,16 @@ class WeightedErrors:
         order_g, order_i = np.argsort(genuine, kind="stable"), np.argsort(impostor, kind="stable")
         self._genuine_writer = genuine_writer[order_g]
         self._claimed, self._impostor_writer = claimed[order_i], impostor_writer[order_i]
-        self._own = self._claimed == self._impostor_writer
+        own = self._claimed == self._impostor_writer
+        self._own = own if own.any() else None
         thresholds = np.unique(np.concatenate([genuine, impostor]))
         self._below_g = np.append(np.searchsorted(genuine[order_g], thresholds, "left"), len(genuine))
         self._below_i = np.append(np.searchsorted(impostor[order_i], thresholds, "left"), len(impostor))
 
     def equal_error(self, weights: Counts) -> float | None:
         """The equal error rate, 0 to 1; `None` where no genuine or no impostor is drawn."""
-        mass_i = np.where(self._own, 1, weights[self._impostor_writer]) * weights[self._claimed]
+        other = weights[self._impostor_writer]
+        mass_i = weights[self._claimed] * (other if self._own is None else np.where(self._own, 1, other))
         sum_g = np.concatenate([[0], np.cumsum(weights[self._genuine_writer])])
         sum_i = np.concatenate([[0], np.cumsum(mass_i)])
         if not sum_g[-1] or not sum_i[-1]:

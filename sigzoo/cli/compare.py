@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigzoo.cli.image_options import check_free, force_option, image_options, options_for
-from sigzoo.cli.output import echo, embedding_options, json_option, print_json, print_table, whole_file
+from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
+from sigzoo.cli.image_options import check_free, force_option
+from sigzoo.cli.output import echo, json_option, print_json, print_table, whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("images", nargs=-1, required=True)
 @embedding_options
-@image_options
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -30,23 +30,13 @@ if TYPE_CHECKING:
 @json_option
 def compare(
     images: tuple[str, ...],
-    model: str | None,
-    weights: str | None,
-    layer: str | None,
-    batch_size: int,
-    device: str,
-    runtime: str,
-    precision: str,
-    workers: int | None,
-    image_check: bool,
-    grey_range: tuple[float, float] | None,
-    canvas: tuple[int, int] | str | None,
+    options: EmbeddingOptions,
     plot: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
     """Print the Euclidean distances between the features of IMAGES: files, folders, wildcards, npz."""
-    from sigzoo import distances, load
+    from sigzoo import distances
     from sigzoo.common.terminal import safe_text
     from sigzoo.errors import UsageError
     from sigzoo.imaging.figures import check_plot, draw_comparison, short_names
@@ -59,24 +49,8 @@ def compare(
     if plot is not None:
         check_plot(plot, count)
         check_free(plot, force)
-    loaded = load(
-        model,
-        device=device,
-        runtime=runtime,
-        precision=precision,
-        weights=weights,
-        preprocessor_options=options_for(inputs, canvas),
-    )
-    features = loaded.embed(
-        inputs.sources,
-        layer=layer,
-        batch_size=batch_size,
-        progress=True,
-        check_images=image_check,
-        grey_range=grey_range,
-        preprocessed=inputs.preprocessed_for(loaded.name),
-        workers=workers,
-    )
+    loaded = options.load(inputs)
+    features = loaded.embed(inputs.sources, progress=True, **options.embedding(inputs, loaded))
     table = distances(features.reshape(count, -1))
     names = [safe_text(name) for name in short_names(inputs.paths)]
     if plot is not None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from sigzoo.cli.image_options import check_free, force_option, image_options, options_for
-from sigzoo.cli.output import echo, embedding_options, json_option, print_json, whole_file
+from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
+from sigzoo.cli.image_options import check_free, force_option
+from sigzoo.cli.output import echo, json_option, print_json, whole_file
 
 _LISTED = 20
 """Skipped images that are named; `--json` names all."""
@@ -17,7 +18,6 @@ _LISTED = 20
 @click.command()
 @click.argument("images", nargs=-1, required=True)
 @embedding_options
-@image_options
 @click.option(
     "-o",
     "--output",
@@ -37,17 +37,7 @@ _LISTED = 20
 @json_option
 def embed(
     images: tuple[str, ...],
-    model: str | None,
-    weights: str | None,
-    layer: str | None,
-    batch_size: int,
-    device: str,
-    runtime: str,
-    precision: str,
-    workers: int | None,
-    image_check: bool,
-    grey_range: tuple[float, float] | None,
-    canvas: tuple[int, int] | str | None,
+    options: EmbeddingOptions,
     output: Path,
     on_error: str,
     force: bool,
@@ -59,7 +49,6 @@ def embed(
     weights_sha256, preprocessor, preprocessor_options (JSON), input_scale, backbone, precision and
     sigzoo_version. Beside a .csv that is in FILE.csv.json.
     """
-    from sigzoo import load
     from sigzoo.common.progress import bar
     from sigzoo.common.terminal import safe_text
     from sigzoo.data.feature_files import open_writer, sidecar
@@ -70,28 +59,15 @@ def embed(
     for path in filter(None, (output, beside_csv)):
         check_free(path, force)
     inputs = find_inputs(images)
-    options = options_for(inputs, canvas)
     count = len(inputs.sources)
-    loaded = load(
-        model,
-        device=device,
-        runtime=runtime,
-        precision=precision,
-        weights=weights,
-        preprocessor_options=options,
-    )
-    layer = loaded.card.features.layer if layer is None else layer
+    loaded = options.load(inputs)
+    layer = loaded.card.features.layer if options.layer is None else options.layer
     skipped: list[dict[str, str]] = []
     done, shape = 0, ""
     stream = loaded.embed_stream(
         inputs.sources,
-        layer=layer,
-        batch_size=batch_size,
         on_error=on_error,  # type: ignore[arg-type]
-        check_images=image_check,
-        grey_range=grey_range,
-        preprocessed=inputs.preprocessed_for(loaded.name),
-        workers=workers,
+        **options.embedding(inputs, loaded),
     )
     provenance = loaded.provenance(layer)
     with whole_file(output) as beside:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sigzoo.cli.image_options import canvas_options, image_options
-from sigzoo.cli.output import echo, embedding_options, json_option, print_json, print_table
+from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
+from sigzoo.cli.output import echo, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sigzoo.imaging.npz_images import ImageInputs
     from sigzoo.model import SignatureModel
     from sigzoo.verification.ranking import Candidate
 
@@ -36,23 +38,12 @@ if TYPE_CHECKING:
     help="Candidates that are listed.",
 )
 @embedding_options
-@image_options
 @json_option
 def find(
     questioned: tuple[str, ...],
     among: Path,
     most: int,
-    model: str | None,
-    weights: str | None,
-    layer: str | None,
-    batch_size: int,
-    device: str,
-    runtime: str,
-    precision: str,
-    workers: int | None,
-    image_check: bool,
-    grey_range: tuple[float, float] | None,
-    canvas: tuple[int, int] | str | None,
+    options: EmbeddingOptions,
     as_json: bool,
 ) -> None:
     """Rank the writers of a folder by how well each QUESTIONED signature goes with theirs.
@@ -61,7 +52,6 @@ def find(
     holds a folder `genuine`, those alone); an image that lies in FOLDER itself stands for itself. The
     first of a ranking need not be the writer: that may be somebody who is not there.
     """
-    from sigzoo import load
     from sigzoo.data.stored_features import read_features
     from sigzoo.imaging.npz_images import find_inputs
     from sigzoo.verification.ranking import group_files, rank_candidates
@@ -70,32 +60,22 @@ def find(
     asked = find_inputs(questioned)
     stored = read_features(among) if among.suffix.lower() == ".npz" else None
     if stored is not None:
-        model, layer = model or stored.provenance["model"], layer or stored.provenance["layer"]
-    loaded = load(
-        model,
-        device=device,
-        runtime=runtime,
-        precision=precision,
-        weights=weights,
-        preprocessor_options=canvas_options(canvas),
-    )
-    calibration, provenance, _ = fitting_calibration(loaded, loaded.calibration_file, layer)
-    options: dict[str, Any] = {
-        "layer": provenance["layer"],
-        "batch_size": batch_size,
-        "workers": workers,
-        "progress": True,
-        "check_images": image_check,
-        "grey_range": grey_range,
-    }
+        options = replace(
+            options,
+            model=options.model or stored.provenance["model"],
+            layer=options.layer or stored.provenance["layer"],
+        )
+    loaded = options.load(asked)
+    calibration, provenance, _ = fitting_calibration(loaded, loaded.calibration_file, options.layer)
+    options = replace(options, layer=provenance["layer"])
     if stored is not None:
         _check_same(stored.provenance, provenance, among)
         gallery, files, root = stored.features, stored.files, None
     else:
         inputs = find_inputs([among])
         files, root = tuple(map(str, inputs.paths)), str(among)
-        gallery = _flat(loaded.embed(inputs.sources, **options))
-    features = _flat(loaded.embed(asked.sources, **options, preprocessed=asked.preprocessed_for(loaded.name)))
+        gallery = _embedded(loaded, inputs, options)
+    features = _embedded(loaded, asked, options)
     groups = group_files(files, root)
     found = []
     for name, row in zip(map(str, asked.paths), features, strict=True):
@@ -120,7 +100,9 @@ def find(
             _print(name, ranking, most, loaded, provenance["layer"])
 
 
-def _flat(features: NDArray[np.float32]) -> NDArray[np.float32]:
+def _embedded(model: SignatureModel, inputs: ImageInputs, options: EmbeddingOptions) -> NDArray[np.float32]:
+    """Features of images as vectors, float32 ``(N, D)``."""
+    features = model.embed(inputs.sources, progress=True, **options.embedding(inputs, model))
     return features.reshape(len(features), -1)
 
 

@@ -40,59 +40,6 @@ def weights_option(command: _F) -> _F:
     )(command)
 
 
-_RUNTIME_OPTIONS = (
-    click.option(
-        "--runtime",
-        metavar="NAME",
-        default="torch",
-        show_default=True,
-        help="What runs the network; `sigzoo plugins` shows all.",
-    ),
-    click.option(
-        "--precision",
-        type=click.Choice(["float32", "tf32", "bfloat16", "float16", "int8"]),
-        default="float32",
-        show_default=True,
-        help="What the network computes in.",
-    ),
-)
-
-
-def runtime_options(command: _F) -> _F:
-    """Add ``--runtime`` and ``--precision``."""
-    for option in reversed(_RUNTIME_OPTIONS):
-        command = option(command)
-    return command
-
-
-def embedding_options(command: _F) -> _F:
-    """Add what all commands that compute features take."""
-    options = (
-        model_option,
-        weights_option,
-        click.option(
-            "--layer", metavar="NAME", help="Layer to take features from; the card's own by default."
-        ),
-        click.option(
-            "--batch-size",
-            type=click.IntRange(min=1),
-            default=32,
-            show_default=True,
-            help="Images that go through the network together.",
-        ),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
-        *_RUNTIME_OPTIONS,
-        click.option(
-            "--workers",
-            type=click.IntRange(min=0),
-            help="Cores to use, all by default; with 0 or 1 no process is started.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 EMPTY = "an empty text: a variable of the shell that is not set?"
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sigzoo.cli.image_options import canvas_options, check_free, force_option, image_options
-from sigzoo.cli.output import echo, embedding_options, json_option, print_fields, print_json, whole_file
+from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
+from sigzoo.cli.image_options import check_free, force_option
+from sigzoo.cli.output import echo, json_option, print_fields, print_json, whole_file
 
 if TYPE_CHECKING:
     from sigzoo.verification import Verification
@@ -30,7 +31,6 @@ NOT_GENUINE, UNDECIDED = 3, 4
     help="A genuine signature of the writer: a file, folder or wildcard. May be repeated; more are better.",
 )
 @embedding_options
-@image_options
 @click.option(
     "--far",
     type=float,
@@ -61,17 +61,7 @@ NOT_GENUINE, UNDECIDED = 3, 4
 def verify(
     questioned: tuple[str, ...],
     references: tuple[str, ...],
-    model: str | None,
-    weights: str | None,
-    layer: str | None,
-    batch_size: int,
-    device: str,
-    runtime: str,
-    precision: str,
-    workers: int | None,
-    image_check: bool,
-    grey_range: tuple[float, float] | None,
-    canvas: tuple[int, int] | str | None,
+    options: EmbeddingOptions,
     far: float | None,
     against: Any,
     threshold: float | None,
@@ -91,7 +81,6 @@ def verify(
       4  none of these is not genuine, but at least one is inconclusive,
          or there is no threshold, as the model has no calibration
     """
-    from sigzoo import load
     from sigzoo.errors import UsageError
     from sigzoo.imaging.figures import check_plot
     from sigzoo.imaging.npz_images import find_inputs
@@ -100,31 +89,21 @@ def verify(
     known, asked = find_inputs(references), find_inputs(questioned)
     if known.preprocessed_by != asked.preprocessed_by:
         raise UsageError("References and questioned signatures must both be preprocessed, or neither.")
+    if known.preprocessor_options != asked.preprocessor_options:
+        raise UsageError("References and questioned signatures were preprocessed with other options.")
     if plot is not None:
         check_plot(plot, len(asked.sources), MAX_QUESTIONED)
         check_free(plot, force)
-    loaded = load(
-        model,
-        device=device,
-        runtime=runtime,
-        precision=precision,
-        weights=weights,
-        preprocessor_options=canvas_options(canvas),
-    )
+    loaded = options.load(asked)
     answers = loaded.verify(
         known.sources,
         asked.sources,
-        layer=layer,
         threshold=threshold,
         far=far,
         against=against,
         calibration=calibration,
-        batch_size=batch_size,
-        workers=workers,
         progress=True,
-        check_images=image_check,
-        grey_range=grey_range,
-        preprocessed=asked.preprocessed_for(loaded.name),
+        **options.embedding(asked, loaded),
     )
     if plot is not None:
         file = calibration or loaded.calibration_file

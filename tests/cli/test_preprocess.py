@@ -97,3 +97,21 @@ def test_options_that_are_none_are_refused(
     assert done.status in (1, 2)
     assert "unexpected" not in done.err
     assert not (tmp_path / "f.npz").exists()
+
+
+@pytest.mark.parametrize("command", ["compare", "verify", "find"])
+def test_no_command_puts_preprocessed_images_on_another_canvas(
+    run: Run, tmp_path: Path, signatures: list[Path], command: str
+) -> None:
+    small, usual = tmp_path / "small.npz", tmp_path / "usual.npz"
+    first = ["preprocess", *signatures[:2], "-m", "signet.pytorch"]
+    assert run(*first, "--canvas", "730,1042", "-o", small).status == 0
+    assert run(*first, "-o", usual).status == 0
+    more = {"verify": ["-r", small], "find": ["--among", tmp_path]}.get(command, [])
+    done = run(command, small, *more, "-m", "signet.pytorch", "--canvas", "952,1360")
+    assert done.status == 2
+    assert "preprocessed already" in done.err
+    if command == "verify":
+        other = run("verify", small, "-r", usual, "-m", "signet.pytorch")
+        assert other.status == 2
+        assert "other options" in other.err

@@ -1,0 +1,124 @@
+"""Options of commands that compute features, gathered in one object: which model, and how images are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sigzoo.cli.image_options import image_options, options_for
+from sigzoo.cli.output import model_option, weights_option
+
+if TYPE_CHECKING:
+    from sigzoo.imaging.npz_images import ImageInputs
+    from sigzoo.model import SignatureModel
+
+__all__ = ["EmbeddingOptions", "embedding_options"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class EmbeddingOptions:
+    """What the options say, each by its name on the command line."""
+
+    model: str | None
+    weights: str | None
+    layer: str | None
+    batch_size: int
+    device: str
+    runtime: str
+    precision: str
+    workers: int | None
+    image_check: bool
+    grey_range: tuple[float, float] | None
+    canvas: tuple[int, int] | str | None
+
+    def load(self, inputs: ImageInputs) -> SignatureModel:
+        """Load the model, with the preprocessing that the images had or are to have.
+
+        Raises
+        ------
+        UsageError
+            If a canvas is wanted for images that are preprocessed already.
+        """
+        from sigzoo import load
+
+        preprocessor_options = options_for(inputs, self.canvas)
+        return load(
+            self.model,
+            device=self.device,
+            runtime=self.runtime,
+            precision=self.precision,
+            weights=self.weights,
+            preprocessor_options=preprocessor_options,
+        )
+
+    def embedding(self, inputs: ImageInputs, model: SignatureModel) -> dict[str, Any]:
+        """Arguments of `SignatureModel.embed`, `embed_stream` and `verify` for some images.
+
+        Raises
+        ------
+        UsageError
+            If the images are preprocessed for another model.
+        """
+        return {
+            "layer": self.layer,
+            "batch_size": self.batch_size,
+            "check_images": self.image_check,
+            "grey_range": self.grey_range,
+            "preprocessed": inputs.preprocessed_for(model.name),
+            "workers": self.workers,
+        }
+
+
+def embedding_options(command: _F) -> _F:
+    """Add the options; the command gets them as `options`, an `EmbeddingOptions`."""
+    names = [each.name for each in fields(EmbeddingOptions)]
+
+    @wraps(command)
+    def call(**given: Any) -> Any:
+        gathered = EmbeddingOptions(**{name: given.pop(name) for name in names})
+        return command(options=gathered, **given)
+
+    options = (
+        model_option,
+        weights_option,
+        click.option(
+            "--layer", metavar="NAME", help="Layer to take features from; the card's own by default."
+        ),
+        click.option(
+            "--batch-size",
+            type=click.IntRange(min=1),
+            default=32,
+            show_default=True,
+            help="Images that go through the network together.",
+        ),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
+        click.option(
+            "--runtime",
+            metavar="NAME",
+            default="torch",
+            show_default=True,
+            help="What runs the network; `sigzoo plugins` shows all.",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(["float32", "tf32", "bfloat16", "float16", "int8"]),
+            default="float32",
+            show_default=True,
+            help="What the network computes in.",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(min=0),
+            help="Cores to use, all by default; with 0 or 1 no process is started.",
+        ),
+        image_options,
+    )
+    for option in reversed(options):
+        call = option(call)
+    return call  # type: ignore[return-value]  # click calls it by names

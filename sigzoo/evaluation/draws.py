@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -142,6 +142,12 @@ class TrialsBuilder:
                 np.full(len(rows), KINDS.index(kind), np.int8),
             )
         )
+
+    def add_all(self, kinds: Mapping[str, Rows], scores: NDArray[np.float64]) -> None:
+        """Add the comparisons of several kinds: scores of all their rows, one kind after the other."""
+        ends = np.cumsum([len(rows) for rows in kinds.values()])[:-1]
+        for (kind, rows), part in zip(kinds.items(), np.split(scores, ends), strict=True):
+            self.add(kind, rows, part)
 
     def build(self) -> Trials | None:
         """All of them; `None` where genuine signatures or impostors are missing."""

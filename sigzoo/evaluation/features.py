@@ -31,6 +31,7 @@ __all__ = [
     "baseline_features",
     "default_layers",
     "feature_layers",
+    "image_digests",
     "layer_features",
     "repeated",
     "usable",
@@ -66,6 +67,7 @@ def layer_features(
     layers: Sequence[str],
     *,
     cache: FeatureCache | None,
+    digests: Sequence[bytes] | None = None,
     progress: ProgressLike = False,
 ) -> dict[str, Rows]:
     """Features of some signatures of a set, at several layers.
@@ -80,6 +82,8 @@ def layer_features(
         Some of the backbone's; maps are laid out as vectors.
     cache
         Where features are kept; `None` for nowhere.
+    digests
+        Their `image_digests`, where these are known.
     progress
         As for `SignatureModel.embed`.
 
@@ -97,6 +101,7 @@ def layer_features(
     """
     model.backbone.check_layers(layers)
     prepare: Callable[[GreyImage], GreyImage] = _as_it_is if opened.preprocessed else model.preprocessor
+    provenance = model.provenance()
     programs = code_digest(type(model.backbone), type(model.preprocessor))
 
     def run(images: list[GreyImage], wanted: Sequence[str]) -> dict[str, Rows]:
@@ -107,11 +112,11 @@ def layer_features(
         layer: _place(
             cache,
             f"{model.name}.{layer}",
-            {**model.provenance(layer), "programs": programs, "preprocessed": opened.preprocessed},
+            {**provenance, "layer": layer, "programs": programs, "preprocessed": opened.preprocessed},
         )
         for layer in layers
     }
-    work = _Work(opened, indices.tolist(), cache, places)
+    work = _Work(opened, indices.tolist(), _known_digests(opened, indices, digests), cache, places)
     found = work.rows(prepare, run, progress, f"embedding by {model.name}")
     for layer, rows in found.items():
         bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
@@ -128,6 +133,7 @@ def baseline_features(
     indices: NDArray[np.int64],
     *,
     cache: FeatureCache | None,
+    digests: Sequence[bytes] | None = None,
     progress: ProgressLike = False,
 ) -> dict[str, NDArray[np.float64]]:
     """The trivial baselines' numbers, by name of the baseline: float64 ``(N, D)``, not yet scaled.
@@ -138,7 +144,8 @@ def baseline_features(
         If an image cannot be read, or holds no ink; names it.
     """
     place = _place(cache, "baseline", {"version": _BASELINE_VERSION, "sigzoo_version": __version__})
-    work = _Work(opened, indices.tolist(), cache, {"baseline": place})
+    known = _known_digests(opened, indices, digests)
+    work = _Work(opened, indices.tolist(), known, cache, {"baseline": place})
 
     def run(images: list[GreyImage], wanted: Sequence[str]) -> dict[str, Rows]:
         return {each: np.stack(images).reshape(len(images), -1).view(np.float32) for each in wanted}
@@ -166,6 +173,8 @@ class _Work:
 
     opened: SignatureSet
     indices: list[int]
+    digests: Sequence[bytes]
+    """Of each image."""
     cache: FeatureCache | None
     places: Mapping[str, Path]
     """Layer -> its folder in the cache."""
@@ -178,13 +187,12 @@ class _Work:
         what: str,
     ) -> dict[str, Rows]:
         """Layer -> rows of all signatures; `run` is given prepared images of one size, and layers."""
-        digests = list(ordered_map(partial(_digest, self.opened), self.indices, ahead=_BATCH))
         kept: dict[str, dict[bytes, Rows]] = {layer: {} for layer in self.places}
         if self.cache is not None:
-            kept = {layer: self.cache.read(place, digests) for layer, place in self.places.items()}
+            kept = {layer: self.cache.read(place, self.digests) for layer, place in self.places.items()}
         wanted = {
             digest: index
-            for index, digest in zip(self.indices, digests, strict=True)
+            for index, digest in zip(self.indices, self.digests, strict=True)
             if any(digest not in rows for rows in kept.values())
         }
         lacking = [layer for layer, rows in kept.items() if any(digest not in rows for digest in wanted)]
@@ -194,7 +202,7 @@ class _Work:
             for part in iter(lambda: list(islice(computed, _KEPT_TOGETHER)), []):
                 for layer in lacking:
                     self._keep(layer, {digest: found[layer] for digest, found in part}, kept[layer])
-        return {layer: _stacked([rows[each] for each in digests], layer) for layer, rows in kept.items()}
+        return {layer: _stacked([rows[each] for each in self.digests], layer) for layer, rows in kept.items()}
 
     def _keep(self, layer: str, rows: dict[bytes, Rows], kept: dict[bytes, Rows]) -> None:
         kept.update(rows)
@@ -217,6 +225,23 @@ def _batches(
             for place, (digest, _) in enumerate(same):
                 yield digest, {layer: rows[place] for layer, rows in found.items()}
         step(len(window))
+
+
+def image_digests(opened: SignatureSet, indices: NDArray[np.int64]) -> list[bytes]:
+    """The SHA-256 of each signature's file; of its pixels where it has no file of its own.
+
+    Raises
+    ------
+    ImageError, DataError
+        If one cannot be read; names it.
+    """
+    return list(ordered_map(partial(_digest, opened), indices.tolist(), ahead=_BATCH))
+
+
+def _known_digests(
+    opened: SignatureSet, indices: NDArray[np.int64], digests: Sequence[bytes] | None
+) -> Sequence[bytes]:
+    return image_digests(opened, indices) if digests is None else digests
 
 
 def _digest(opened: SignatureSet, index: int) -> bytes:
@@ -254,14 +279,13 @@ def usable(
     return indices[list(ordered_map(good, indices.tolist(), ahead=_BATCH))]
 
 
-def repeated(opened: SignatureSet, indices: NDArray[np.int64]) -> list[int]:
-    """Those signatures whose file is, byte for byte, that of one before them."""
-    digests = ordered_map(partial(_digest, opened), indices.tolist(), ahead=_BATCH)
+def repeated(digests: Sequence[bytes]) -> list[int]:
+    """Places of those images that are, byte for byte, one before them."""
     seen: set[bytes] = set()
     found = []
-    for index, digest in zip(indices.tolist(), digests, strict=True):
+    for place, digest in enumerate(digests):
         if digest in seen:
-            found.append(index)
+            found.append(place)
         seen.add(digest)
     return found
 

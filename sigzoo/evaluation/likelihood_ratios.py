@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sigzoo.errors import DataError
+from sigzoo.evaluation.metrics import checked_scores
 
 __all__ = [
     "AffineCalibration",
@@ -284,10 +284,4 @@ def _pooled_means(weighted: Floats, weight: Floats) -> Floats:
 
 
 def _checked(genuine: ArrayLike, impostor: ArrayLike, *, infinite: bool = False) -> tuple[Floats, Floats]:
-    g, i = np.asarray(genuine, np.float64).ravel(), np.asarray(impostor, np.float64).ravel()
-    if not len(g) or not len(i):
-        raise DataError(f"likelihood ratios need genuine and impostor scores, got {len(g)} and {len(i)}.")
-    both = np.concatenate([g, i])
-    if np.isnan(both).any() or not (infinite or np.isfinite(both).all()):
-        raise DataError("the scores hold NaN or infinity.")
-    return g, i
+    return checked_scores(genuine, impostor, what="likelihood ratios need", finite=not infinite)

@@ -52,7 +52,7 @@ class Scores:
     """
 
     def __init__(self, genuine: ArrayLike, impostor: ArrayLike) -> None:
-        g, i = _checked(genuine, impostor)
+        g, i = checked_scores(genuine, impostor)
         values = np.concatenate([g, i])
         self._order = np.argsort(values, kind="stable")
         self._values = values[self._order]
@@ -99,7 +99,7 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> tu
     DataError
         If one of them is empty or holds NaN.
     """
-    g, i = _checked(genuine, impostor)
+    g, i = checked_scores(genuine, impostor)
     return float(np.mean(g < threshold)), float(np.mean(i >= threshold))
 
 
@@ -122,7 +122,7 @@ def area_under_curve(genuine: ArrayLike, impostor: ArrayLike) -> float:
     DataError
         If one of them is empty or holds NaN.
     """
-    g, i = _checked(genuine, impostor)
+    g, i = checked_scores(genuine, impostor)
     ranks = np.sort(i)
     above = np.searchsorted(ranks, g, "left") + np.searchsorted(ranks, g, "right")
     return float(above.mean() / 2 / len(i))
@@ -141,7 +141,7 @@ def det_curve(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Floats, Floats, 
     DataError
         If one of them is empty or holds NaN.
     """
-    g, i = (np.sort(each) for each in _checked(genuine, impostor))
+    g, i = (np.sort(each) for each in checked_scores(genuine, impostor))
     thresholds = np.append(np.unique(np.concatenate([g, i])), np.inf)
     frr = np.searchsorted(g, thresholds, "left") / len(g)
     far = 1.0 - np.searchsorted(i, thresholds, "left") / len(i)
@@ -160,7 +160,7 @@ def published_threshold(genuine: ArrayLike, impostor: ArrayLike) -> float:
     DataError
         If one of them is empty or holds NaN.
     """
-    g, i = (np.sort(each) for each in _checked(genuine, impostor))
+    g, i = (np.sort(each) for each in checked_scores(genuine, impostor))
     falling = np.unique(np.concatenate([g, i]))[::-1]
     accepted_g = len(g) - np.searchsorted(g, falling, "left")
     accepted_i = len(i) - np.searchsorted(i, falling, "left")
@@ -170,10 +170,20 @@ def published_threshold(genuine: ArrayLike, impostor: ArrayLike) -> float:
     return float(np.inf if gap.min() >= 1.0 else falling[corner][gap.argmin()])
 
 
-def _checked(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Floats, Floats]:
+def checked_scores(
+    genuine: ArrayLike, impostor: ArrayLike, *, what: str = "an error rate needs", finite: bool = False
+) -> tuple[Floats, Floats]:
+    """Genuine and impostor scores as float64 ``(G,)`` and ``(I,)``.
+
+    Raises
+    ------
+    DataError
+        If one of them is empty, or holds NaN or, with `finite`, infinity; says `what` needs them.
+    """
     g, i = np.asarray(genuine, np.float64).ravel(), np.asarray(impostor, np.float64).ravel()
     if not len(g) or not len(i):
-        raise DataError(f"an error rate needs genuine and impostor scores, got {len(g)} and {len(i)}.")
-    if np.isnan(g).any() or np.isnan(i).any():
-        raise DataError("the scores hold NaN.")
+        raise DataError(f"{what} genuine and impostor scores, got {len(g)} and {len(i)}.")
+    both = np.concatenate([g, i])
+    if np.isnan(both).any() or (finite and not np.isfinite(both).all()):
+        raise DataError(f"the scores hold NaN{' or infinity' if finite else ''}.")
     return g, i

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 from sigzoo.errors import DataError
 from sigzoo.evaluation.draws import KnownArrays, TrialsBuilder, check_at_least_one, checked
 from sigzoo.evaluation.summary import measured
+from sigzoo.evaluation.trials_protocol import TrialsProtocol
 from sigzoo.interfaces.protocols import (
     GENUINE,
-    EvaluationProtocol,
     FeatureSet,
     Measured,
     Signatures,
@@ -73,7 +73,7 @@ def distance_protocol(
     return measured(protocol.drawn(features, known, seeds), known, replicates)
 
 
-class DistanceProtocol(EvaluationProtocol):
+class DistanceProtocol(TrialsProtocol):
     """The protocol ``training-free``, also called ``distance``: a score of features, nothing is learnt.
 
     Parameters
@@ -115,16 +115,6 @@ class DistanceProtocol(EvaluationProtocol):
         self.score = score if isinstance(score, Score) else make_score(score)
         self.cohort = cohort
 
-    def measure(self, features: ArrayLike, known: Signatures) -> dict[str, Measured]:
-        """Equal error rates of as many draws of references as `draws` says.
-
-        Raises
-        ------
-        DataError
-            If no identity has more genuine signatures than `references`.
-        """
-        return measured(self.trials(features, known), known, self.replicates)
-
     def trials(
         self, features: ArrayLike, known: Signatures, development: FeatureSet | None = None
     ) -> list[Trials]:
@@ -133,7 +123,7 @@ class DistanceProtocol(EvaluationProtocol):
         Raises
         ------
         DataError
-            As `measure`.
+            If no identity has more genuine signatures than `references`.
         """
         seeds = range(self.seed, self.seed + self.draws)
         return self.drawn(features, known, seeds, self._cohort(development))

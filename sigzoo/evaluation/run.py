@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from sigzoo.evaluation.features import (
     baseline_features,
     default_layers,
     feature_layers,
+    image_digests,
     layer_features,
     repeated,
     usable,
@@ -231,17 +233,30 @@ class _Set:
         )
         return cls(opened, indices, known, info, cache, progress)
 
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """Of each image: files are read for it once, whatever is measured."""
+        return image_digests(self.opened, self.indices)
+
     @property
     def names(self) -> list[str]:
         return [self.opened.name(int(index)) for index in self.indices]
 
     def features(self, model: SignatureModel, layers: Sequence[str]) -> Mapping[str, ArrayLike]:
         return layer_features(
-            model, self.opened, self.indices, layers, cache=self.cache, progress=self.progress
+            model,
+            self.opened,
+            self.indices,
+            layers,
+            cache=self.cache,
+            digests=self.digests,
+            progress=self.progress,
         )
 
     def baselines(self) -> Mapping[str, ArrayLike]:
-        found = baseline_features(self.opened, self.indices, cache=self.cache, progress=self.progress)
+        found = baseline_features(
+            self.opened, self.indices, cache=self.cache, digests=self.digests, progress=self.progress
+        )
         return {name: standardised(numbers) for name, numbers in found.items()}
 
 
@@ -308,9 +323,10 @@ def _model_rows(
 ) -> Iterator[Row]:
     here = tested.features(model, layers)
     there = {} if teaching is None else teaching.features(model, layers)
+    made_by = model.provenance()
     with bar(tested.progress, len(layers) * len(protocols), f"measuring {model.name}") as step:
         for layer in layers:
-            provenance = model.provenance(layer)
+            provenance = {**made_by, "layer": layer}
             cues = layer in model.backbone.scanner_layers
             others = None if teaching is None else FeatureSet(there[layer], teaching.known)
             for each in protocols:
@@ -369,11 +385,11 @@ def _notes(tested: _Set, rows: Sequence[Row]) -> list[str]:
         notes.append(f"{tested.info.simple} simple forgeries are left out: no protocol takes them.")
     if tested.info.blank:
         notes.append(f"{tested.info.blank} images without ink are left out.")
-    again = repeated(tested.opened, tested.indices)
+    again = repeated(tested.digests)
     if again:
         notes.append(
             f"{len(again)} signatures are the same file as another, so that a reference may be questioned"
-            f" ({tested.opened.name(again[0])}, for one): `sigzoo dataset inspect` lists them."
+            f" ({tested.names[again[0]]}, for one): `sigzoo dataset inspect` lists them."
         )
     genuine: dict[str, int] = dict.fromkeys(tested.known.identity, 0)
     for name, forged in zip(tested.known.identity, tested.known.forged, strict=True):

@@ -12,13 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from sigzoo.errors import DataError, UsageError
 from sigzoo.evaluation.development import Developing, divide, long_enough
 from sigzoo.evaluation.draws import KnownArrays, TrialsBuilder, check_at_least_one, checked
-from sigzoo.evaluation.summary import measured
 from sigzoo.evaluation.svm import Kernel, Machine, Moments, SvmOptions, fit_machine, train
+from sigzoo.evaluation.trials_protocol import TrialsProtocol
 from sigzoo.interfaces.protocols import (
     GENUINE,
-    EvaluationProtocol,
     FeatureSet,
-    Measured,
     Signatures,
     Trials,
 )
@@ -44,7 +42,7 @@ class _Split:
     """Forgeries to test with."""
 
 
-class WriterDependent(EvaluationProtocol):
+class WriterDependent(TrialsProtocol):
     """The protocol ``writer-dependent``: of Hafemann et al. (2017), as their program ``sigver`` has it.
 
     For each writer an SVM learns `references` genuine signatures against other writers' genuine signatures
@@ -111,18 +109,6 @@ class WriterDependent(EvaluationProtocol):
         self.from_development, self.from_others = from_development, from_others
         self.development_writers, self.skilled_in_training = development_writers, skilled_in_training
 
-    def measure(self, features: ArrayLike, known: Signatures) -> dict[str, Measured]:
-        """Equal error rates with one threshold for all writers.
-
-        Raises
-        ------
-        DataError
-            If fewer than two writers have as many genuine signatures as are learnt and tested.
-        UsageError
-            If scikit-learn is not installed.
-        """
-        return measured(self.trials(features, known), known, self.replicates)
-
     def trials(
         self, features: ArrayLike, known: Signatures, development: FeatureSet | None = None
     ) -> list[Trials]:
@@ -130,8 +116,10 @@ class WriterDependent(EvaluationProtocol):
 
         Raises
         ------
-        DataError, UsageError
-            As `measure`.
+        DataError
+            If fewer than two writers have as many genuine signatures as are learnt and tested.
+        UsageError
+            If scikit-learn is not installed.
         """
         array, arrays = checked(features, known)
         tested, others = divide(array, arrays, development, self.development_writers)
@@ -176,9 +164,7 @@ class WriterDependent(EvaluationProtocol):
                 machine = self._machine(features[split.references], features[own], negatives, moments)
                 scores = machine.decide(features[rows])
             builder.open(name, split.references)
-            ends = np.cumsum([len(each) for each in kinds.values()])[:-1]
-            for (kind, each), part in zip(kinds.items(), np.split(scores, ends), strict=True):
-                builder.add(kind, each, part)
+            builder.add_all(kinds, scores)
         found = builder.build()
         assert found is not None  # two writers with genuine signatures are each other's random forgeries
         return found

@@ -11,13 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from sigzoo.errors import DataError, UsageError
 from sigzoo.evaluation.development import Developing, divide, long_enough
 from sigzoo.evaluation.draws import KnownArrays, TrialsBuilder, check_at_least_one, checked
-from sigzoo.evaluation.summary import measured
 from sigzoo.evaluation.svm import Kernel, Machine, SvmOptions, fit_machine
+from sigzoo.evaluation.trials_protocol import TrialsProtocol
 from sigzoo.interfaces.protocols import (
     GENUINE,
-    EvaluationProtocol,
     FeatureSet,
-    Measured,
     Signatures,
     Trials,
 )
@@ -40,7 +38,7 @@ _BLOCK = 4096
 """Pairs that are scored together."""
 
 
-class WriterIndependent(EvaluationProtocol):
+class WriterIndependent(TrialsProtocol):
     """The protocol ``writer-independent``: of Souza et al. (2018), as ``contrastive_sigver`` programs it.
 
     The dichotomy transform makes of two signatures the absolute differences of their features. One SVM learns
@@ -114,18 +112,6 @@ class WriterIndependent(EvaluationProtocol):
         self.random_for_test, self.draws, self.seed = random_for_test, draws, seed
         self.development_writers, self.folds, self.replicates = development_writers, folds, replicates
 
-    def measure(self, features: ArrayLike, known: Signatures) -> dict[str, Measured]:
-        """Equal error rates with one threshold for all writers.
-
-        Raises
-        ------
-        DataError
-            If too few writers have as many genuine signatures as are learnt, compared with and tested.
-        UsageError
-            If scikit-learn is not installed.
-        """
-        return measured(self.trials(features, known), known, self.replicates)
-
     def trials(
         self, features: ArrayLike, known: Signatures, development: FeatureSet | None = None
     ) -> list[Trials]:
@@ -133,8 +119,10 @@ class WriterIndependent(EvaluationProtocol):
 
         Raises
         ------
-        DataError, UsageError
-            As `measure`.
+        DataError
+            If too few writers have as many genuine signatures as are learnt, compared with and tested.
+        UsageError
+            If scikit-learn is not installed.
         """
         array, arrays = checked(features, known)
         tested, others = divide(array, arrays, development, self.development_writers)
@@ -203,9 +191,7 @@ class WriterIndependent(EvaluationProtocol):
             rows = np.concatenate(list(kinds.values()))
             scores = self._scores(machine, features[references[name]], features[rows])
             builder.open(name, references[name])
-            ends = np.cumsum([len(each) for each in kinds.values()])[:-1]
-            for (kind, each), part in zip(kinds.items(), np.split(scores, ends), strict=True):
-                builder.add(kind, each, part)
+            builder.add_all(kinds, scores)
 
     def _learn(self, teachers: Developing, rng: np.random.RandomState) -> Machine:
         """Train on pairs within and between writers: as many of each where enough writers are there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sigzoo.cli.values import number_or_word
 from sigzoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,19 +37,9 @@ def protocol_choices(written: Sequence[str], references: Sequence[int]) -> list[
                 )
             if key in options:
                 raise UsageError(f"--protocol {text}: {key} is given twice.")
-            options[key] = _value(value.strip())
+            options[key] = number_or_word(value.strip())
         if references and "references" not in options:
             found += [ProtocolChoice(name, {"references": number, **options}) for number in references]
         else:
             found.append(ProtocolChoice(name, options))
     return found
-
-
-def _value(text: str) -> Any:
-    """A number or a word."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sigzoo.cli.output import echo, print_json
+from sigzoo.cli.values import number_or_word
 from sigzoo.errors import UsageError
 from sigzoo.settings.declaration import Declaration
 from sigzoo.settings.run_settings import RunSettings, declarations
@@ -196,12 +197,7 @@ def _value(text: str) -> Any:
     known = {"true": True, "false": False, "none": None}
     if text.lower() in known:
         return known[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return number_or_word(text)
 
 
 def add_parameters(parameters: Iterable[_Parameter]) -> Callable[[_F], _F]:

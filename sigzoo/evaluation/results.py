@@ -17,6 +17,7 @@ from msgspec import Struct
 from sigzoo import __version__
 from sigzoo.artifacts.home import cache_home
 from sigzoo.common.atomic import write_json
+from sigzoo.common.bounded_files import read_bounded
 from sigzoo.common.messages import shortened
 from sigzoo.errors import DataError, SigzooError
 from sigzoo.evaluation.resampling import Estimate
@@ -201,13 +202,7 @@ def read_results(path: Path) -> StoredResults:
     DataError
         If it cannot be read, or is no file of results; says why.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_RESULTS + 1)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    if len(content) > MAX_RESULTS:
-        raise DataError(f"{path}: larger than {MAX_RESULTS} bytes, which no results are.")
+    content = read_bounded(path, MAX_RESULTS, DataError, "no results are")
     try:
         found = msgspec.json.decode(content, type=StoredResults)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from sigzoo.common.bounded_files import read_bounded
 from sigzoo.common.limits import MAX_DIGITS, MAX_YAML, MAX_YAML_DEPTH, MAX_YAML_NODES
 from sigzoo.errors import RegistryError
 
@@ -42,12 +43,9 @@ def _text(path: Path) -> str:
         if path.exists() and not path.is_file():
             # A pipe would keep every command waiting for somebody to write into it.
             raise RegistryError(f"{path}: is a folder or device, not a file.")
-        with path.open("rb") as file:
-            content = file.read(MAX_YAML + 1)
     except OSError as error:
         raise RegistryError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    if len(content) > MAX_YAML:
-        raise RegistryError(f"{path}: larger than {MAX_YAML} bytes, which no registry is.")
+    content = read_bounded(path, MAX_YAML, RegistryError, "no registry is")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
 from sigzoo.common import atomic
+from sigzoo.common.bounded_files import read_bounded
 from sigzoo.common.messages import shortened
 from sigzoo.common.terminal import safe_text
 from sigzoo.errors import DataError, UsageError
@@ -272,13 +273,7 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
         If it cannot be read, is no such file, of another version, or inconsistent; says where.
     """
     shown = safe_text(os.fspath(path))
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_CALIBRATION + 1)
-    except OSError as error:
-        raise DataError(f"{shown}: cannot be read: {error.strerror or error}.") from error
-    if len(content) > MAX_CALIBRATION:
-        raise DataError(f"{shown}: larger than {MAX_CALIBRATION} bytes, which no calibration is.")
+    content = read_bounded(Path(path), MAX_CALIBRATION, DataError, "no calibration is")
     try:
         with _LOCK:
             found = msgspec.json.decode(content, type=Calibration)

@@ -164,8 +164,6 @@ def _check_precision(precision: str, device: torch.device) -> None:
     UsageError
         Says what to take instead.
     """
-    if precision == "int8":
-        raise UsageError("The runtime 'torch' has no int8. Try runtime='onnx' or runtime='openvino'.")
     if precision not in TorchRuntime.precisions:
         known = ", ".join(TorchRuntime.precisions)
         raise UsageError(f"There is no precision {precision!r}; the runtime 'torch' has {known}.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from functools import partial
 
 import torch
 from torch import nn
@@ -14,30 +14,46 @@ from torch import nn
 __all__ = ["Evaluation", "one_thread", "products"]
 
 
-class Evaluation:
-    """Evaluation mode while any thread computes; afterwards each part of the network has the mode it had."""
+class _WhileAnyoneComputes:
+    """Changes that hold while any thread is in a block; the last one out takes them back, newest first."""
 
     def __init__(self) -> None:
         self._lock, self._users = threading.Lock(), 0
-        self._training: list[nn.Module] = []
+        self._undo: list[Callable[[], object]] = []
 
     @contextmanager
-    def of(self, network: nn.Module) -> Iterator[None]:
-        """Evaluation mode in the block."""
+    def hold(self, change: Callable[[], Iterable[Callable[[], object]]]) -> Iterator[None]:
+        """Change something for the block; `change` gives what takes it back."""
         with self._lock:
             self._users += 1
-            if training := [each for each in network.modules() if each.training]:
-                self._training += training
-                network.eval()
+            self._undo += change()
         try:
             yield
         finally:
             with self._lock:
                 self._users -= 1
                 if not self._users:
-                    for each in self._training:
-                        each.training = True
-                    self._training.clear()
+                    for each in reversed(self._undo):
+                        each()
+                    self._undo.clear()
+
+
+class Evaluation:
+    """Evaluation mode while any thread computes; afterwards each part of the network has the mode it had."""
+
+    def __init__(self) -> None:
+        self._held = _WhileAnyoneComputes()
+
+    def of(self, network: nn.Module) -> AbstractContextManager[None]:
+        """Evaluation mode in the block."""
+
+        def change() -> list[Callable[[], object]]:
+            training = [each for each in network.modules() if each.training]
+            if training:
+                network.eval()
+            return [partial(setattr, each, "training", True) for each in training]
+
+        return self._held.hold(change)
 
 
 _set_threads = threading.Lock()
@@ -73,37 +89,20 @@ def products(precision: str) -> AbstractContextManager[object]:
     backends = (torch.backends.mkldnn.conv, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
     if torch.cuda.is_available():
         backends = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
-    return _backends.rounding(backends, wanted)
+
+    def change() -> list[Callable[[], object]]:
+        """Round as wanted; gives what sets each backend back."""
+        back: list[Callable[[], object]] = []
+        for each in backends:
+            if each.fp32_precision != wanted:
+                back.append(partial(setattr, each, "fp32_precision", each.fp32_precision))
+                each.fp32_precision = wanted
+        return back
+
+    return _rounding.hold(change)
 
 
-class _Backends:
-    """How torch's backends round products while any thread computes; afterwards they do as before."""
-
-    def __init__(self) -> None:
-        self._lock, self._users = threading.Lock(), 0
-        self._before: list[tuple[Any, str]] = []
-
-    @contextmanager
-    def rounding(self, backends: Sequence[Any], wanted: str) -> Iterator[None]:
-        """Round as wanted in the block."""
-        with self._lock:
-            self._users += 1
-            changed = [(each, each.fp32_precision) for each in backends if each.fp32_precision != wanted]
-            self._before = [*changed, *self._before]
-            for backend, _ in changed:
-                backend.fp32_precision = wanted
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    for backend, before in self._before:
-                        backend.fp32_precision = before
-                    self._before = []
-
-
-_backends = _Backends()
+_rounding = _WhileAnyoneComputes()
 
 
 def _after_fork() -> None:

@@ -27,7 +27,7 @@ from scans import write_scans
 
 HERE = Path(__file__).parent
 MODELS = ["synsig-tiny", "synsig-base", parts.PUBLISHED]
-RUNTIMES = ["torch", "onnx", "openvino"]
+RUNTIMES = ["torch"]
 PARTS = ("preparation", "forward", "features", "start", "memory")
 
 

@@ -54,8 +54,11 @@ def test_an_old_script_runs_after_its_imports_have_changed(root: Path, signature
         assert out["one"].shape == (1, 2048)
         for image, path in zip(out["processed"], signatures, strict=True):
             np.testing.assert_array_equal(image, model.preprocess(path))
-        np.testing.assert_allclose(out["many"], model.embed(signatures, layer="fc1"), rtol=1e-4, atol=1e-2)
-        np.testing.assert_allclose(out["one"], model.embed(signatures[0]), rtol=1e-4, atol=1e-2)
+        # A model runs with batch normalisation folded: the last bits of numbers of some hundreds differ.
+        expected = model.embed(signatures, layer="fc1")
+        np.testing.assert_allclose(out["many"], expected, rtol=0, atol=3e-6 * expected.max())
+        expected = model.embed(signatures[0])
+        np.testing.assert_allclose(out["one"], expected, rtol=0, atol=3e-6 * expected.max())
 
 
 @pytest.mark.parametrize("net", ["signet", "signet_spp_300dpi", "signet_spp_600dpi"])

@@ -9,10 +9,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
 
+from sigzoo.evaluation.calibrating import ScoreSample, calibrate_references
 from sigzoo.testing import (
     DISTRIBUTION,
     MODEL,
@@ -26,6 +29,8 @@ from sigzoo.testing import (
     check_model,
     check_registry,
 )
+from sigzoo.verification import Calibration
+from sigzoo.verification.calibration import CalibrationSet
 
 Install = Callable[..., Path]
 
@@ -232,8 +237,73 @@ def test_a_check_of_a_model_finds_its_fault(
         MODEL.checks[check](ModelCase("toy"))
 
 
+def calibrated(**changed: object) -> dict[str, str | bytes]:
+    """The toy with a calibration beside its weights."""
+    scores = np.random.default_rng(0)
+    sample = ScoreSample(
+        np.sort(scores.normal(1.0, 0.3, 100)),
+        {"skilled": np.sort(scores.normal(0.2, 0.3, 100)), "random": np.sort(scores.normal(-1.0, 0.3, 100))},
+    )
+    values = {
+        "format": 1,
+        "model": "toy",
+        "weights_sha256": hashlib.sha256(WEIGHTS).hexdigest(),
+        "preprocessor": "plain",
+        "preprocessor_options": {},
+        "input_scale": 1.0,
+        "made": "2026-11-27",
+        "sigzoo_version": "0.1.0",
+        "score": "mean",
+        "score_options": {},
+        "protocol": "drawn",
+        "basis": [CalibrationSet(name="a", writers=3, genuine=9, forged=4, note="n")],
+        "checked_on": [],
+        "layer": "features",
+        "layers": {"features": {1: calibrate_references({"a": sample})}},
+        **changed,
+    }
+    data = msgspec.json.encode(Calibration(**values))  # type: ignore[arg-type]
+    artifact = f"""\
+  toy-calibration:
+    summary: the toy's calibration
+    urls: ["package:toyplugin/calibration.json"]
+    sha256: {hashlib.sha256(data).hexdigest()}
+    size: {len(data)}
+    provenance: made by a test
+citations:
+"""
+    text = REGISTRY_TEXT.replace(
+        "    cite: [toy]\n",
+        "    verification: {artifact: toy-calibration, made_on: a set of a test}\n    cite: [toy]\n",
+    ).replace("citations:\n", artifact)
+    return {**FILES, "registry.yaml": text, "calibration.json": data}
+
+
+BROKEN_CALIBRATIONS = [
+    ({"weights_sha256": "0" * 64}, "the calibration is of other weights"),
+    ({"preprocessor": "synsig"}, "the calibration is of other preprocessor"),
+    ({"input_scale": 0.5}, "the calibration is of other input scale"),
+]
+
+
+def test_a_calibration_for_these_weights_passes(install: Install) -> None:
+    install("toyplugin", calibrated())
+    MODEL.checks["calibration_is_for_these_weights"](ModelCase("toy"))
+
+
+@pytest.mark.parametrize(("changed", "words"), BROKEN_CALIBRATIONS)
+def test_a_calibration_for_something_else_is_found(
+    install: Install, changed: dict[str, object], words: str
+) -> None:
+    install("toyplugin", calibrated(**changed))
+    with pytest.raises(ConformanceFailure, match=f"^calibration_is_for_these_weights: .*{words}"):
+        MODEL.checks["calibration_is_for_these_weights"](ModelCase("toy"))
+
+
 def test_every_check_of_a_model_has_a_fault_to_find() -> None:
-    assert {each[0] for each in BROKEN_MODELS} == set(MODEL.checks) - {"calibration_is_for_these_weights"}
+    found = {each[0] for each in BROKEN_MODELS} | {"calibration_is_for_these_weights"}
+    assert found == set(MODEL.checks)
+    assert BROKEN_CALIBRATIONS
 
 
 BROKEN_DISTRIBUTIONS = [

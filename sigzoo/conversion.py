@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from sigzoo.card_weights import adapted
 from sigzoo.errors import UsageError, WeightsError
-from sigzoo.loading import adapted, build_backbone
+from sigzoo.loading import build_backbone
 from sigzoo.registry import Card
 from sigzoo.weights import (
     WeightFile,

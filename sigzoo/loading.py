@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sigzoo import recipes
-from sigzoo.artifacts import extract_member
-from sigzoo.common.json_values import to_json_values
+from sigzoo.card_weights import (
+    FoundWeights,
+    adapted,
+    find_card_weights,
+    head_of,
+    naming_card,
+    network_identity,
+)
 from sigzoo.common.messages import quoted
-from sigzoo.errors import RegistryError, SigzooWarning, UnknownNameError, UsageError, WeightsError
+from sigzoo.errors import RegistryError, SigzooWarning, UsageError
 from sigzoo.fitting import check_sizes, fitting_scale
 from sigzoo.imaging import ImageSource, ReadOptions, read_and_apply
 from sigzoo.installed import RUN_REGISTRY, Installed
@@ -28,13 +30,11 @@ from sigzoo.model import SignatureModel
 from sigzoo.network import ModelNetwork, calibration_batches
 from sigzoo.registry import Card, read_registry
 from sigzoo.registry.cards import with_tuples
-from sigzoo.weights.formats import find_format
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from sigzoo.interfaces import Backbone
-    from sigzoo.weights import WeightFile
 
 
 def load_model(
@@ -59,7 +59,7 @@ def load_model(
     if card.deprecated:
         warnings.warn(f"The model {name!r} is deprecated: {card.deprecated}", SigzooWarning, stacklevel=2)
     zoo.require_components(name, card)
-    with _naming(name, zoo):
+    with naming_card(name, zoo):
         preprocessor = build_preprocessor(card, zoo)
     if preprocessor_options:
         card = with_preprocessor_options(card, preprocessor_options)
@@ -107,7 +107,7 @@ def _with_weights(
         file = weights.read()
     load_into(backbone, adapted(backbone, file), source=str(file.path))
     heads: dict[str, nn.Linear] = {
-        head: _head(file, head, outputs, backbone.feature_dim) for head, outputs in card.heads.items()
+        head: head_of(file, head, outputs, backbone.feature_dim) for head, outputs in card.heads.items()
     }
     return backbone, heads
 
@@ -178,7 +178,7 @@ def build_parts(name: str, zoo: Installed) -> tuple[Backbone, Preprocessor]:
     """
     card = zoo.info(name)
     zoo.require_components(name, card)
-    with _naming(name, zoo):
+    with naming_card(name, zoo):
         backbone, preprocessor = build_backbone(card, zoo), build_preprocessor(card, zoo)
         check_parts(card, backbone, preprocessor)
     return backbone, preprocessor
@@ -258,15 +258,6 @@ def _of_a_card() -> Iterator[None]:
         raise RegistryError(f"The card's parts do not fit: {error}") from error
 
 
-@contextmanager
-def _naming(name: str, zoo: Installed) -> Iterator[None]:
-    """Say which registry and model an error of a card's parts comes from."""
-    try:
-        yield
-    except (RegistryError, UsageError, UnknownNameError) as error:
-        raise RegistryError(f"{zoo.catalogue.origin(name)}: models.{name}: {error}") from error
-
-
 def preprocess_stages(
     name: str | None,
     images: Iterable[ImageSource],
@@ -286,167 +277,8 @@ def preprocess_stages(
     """
     name, card = find_card(name, zoo)
     zoo.require_components(name, card)
-    with _naming(name, zoo):
+    with naming_card(name, zoo):
         preprocessor = build_preprocessor(card, zoo)
     if preprocessor_options:
-        options_of_card = with_preprocessor_options(card, preprocessor_options).preprocessor.options
-        preprocessor = zoo.preprocessor(card.preprocessor.name, **with_tuples(options_of_card))
+        preprocessor = _other_preprocessor(with_preprocessor_options(card, preprocessor_options), zoo)
     return [read_and_apply(image, index, preprocessor.stages, options) for index, image in enumerate(images)]
-
-
-@dataclass(frozen=True)
-class FoundWeights:
-    """Where a model's weights are, and how they are read."""
-
-    path: Path
-    """The file, verified where it is a published one or was built."""
-    read: Callable[[], WeightFile]
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the file.
-
-        Raises
-        ------
-        WeightsError
-            If it cannot be read.
-        """
-        try:
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise WeightsError(f"{self.path}: cannot be read ({error.strerror or error}).") from error
-
-
-def find_card_weights(
-    name: str, card: Card, path: str | os.PathLike[str] | None, zoo: Installed
-) -> FoundWeights:
-    """Find a card's weights: the published file, fetched when needed, or what was built, or a local one.
-
-    Nothing of the file is read yet but for verifying it.
-
-    Raises
-    ------
-    ArtifactError
-        If the published file cannot be had, or what was built is no longer what it was.
-    RegistryError
-        If the card names a format that no installed plugin provides; with the nearest ones.
-    WeightsError
-        If the weights are made by a recipe and are not there, or were made by another one than the card
-        has now. `FoundWeights.read` raises it for a file that is damaged, hostile or of another format.
-    """
-    published = card.weights
-    if published is not None:
-        with _naming(name, zoo):
-            find_format(published.format, zoo)
-    if path is not None:
-        return FoundWeights(Path(path), partial(_read_local, name, card, path, zoo))
-    with zoo.store():
-        if published is None:
-            built = recipes.built_weights(name, zoo)
-            if built is None:
-                raise _unpublished(name, card, zoo)
-            return FoundWeights(built, partial(_read_built, name, built, zoo))
-        found = zoo.fetch_spec(zoo.artifact_spec(published.artifact))
-        file = extract_member(found, published.member) if published.member else found
-        return FoundWeights(file, partial(_read_published, file, published.format, zoo))
-
-
-def _read_published(file: Path, format: str, zoo: Installed) -> WeightFile:
-    from sigzoo.weights import read_weights
-
-    return read_weights(file, format, zoo=zoo)
-
-
-def _read_local(name: str, card: Card, path: str | os.PathLike[str], zoo: Installed) -> WeightFile:
-    from sigzoo.weights import read_local_weights
-
-    published = card.weights
-    expected = published.format if published else "safetensors"
-    inside = published.name_in_archive if published else None
-    return _own(read_local_weights(path, expected, member=inside, zoo=zoo), name)
-
-
-def _read_built(name: str, file: Path, zoo: Installed) -> WeightFile:
-    return _own(_read_published(file, "safetensors", zoo), name)
-
-
-def network_identity(card: Card, weights: FoundWeights, zoo: Installed) -> dict[str, Any]:
-    """What a card's network depends on, as plain data: what was made of it is kept under this.
-
-    Raises
-    ------
-    WeightsError
-        If the weight file cannot be read.
-    """
-    from sigzoo import __version__
-
-    owner = zoo.owner("backbone", card.backbone.name)
-    return {
-        "weights_sha256": weights.sha256,
-        "weights_format": card.weights.format if card.weights else "safetensors",
-        "backbone": card.backbone.name,
-        "options": to_json_values(card.backbone.options),
-        "provided_by": f"{owner} {_version(owner)}",
-        "input_scale": card.input_scale,
-        "sigzoo": __version__,
-    }
-
-
-def _version(distribution: str | None) -> str:
-    try:
-        return version(distribution or "")
-    except (PackageNotFoundError, ValueError):
-        return "of an unknown version"
-
-
-def adapted(backbone: Backbone, file: WeightFile) -> Mapping[str, Tensor]:
-    """A file's arrays under the network's names.
-
-    Raises
-    ------
-    WeightsError
-        If they cannot belong to it; names the file and the tensor.
-    """
-    from sigzoo.weights import fit_names
-
-    try:
-        return fit_names(
-            file.tensors, backbone.state_dict(), lambda found: backbone.adapt_weights(found, file.format)
-        )
-    except WeightsError as error:
-        raise WeightsError(f"{file.path}: {error}") from error
-
-
-def _own(file: WeightFile, name: str) -> WeightFile:
-    """Refuse a file that says it is another model's: its preprocessing would be another one."""
-    says = file.metadata.get("model")
-    if says is not None and says != name:
-        raise WeightsError(
-            f"{file.path}: holds the weights of {quoted(says)}, not of {name!r}; load it by that name."
-        )
-    return file
-
-
-def _unpublished(name: str, card: Card, zoo: Installed) -> WeightsError:
-    recipe = card.recipe
-    assert recipe is not None  # the schema: a card has weights or a recipe
-    what = (
-        f"{name}: nobody publishes its weights; it is distilled from {recipe.teacher} through {recipe.data}"
-    )
-    return WeightsError(f"{what}. {recipes.how_to_build(name, zoo)}. Or load your own with `weights=FILE`.")
-
-
-def _head(file: WeightFile, name: str, outputs: int, feature_dim: int) -> nn.Linear:
-    """Build a head that the card keeps from the file's own."""
-    from torch import nn
-
-    from sigzoo.weights import load_into
-
-    if name not in file.heads:
-        raise WeightsError(
-            f"{file.path}: holds no {name} head, and the model's card keeps one of {outputs} outputs."
-        )
-    head = nn.Linear(feature_dim, outputs)
-    load_into(head, file.heads[name], source=f"{file.path} ({name} head)")
-    return head.requires_grad_(False)

@@ -53,14 +53,17 @@ ALLOWED: dict[str, set[str]] = {
         *("common", "data", "embedding", "errors", "imaging", "interfaces", "network", "registry"),
         *("runtimes", "verification", "weights"),
     },
+    "card_weights": {
+        *("artifacts", "common", "errors", "installed", "interfaces", "recipes", "registry", "weights"),
+    },
     "loading": {
-        *("artifacts", "common", "errors", "fitting", "imaging", "installed", "interfaces", "model"),
-        *("network", "recipes", "registry", "runtimes", "weights"),
+        *("artifacts", "card_weights", "common", "errors", "fitting", "imaging", "installed", "interfaces"),
+        *("model", "network", "recipes", "registry", "runtimes", "weights"),
     },
     "zoo": {"default", "errors", "installed", "interfaces", "loading", "model", "registry"},
     "api": {"errors", "interfaces", "model", "registry", "zoo"},
     "compat": {"api", "errors", "evaluation", "weights"},
-    "conversion": {"errors", "loading", "registry", "weights", "zoo"},
+    "conversion": {"card_weights", "errors", "loading", "registry", "weights", "zoo"},
     "golden": {
         *("artifacts", "common", "data", "errors", "evaluation", "interfaces", "loading", "model"),
         *("registry", "synthesis", "weights", "zoo"),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import filecmp
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sigzoo.common.digests import file_sha256
 from sigzoo.datasets.completeness import LeftOut
 from sigzoo.errors import DataError
 
@@ -41,7 +41,7 @@ def identical_groups(paths: Sequence[Path]) -> list[list[Path]]:
         If one cannot be read; names it.
     """
     by_size: dict[int, list[Path]] = defaultdict(list)
-    by_content: dict[tuple[int, bytes], list[Path]] = defaultdict(list)
+    by_content: dict[tuple[int, str], list[Path]] = defaultdict(list)
     for path in paths:
         try:
             by_size[path.stat().st_size].append(path)
@@ -49,11 +49,7 @@ def identical_groups(paths: Sequence[Path]) -> list[list[Path]]:
             raise _unreadable(path, error) from error
     for size, group in by_size.items():
         for path in group if len(group) > 1 else ():
-            try:
-                with path.open("rb") as file:
-                    by_content[size, hashlib.file_digest(file, "sha256").digest()].append(path)
-            except OSError as error:
-                raise _unreadable(path, error) from error
+            by_content[size, file_sha256(path, DataError)].append(path)
     return [group for group in by_content.values() if len(group) > 1]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.common.digests import file_sha256
 from sigzoo.common.parallel import ordered_map
 from sigzoo.data import SignatureData
 from sigzoo.errors import DataError, ImageError
@@ -67,11 +67,7 @@ class NpzSignatures(SignatureSet):
 
     def digest(self) -> str:
         """The file's SHA-256."""
-        try:
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read: {error.strerror or error}.") from error
+        return file_sha256(self.path, DataError)
 
     def close(self) -> None:
         """Close the file."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sigzoo import __version__
 from sigzoo.common.code_digest import code_digest
+from sigzoo.common.digests import file_sha256
 from sigzoo.common.parallel import ordered_map
 from sigzoo.common.progress import ProgressLike, bar
 from sigzoo.errors import DataError, ImageError, UsageError
@@ -253,11 +254,7 @@ def _digest(opened: SignatureSet, index: int) -> bytes:
         found.update(f"{image.shape} {image.dtype}".encode())
         found.update(np.ascontiguousarray(image).data)
         return found.digest()
-    try:
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").digest()
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror or error}.") from error
+    return bytes.fromhex(file_sha256(file, DataError))
 
 
 def usable(

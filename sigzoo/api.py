@@ -50,9 +50,11 @@ def load(
     device
         ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
     runtime
-        What runs the network: ``"torch"``, ``"torch-compiled"``, or what a plugin brings.
+        What runs the network: ``"torch"``, ``"torch-compiled"``, ``"onnx"``, ``"openvino"``, or what a plugin
+        brings. The third and fourth load without torch once a model's graph is in the cache.
     precision
-        What it computes in: ``"float32"``, ``"bfloat16"``, on a GPU also ``"tf32"`` and ``"float16"``.
+        What it computes in: ``"float32"``, ``"bfloat16"`` (torch, openvino), ``"int8"`` (onnx, openvino), on
+        a GPU also ``"tf32"`` and ``"float16"``.
         Features are float32 in any case; ``sigzoo check NAME --precision P`` tells how far off they are.
     weights
         A local file in place of the published one: in the card's format, in any format of state dicts

@@ -77,7 +77,7 @@ def find_card_weights(
         has now. `FoundWeights.read` raises it for a file that is damaged, hostile or of another format.
     """
     published = card.weights
-    if published is not None:
+    if published is not None and published.format not in zoo.list_components("weight_format"):
         with naming_card(name, zoo):
             find_format(published.format, zoo)
     if path is not None:

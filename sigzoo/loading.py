@@ -74,18 +74,20 @@ def load_model(
         identity=partial(network_identity, card, file, zoo),
         calibration=partial(calibration_batches, preprocessor),
         input_scale=card.input_scale,
+        layer=card.features.layer,
     )
-    return SignatureModel(
-        name,
-        card,
-        preprocessor,
-        network,
-        device=str(device),
-        runtime=kind,
-        precision=precision,
-        weights_file=file.path,
-        calibration_file=_calibration_file(card, weights, zoo),
-    )
+    with zoo.store():
+        return SignatureModel(
+            name,
+            card,
+            preprocessor,
+            network,
+            device=str(device),
+            runtime=kind,
+            precision=precision,
+            weights_file=file.path,
+            calibration_file=_calibration_file(card, weights, zoo),
+        )
 
 
 def _fitting_backbone(name: str, card: Card, preprocessor: Preprocessor, zoo: Installed) -> Backbone:

@@ -86,6 +86,7 @@ class SignatureModel:
                 identity=lambda: None,
                 calibration=partial(calibration_batches, preprocessor),
                 input_scale=card.input_scale,
+                layer=card.features.layer,
             )
         )
         _check_precision(self._kind, precision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -34,7 +34,7 @@ class ModelNetwork:
         Gives what the network depends on, or `None` where that is not known; called when it is asked for.
     calibration
         Gives batches of preprocessed signatures: uint8 ``(n, 1, h, w)``.
-    input_scale
+    input_scale, layer
         The card's.
     """
 
@@ -45,9 +45,12 @@ class ModelNetwork:
         identity: Callable[[], Mapping[str, Any] | None],
         calibration: Callable[[], Iterator[NDArray[np.uint8]]],
         input_scale: float,
+        layer: str | None = None,
     ) -> None:
         self._load, self._identity, self._calibration = load, identity, calibration
         self._input_scale = input_scale
+        self.layer = layer
+        self._pristine: Hashable = None
         self._lock = threading.RLock()
         self._parts: tuple[Backbone, dict[str, nn.Linear]] | None = None
 
@@ -55,6 +58,15 @@ class ModelNetwork:
     def identity(self) -> Mapping[str, Any] | None:
         """What the network depends on, as plain data; `None` where that is not known."""
         return self._identity()
+
+    def state(self) -> Hashable:
+        """`None` while the network is as it was loaded, else what differs after every change by hand."""
+        if self._parts is None:
+            return None
+        from sigzoo.graphs.changes import network_state
+
+        state = network_state(self._parts[0])
+        return None if state == self._pristine else state
 
     @property
     def loaded(self) -> bool:
@@ -81,12 +93,13 @@ class ModelNetwork:
     def _loaded(self) -> tuple[Backbone, dict[str, nn.Linear]]:
         with self._lock:
             if self._parts is None:
+                from sigzoo.graphs.changes import network_state
+
                 backbone, heads = self._load()
                 # Whatever torch's default is just now: in float32 the weights were trained.
-                self._parts = (
-                    backbone.float().eval(),
-                    {name: head.float().eval() for name, head in heads.items()},
-                )
+                heads = {name: head.float().eval() for name, head in heads.items()}
+                self._parts = backbone.float().eval(), heads
+                self._pristine = network_state(backbone)
             return self._parts
 
 

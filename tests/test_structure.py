@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "sklearn": {"errors"},
     "graphs": {"artifacts", "common", "errors", "interfaces"},
     "runtimes": {"common", "errors", "graphs", "interfaces"},
-    "network": {"interfaces", "synthesis"},
+    "network": {"graphs", "interfaces", "synthesis"},
     "fitting": {"errors", "interfaces"},
     "embedding": {"common", "errors", "imaging", "interfaces"},
     "installed": {"artifacts", "common", "errors", "interfaces", "plugins", "registry"},

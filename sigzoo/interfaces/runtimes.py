@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -61,8 +61,11 @@ class NetworkSource(Protocol):
         """
 
     @property
-    def loaded(self) -> bool:
-        """Whether `backbone` has been asked for: from then on someone may change it by hand."""
+    def layer(self) -> str | None:
+        """The layer that is asked for most, where that is known."""
+
+    def state(self) -> Hashable:
+        """`None` while the network is what `identity` says, else what differs after every change by hand."""
 
     def backbone(self) -> Backbone:
         """The network, in float32 and evaluation mode, the same object at every call; imports torch."""

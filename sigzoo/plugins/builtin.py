@@ -43,6 +43,8 @@ def sigzoo_register_runtimes(register: Register) -> None:
     """Register what runs a network."""
     register("torch", "sigzoo.runtimes.torch:TorchRuntime")
     register("torch-compiled", "sigzoo.runtimes.torch:CompiledTorchRuntime")
+    register("onnx", "sigzoo.runtimes.onnx:OnnxRuntime")
+    register("openvino", "sigzoo.runtimes.openvino:OpenVinoRuntime")
 
 
 @hookimpl

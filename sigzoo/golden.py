@@ -61,7 +61,21 @@ class GoldenReport:
         return bool(self.checks) and all(check.passed for check in self.checks)
 
 
-def check(name: str, *, weights: str | os.PathLike[str] | None = None, device: str = "cpu") -> GoldenReport:
+TOLERANCE = 1e-4
+"""Largest difference from torch in float32 that a runtime may have, times the largest feature above 1."""
+
+LEAST_COSINE = 0.999
+"""Least cosine similarity with torch in float32 that a reduced precision may have."""
+
+
+def check(
+    name: str,
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+    runtime: str = "torch",
+    precision: str = "float32",
+) -> GoldenReport:
     """Load a model and run its card's golden cases.
 
     Where no golden numbers were published, the model must give features of the right shape, finite,
@@ -75,6 +89,10 @@ def check(name: str, *, weights: str | os.PathLike[str] | None = None, device: s
         A local weight file in place of the published one.
     device
         Where to run; golden numbers were computed on CPUs.
+    runtime, precision
+        As for `load`. Another runtime than torch, or another precision than float32, is compared with torch
+        in float32 on the CPU as well: within 1e-4, or with a cosine similarity of 0.999 at least. Golden
+        numbers are for float32 and are not asked of other precisions.
 
     Raises
     ------
@@ -83,10 +101,29 @@ def check(name: str, *, weights: str | os.PathLike[str] | None = None, device: s
     DataError
         If a golden file does not hold what it should.
     """
-    model = default_zoo().load(name, weights=weights, device=device)
-    golden = model.card.golden
+    zoo = default_zoo()
+    model = zoo.load(name, weights=weights, device=device, runtime=runtime, precision=precision)
+    golden = model.card.golden if precision == "float32" else []
     checks = [each for case in golden for each in _golden(model, case)] if golden else list(_sanity(model))
-    return GoldenReport(model.name, bool(golden), checks)
+    if (runtime, precision) != ("torch", "float32"):
+        checks += _deviation(model, zoo.load(name, weights=weights, device="cpu"))
+    return GoldenReport(model.name, bool(model.card.golden), checks)
+
+
+def _deviation(model: SignatureModel, reference: SignatureModel) -> Iterator[GoldenResult]:
+    """How far features are from those of torch in float32 on the CPU."""
+    images = [Writer(seed).genuine(number) for seed in range(8) for number in range(2)]
+    wanted, found = (
+        each.embed(images).reshape(len(images), -1).astype(np.float64) for each in (reference, model)
+    )
+    lengths = np.linalg.norm(wanted, axis=1) * np.linalg.norm(found, axis=1)
+    cosine = float(((wanted * found).sum(axis=1) / lengths).min())
+    worst = float(np.abs(wanted - found).max())
+    exact = model.precision == "float32"
+    limit = TOLERANCE * max(1.0, float(np.abs(wanted).max())) if exact else np.inf
+    source = "torch in float32 on the CPU"
+    yield GoldenResult("largest difference from torch in float32", 0.0, worst, limit, source)
+    yield GoldenResult("least cosine with torch in float32", 1.0, cosine, 1.0 - LEAST_COSINE, source)
 
 
 def _golden(model: SignatureModel, case: Golden) -> Iterator[GoldenResult]:
@@ -142,11 +179,12 @@ def _sanity(model: SignatureModel) -> Iterator[GoldenResult]:
     alone = np.concatenate([model.embed(image) for image in images])
     scale = max(1.0, float(np.abs(first).max()))
     source = "no golden numbers were published"
+    rounding = 1e-5 if model.precision == "float32" else 1e-2
     yield GoldenResult("size of the features", model.card.features.size, first[0].size, 0, source)
     yield GoldenResult("features that are not finite", 0, int((~np.isfinite(first)).sum()), 0, source)
     yield GoldenResult("difference between two runs", 0, float(np.abs(first - again).max()), 0, source)
     yield GoldenResult(
-        "difference alone and in a batch", 0, float(np.abs(first - alone).max()), 1e-5 * scale, source
+        "difference alone and in a batch", 0, float(np.abs(first - alone).max()), rounding * scale, source
     )
     apart = distances(first.reshape(len(images), -1))[np.triu_indices(len(images), 1)]
     yield GoldenResult("writers whose features coincide", 0, int((apart == 0).sum()), 0, source)

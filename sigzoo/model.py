@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from sigzoo.export import Exported
     from sigzoo.interfaces import Backbone
 
 if TYPE_CHECKING:
@@ -221,6 +222,34 @@ class SignatureModel:
         licence = self.card.licence
         identity = {"model": self.name, "licence_code": licence.code, "licence_weights": licence.weights}
         return save_weights(path, self.backbone.state_dict(), heads, identity)
+
+    def export(
+        self, path: str | os.PathLike[str], *, format: str | None = None, layer: str | None = None
+    ) -> Exported:
+        """Write the network for use without sigzoo; see `sigzoo.export.export_model`.
+
+        Parameters
+        ----------
+        path
+            The file: ``.onnx``, ``.xml`` (OpenVINO; its weights go into a ``.bin`` beside) or ``.pt2``
+            (`torch.export`).
+        format
+            ``"onnx"``, ``"openvino"`` or ``"torch-export"``; by default what the file's ending says.
+        layer
+            The layer that it gives; the card's by default.
+
+        Raises
+        ------
+        UsageError
+            If the format is not known, does not go with the ending, or its packages are not installed.
+        UnknownNameError
+            If there is no such layer.
+        SigzooError
+            If the network cannot be written in the format, or what was written computes something else.
+        """
+        from sigzoo.export import export_model
+
+        return export_model(self, path, format=format, layer=layer)
 
     def __repr__(self) -> str:
         return f"<SignatureModel {self.name}: {self.feature_dim} features on {self.device}>"

@@ -50,12 +50,13 @@ ALLOWED: dict[str, set[str]] = {
     "weights": {"common", "default", "errors", "installed", "interfaces"},
     "recipes": {"artifacts", "common", "errors", "installed", "registry"},
     "model": {
-        *("common", "data", "embedding", "errors", "imaging", "interfaces", "network", "registry"),
+        *("common", "data", "embedding", "errors", "export", "imaging", "interfaces", "network", "registry"),
         *("runtimes", "verification", "weights"),
     },
     "card_weights": {
         *("artifacts", "common", "errors", "installed", "interfaces", "recipes", "registry", "weights"),
     },
+    "export": {"common", "errors", "graphs", "interfaces", "registry", "synthesis"},
     "loading": {
         *("artifacts", "card_weights", "common", "errors", "fitting", "imaging", "installed", "interfaces"),
         *("model", "network", "recipes", "registry", "runtimes", "weights"),

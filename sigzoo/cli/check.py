@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import click
 
-from sigzoo.cli.output import echo, json_option, print_json, print_table, weights_option
+from sigzoo.cli.output import echo, json_option, print_json, print_table, runtime_options, weights_option
 
 
 @click.command()
 @click.argument("name")
 @weights_option
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, ...")
+@runtime_options
 @json_option
 @click.pass_context
-def check(ctx: click.Context, name: str, weights: str | None, device: str, as_json: bool) -> None:
+def check(
+    ctx: click.Context,
+    name: str,
+    weights: str | None,
+    device: str,
+    runtime: str,
+    precision: str,
+    as_json: bool,
+) -> None:
     """Fetch the model NAME and its golden files, run its golden cases, say how far off it is.
 
-    The exit status is 1 if a case fails.
+    With --runtime or --precision also how far its features are from torch's in float32. The exit status is
+    1 if a case fails.
     """
     from sigzoo.golden import check as run
 
-    report = run(name, weights=weights, device=device)
+    report = run(name, weights=weights, device=device, runtime=runtime, precision=precision)
     if as_json:
         checks = [
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import tempfile
 import warnings
@@ -17,7 +18,7 @@ from sigzoo.errors import SigzooError, UsageError
 from sigzoo.graphs.folding import fold_batch_norms, probe
 from sigzoo.interfaces import Backbone
 
-__all__ = ["INPUT", "OPSET", "Tapped", "free_axes", "to_onnx"]
+__all__ = ["INPUT", "OPSET", "Tapped", "any_size", "free_axes", "to_onnx"]
 
 INPUT = "image"
 """Name of a graph's input: float32 ``(N, 1, h, w)``, multiplied by the card's input scale."""
@@ -70,10 +71,10 @@ def to_onnx(backbone: Backbone, layers: Sequence[str]) -> bytes:
         ) from error
     from sigzoo.graphs.onnx_pooling import translations
 
-    network = fold_batch_norms(backbone).float().cpu()
+    network = fold_batch_norms(copy.deepcopy(backbone).float().cpu())
     image = probe(network, count=2)
     try:
-        with _quietly(), _any_size():
+        with _quietly(), any_size():
             made = torch.onnx.export(
                 Tapped(network, layers).eval(),
                 (image,),
@@ -112,7 +113,7 @@ def _without_notes(graph: bytes) -> bytes:
 
 
 @contextmanager
-def _any_size() -> Iterator[None]:
+def any_size() -> Iterator[None]:
     """Let torch take no size for special: a graph made from one size then holds for all.
 
     Without it the graph of SigNet-SPP takes no image below 73 x 73, though the network does.

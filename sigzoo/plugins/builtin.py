@@ -26,6 +26,7 @@ COMMANDS = {
     "fetch": "sigzoo.cli.fetch:fetch",
     "cache": "sigzoo.cli.cache:cache",
     "convert": "sigzoo.cli.convert:convert",
+    "export": "sigzoo.cli.export:export",
     "preprocess": "sigzoo.cli.preprocess:preprocess",
     "check": "sigzoo.cli.check:check",
     "plugins": "sigzoo.cli.plugins:plugins",

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ from sigzoo.common.atomic import write_bytes
 from sigzoo.errors import SigzooError, UsageError
 
 if TYPE_CHECKING:
-    from sigzoo.interfaces import Backbone
-    from sigzoo.model import SignatureModel
+    from sigzoo.interfaces import Backbone, GreyImage
+    from sigzoo.registry import Card
 
 __all__ = ["FORMATS", "TOLERANCE", "Exported", "export_model"]
 
@@ -30,6 +30,22 @@ TOLERANCE = 1e-4
 
 _Batch: TypeAlias = NDArray[np.float32]
 _Compute: TypeAlias = Callable[[_Batch], _Batch]
+
+
+class ExportableModel(Protocol):
+    """What is asked of a model; `sigzoo.SignatureModel` is one."""
+
+    card: Card
+
+    @property
+    def backbone(self) -> Backbone:
+        """The network."""
+
+    def preprocess(self, image: NDArray[np.uint8], /) -> GreyImage:
+        """Preprocess one image."""
+
+    def provenance(self, layer: str | None = None) -> dict[str, Any]:
+        """What features depend on."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +63,7 @@ class Exported:
 
 
 def export_model(
-    model: SignatureModel,
+    model: ExportableModel,
     path: str | os.PathLike[str],
     *,
     format: str | None = None,
@@ -104,7 +120,7 @@ def _format_of(target: Path, format: str | None) -> str:
     return format
 
 
-def _metadata(model: SignatureModel, layer: str) -> dict[str, str]:
+def _metadata(model: ExportableModel, layer: str) -> dict[str, str]:
     found = model.provenance(layer)
     licence, size = model.card.licence, model.backbone.input_size
     found["preprocessor_options"] = json.dumps(found["preprocessor_options"], sort_keys=True)
@@ -183,7 +199,7 @@ _WRITERS: dict[str, Callable[[Backbone, str, dict[str, str], Path], _Compute]] =
 }
 
 
-def _compared(model: SignatureModel, layer: str, compute: _Compute, target: Path) -> float:
+def _compared(model: ExportableModel, layer: str, compute: _Compute, target: Path) -> float:
     """Largest difference from torch.
 
     Raises
@@ -211,7 +227,7 @@ def _compared(model: SignatureModel, layer: str, compute: _Compute, target: Path
     return worst
 
 
-def _batches(model: SignatureModel) -> Iterator[_Batch]:
+def _batches(model: ExportableModel) -> Iterator[_Batch]:
     """Preprocessed synthetic signatures: one, three of another, and so on, as the network takes them."""
     from sigzoo.synthesis import Writer
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from sigzoo.cli.output import echo, json_option, print_json, print_table, runtime_options, weights_option
+from sigzoo.cli.embedding_options import runtime_options
+from sigzoo.cli.output import echo, json_option, print_json, print_table, weights_option
 
 
 @click.command()

@@ -11,12 +11,13 @@ import click
 
 from sigzoo.cli.image_options import image_options, options_for
 from sigzoo.cli.output import model_option, weights_option
+from sigzoo.interfaces.runtimes import PRECISIONS
 
 if TYPE_CHECKING:
     from sigzoo.imaging.npz_images import ImageInputs
     from sigzoo.model import SignatureModel
 
-__all__ = ["EmbeddingOptions", "embedding_options"]
+__all__ = ["EmbeddingOptions", "embedding_options", "runtime_options"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -75,6 +76,25 @@ class EmbeddingOptions:
         }
 
 
+def runtime_options(command: _F) -> _F:
+    """Add ``--runtime`` and ``--precision``: what runs the network, and how."""
+    runtime = click.option(
+        "--runtime",
+        metavar="NAME",
+        default="torch",
+        show_default=True,
+        help="What runs the network; `sigzoo plugins` shows all.",
+    )
+    precision = click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        default="float32",
+        show_default=True,
+        help="What the network computes in.",
+    )
+    return runtime(precision(command))
+
+
 def embedding_options(command: _F) -> _F:
     """Add the options; the command gets them as `options`, an `EmbeddingOptions`."""
     names = [each.name for each in fields(EmbeddingOptions)]
@@ -98,20 +118,7 @@ def embedding_options(command: _F) -> _F:
             help="Images that go through the network together.",
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
-        click.option(
-            "--runtime",
-            metavar="NAME",
-            default="torch",
-            show_default=True,
-            help="What runs the network; `sigzoo plugins` shows all.",
-        ),
-        click.option(
-            "--precision",
-            type=click.Choice(["float32", "tf32", "bfloat16", "float16", "int8"]),
-            default="float32",
-            show_default=True,
-            help="What the network computes in.",
-        ),
+        runtime_options,
         click.option(
             "--workers",
             type=click.IntRange(min=0),

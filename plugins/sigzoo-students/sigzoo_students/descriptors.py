@@ -102,7 +102,7 @@ class StrokeDirections(nn.Module):
     Parameters
     ----------
     weight
-        Above 0; `docs/models.md` tells how 0.6 was chosen.
+        Above 0; `docs/models-made.md` tells how 0.6 was chosen.
     stride
         Pixels from one gradient to the next, across and down.
     """

@@ -48,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "installed": {"artifacts", "common", "errors", "interfaces", "plugins", "registry"},
     "default": {"installed"},
     "weights": {"common", "default", "errors", "installed", "interfaces"},
+    "jobs": {"common", "data", "embedding", "errors", "imaging", "model", "zoo"},
     "recipes": {"artifacts", "common", "errors", "installed", "registry"},
     "model": {
         *("common", "data", "embedding", "errors", "export", "imaging", "interfaces", "network", "registry"),

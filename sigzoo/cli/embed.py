@@ -1,30 +1,46 @@
-"""`sigzoo embed`: image files in, a file of features out."""
+"""`sigzoo embed`: images in, features out: a file, or a folder of shards that a killed run goes on with."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
 from sigzoo.cli.image_options import check_free, force_option
+from sigzoo.cli.manifest_options import ManifestOptions, manifest_options
 from sigzoo.cli.output import echo, json_option, print_json, whole_file
 
+if TYPE_CHECKING:
+    from sigzoo.jobs.manifest import Manifest
+
 _LISTED = 20
-"""Skipped images that are named; `--json` names all."""
+"""Skipped images that are named; `--json` and FILE.skipped.jsonl name all."""
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
+@click.argument("images", nargs=-1)
+@manifest_options
 @embedding_options
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("features.npz"),
+    default="features.npz",
     show_default=True,
-    help="File to write: .npz, or .csv with a .csv.json beside it.",
+    metavar="FILE|FOLDER/",
+    help="File to write: .npz, .parquet, .mat, or .csv with a .csv.json beside it. A name that ends in / is a"
+    " folder of Parquet shards.",
+)
+@click.option(
+    "--shard-size",
+    type=click.IntRange(min=1),
+    help="Images of a shard, where the output is a folder; 4096 by default.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on with what is in the folder: every image is embedded once."
 )
 @click.option(
     "--on-error",
@@ -37,60 +53,185 @@ _LISTED = 20
 @json_option
 def embed(
     images: tuple[str, ...],
+    manifest: ManifestOptions,
     options: EmbeddingOptions,
-    output: Path,
+    output: str,
+    shard_size: int | None,
+    resume: bool,
     on_error: str,
     force: bool,
     as_json: bool,
 ) -> None:
     """Compute the features of IMAGES: files, folders (with all below), wildcards, and npz of images.
 
+    With - in place of IMAGES, paths are read from standard input, a line each.
+
     An .npz holds features (float32, a row an image), files, and what they depend on: model, layer,
     weights_sha256, preprocessor, preprocessor_options (JSON), input_scale, backbone, precision and
-    sigzoo_version. Beside a .csv that is in FILE.csv.json.
+    sigzoo_version. Beside a .csv that is in FILE.csv.json, in a .parquet in the schema's metadata. Images
+    that --on-error skip left out are named in FILE.skipped.jsonl, or in FOLDER/_skipped.
+
+    \b
+    sigzoo embed scans -o features.npz
+    sigzoo embed --manifest cheques.csv -o features/ --on-error skip
+    sigzoo embed --manifest cheques.csv -o features/ --on-error skip --resume
+    find scans -name '*.tif' | sigzoo embed - -o features.parquet
     """
+    from sigzoo.errors import UsageError
+
+    folder = _folder(output)
+    if folder is None:
+        if resume:
+            raise UsageError("--resume goes on with a folder of shards: end the output's name with /.")
+        _to_file(images, manifest, options, Path(output), on_error, force, as_json)
+    else:
+        if force:
+            raise UsageError("--force replaces a file; a folder of shards is gone on with by --resume.")
+        _to_folder(images, manifest, options, folder, shard_size, resume, on_error, as_json)
+
+
+def _folder(output: str) -> str | None:
+    """The folder that an output names; `None` for a file."""
+    return output if output.endswith("/") or Path(output).is_dir() else None
+
+
+@dataclass
+class _Skipped:
+    """Images that could not be used: counted, the first few kept (or `all`), written as JSON Lines."""
+
+    all: bool
+    count: int = 0
+    kept: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, lines: IO[bytes], index: int, path: str, error: Exception) -> None:
+        """Add one."""
+        self.count += 1
+        if self.all or self.count <= _LISTED:
+            self.kept.append({"file": path, "error": str(error)})
+        line = {"index": index, "path": path, "kind": type(error).__name__, "error": str(error)}
+        lines.write(json.dumps(line).encode() + b"\n")
+
+
+def _to_file(
+    images: tuple[str, ...],
+    manifest: ManifestOptions,
+    options: EmbeddingOptions,
+    output: Path,
+    on_error: str,
+    force: bool,
+    as_json: bool,
+) -> None:
+    import tempfile
+
     from sigzoo.common.progress import bar
     from sigzoo.common.terminal import safe_text
     from sigzoo.data.feature_files import open_writer, sidecar
     from sigzoo.errors import ImageError
-    from sigzoo.imaging.npz_images import find_inputs
+    from sigzoo.jobs.embedding import embedded
 
     beside_csv = sidecar(output)
     for path in filter(None, (output, beside_csv)):
         check_free(path, force)
-    inputs = find_inputs(images)
-    count = len(inputs.sources)
-    loaded = options.load(inputs)
+    listed, inputs = manifest.open(images)
+    settings, loaded = options.settings(inputs, on_error)
     layer = loaded.card.features.layer if options.layer is None else options.layer
-    skipped: list[dict[str, str]] = []
-    done, shape = 0, ""
-    stream = loaded.embed_stream(
-        inputs.sources,
-        on_error=on_error,  # type: ignore[arg-type]
-        **options.embedding(inputs, loaded),
-    )
     provenance = loaded.provenance(layer)
-    with whole_file(output) as beside:
-        with open_writer(beside, provenance) as writer, bar(True, count, "embedding") as step:
-            for item in stream:
+    skipped, done, shape = _Skipped(as_json), 0, ""
+    with whole_file(output) as beside, tempfile.TemporaryFile(dir=output.parent) as lines:
+        with (
+            open_writer(beside, provenance, listed.columns) as writer,
+            bar(True, listed.count, "embedding") as step,
+        ):
+            for shard, place, item in embedded(settings.stream(loaded), listed.shards(1024)):
                 step(1)
                 if item.features is None:
-                    skipped.append({"file": item.source, "error": str(item.error)})
+                    skipped.add(lines, item.index, item.source, item.error)  # type: ignore[arg-type]
                 else:
-                    writer.add(item.source, item.features)
+                    columns = {name: each[place] for name, each in shard.columns.items()}
+                    writer.add(item.source, item.features, columns)
                     done, shape = done + 1, " x ".join(map(str, item.features.shape))
         if not done:
-            raise ImageError(f"None of the {count} images can be used; the first: {skipped[0]['error']}")
+            _check_any(listed, skipped.count)
+            raise ImageError(
+                f"None of the {skipped.count} images can be used; the first: {skipped.kept[0]['error']}"
+            )
         if beside_csv is not None:
             with whole_file(beside_csv) as text:
                 text.write_text(json.dumps(provenance, indent=2) + "\n")
-    for each in skipped[:_LISTED]:
+        _write_skipped(output, lines if skipped.count else None)
+    for each in skipped.kept[:_LISTED]:
         echo(f"sigzoo: skipped {each['error']}", err=True)
-    if len(skipped) > _LISTED:
-        echo(f"sigzoo: skipped {len(skipped) - _LISTED:,} more; --json names all", err=True)
+    if skipped.count > _LISTED:
+        more = f"{skipped.count - _LISTED:,} more; {_skipped_file(output)} names all"
+        echo(f"sigzoo: skipped {more}", err=True)
     if as_json:
-        print_json({**provenance, "images": done, "output": str(output), "skipped": skipped})
+        print_json({**provenance, "images": done, "output": str(output), "skipped": skipped.kept})
     else:
-        missed = f", {len(skipped)} skipped" if skipped else ""
+        missed = f", {skipped.count} skipped" if skipped.count else ""
         what = f"features {done} x {shape}, {loaded.name} {layer}"
         echo(f"{done} image{'s' * (done != 1)}{missed} -> {safe_text(output)} ({what})")
+
+
+def _check_any(listed: Manifest, count: int) -> None:
+    from sigzoo.errors import UsageError
+
+    if not count:
+        raise UsageError(f"{listed.name} names no image.")
+
+
+def _skipped_file(output: Path) -> Path:
+    return output.with_name(f"{output.name}.skipped.jsonl")
+
+
+def _write_skipped(output: Path, lines: IO[bytes] | None) -> None:
+    """Name what was skipped beside the output; of a former run nothing stays."""
+    import shutil
+
+    path = _skipped_file(output)
+    if lines is None:
+        path.unlink(missing_ok=True)
+        return
+    lines.seek(0)
+    with whole_file(path) as beside, beside.open("wb") as file:
+        shutil.copyfileobj(lines, file)
+
+
+def _to_folder(
+    images: tuple[str, ...],
+    manifest: ManifestOptions,
+    options: EmbeddingOptions,
+    output: str,
+    shard_size: int | None,
+    resume: bool,
+    on_error: str,
+    as_json: bool,
+) -> None:
+    from sigzoo.common.progress import bar
+    from sigzoo.errors import UsageError
+    from sigzoo.jobs.embedding import LocalEngine
+    from sigzoo.jobs.run import run_job
+
+    listed, inputs = manifest.open(images)
+    settings, loaded = options.settings(inputs, on_error)
+    with bar(True, listed.count, "embedding") as step:
+        done = run_job(
+            listed,
+            settings,
+            loaded,
+            output,
+            LocalEngine(loaded),
+            shard_size=shard_size,
+            resume=resume,
+            progress=step,
+        )
+    if not done.images:
+        raise UsageError(f"{listed.name} names no image.")
+    provenance = loaded.provenance(options.layer)
+    if as_json:
+        print_json({**provenance, "output": output, **done.to_json()})
+        return
+    before = f" ({done.there} of them there before)" if done.there else ""
+    missed = f", {done.skipped} skipped (FOLDER/_skipped says why)" if done.skipped else ""
+    count = f"{done.embedded} image{'s' * (done.embedded != 1)}{missed}"
+    shards = f"{done.shards} shard{'s' * (done.shards != 1)}{before} in {done.place}"
+    echo(f"{count} -> {shards} ({loaded.name} {provenance['layer']})")

@@ -15,6 +15,7 @@ from sigzoo.interfaces.runtimes import PRECISIONS
 
 if TYPE_CHECKING:
     from sigzoo.imaging.npz_images import ImageInputs
+    from sigzoo.jobs.embedding import EmbedSettings
     from sigzoo.model import SignatureModel
 
 __all__ = ["EmbeddingOptions", "embedding_options", "runtime_options"]
@@ -57,6 +58,29 @@ class EmbeddingOptions:
             weights=self.weights,
             preprocessor_options=preprocessor_options,
         )
+
+    def settings(self, inputs: ImageInputs, on_error: str) -> tuple[EmbedSettings, SignatureModel]:
+        """All of it as what a job is told, and the model, loaded.
+
+        Raises
+        ------
+        UsageError
+            If a canvas is wanted for images that are preprocessed already, or they are for another model.
+        """
+        from sigzoo.jobs.embedding import EmbedSettings
+
+        model = self.load(inputs)
+        settings = EmbedSettings(
+            model=self.model,
+            weights=self.weights,
+            device=self.device,
+            runtime=self.runtime,
+            precision=self.precision,
+            preprocessor_options=options_for(inputs, self.canvas),
+            on_error=on_error,  # type: ignore[arg-type]
+            **self.embedding(inputs, model),
+        )
+        return settings, model
 
     def embedding(self, inputs: ImageInputs, model: SignatureModel) -> dict[str, Any]:
         """Arguments of `SignatureModel.embed`, `embed_stream` and `verify` for some images.

@@ -62,8 +62,8 @@ def test_a_failure_leaves_no_archive(tmp_path: Path) -> None:
 
 
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"\.npz or \.csv"):
-        open_writer(tmp_path / "f.mat", {"model": "net", "layer": "fc"})
+    with pytest.raises(UsageError, match=r"\.parquet or \.mat"):
+        open_writer(tmp_path / "f.txt", {"model": "net", "layer": "fc"})
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".csv"])

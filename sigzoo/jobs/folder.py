@@ -1,0 +1,298 @@
+"""`JobFolder`: the folder that a job fills, what it is a job of, and which of its shards are there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigzoo.common.terminal import safe_text
+from sigzoo.data.parquet_files import SHAPE, ParquetWriter, open_table
+from sigzoo.errors import DataError, SigzooError, UsageError
+from sigzoo.jobs.places import Place
+from sigzoo.jobs.shards import Shard
+
+__all__ = ["FORMAT", "JobFolder", "ShardDone", "ShardWriter", "begin_job", "stored_identity"]
+
+FORMAT = 1
+"""Of the folder: raised when an older sigzoo could not go on with what a newer one began."""
+
+IDENTITY = "_job.json"
+SUMMARY = "_done.json"
+SKIPPED = "_skipped/"
+_ALL_SKIPPED = ".all.jsonl"
+"""Ends the name of the list of a shard of which no image could be used, and which so has no Parquet file."""
+
+_MAX_IDENTITY = 1 << 20
+
+
+@dataclass(frozen=True)
+class ShardDone:
+    """What became of a shard."""
+
+    number: int
+    """Its place among the shards."""
+    images: int
+    """How many images it was of."""
+    embedded: int
+    """How many have features."""
+    skipped: int
+    """How many could not be used."""
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """A folder of shards: ``part-NUMBER-DIGEST.parquet``, and ``_skipped/`` beside them.
+
+    Names of all that is no Parquet file begin with ``_``, so that tools which read a folder of Parquet files
+    pass it over. A shard's file appears whole, after the list of what was skipped of it: where it is, the
+    shard is done. A `JobFolder` can be pickled.
+
+    Attributes
+    ----------
+    place
+        Where it is.
+    key
+        Digest of what the job is; goes into the names of the shards.
+    provenance
+        What features depend on, for the files.
+    columns
+        Further columns: name -> Arrow type, `None` for text.
+    shape
+        Of the features of one image, where a shard that is there tells it.
+    """
+
+    place: Place
+    key: str
+    provenance: Mapping[str, Any]
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    shape: tuple[int, ...] | None = None
+
+    def finished(self) -> dict[int, str]:
+        """Shards that are there: number -> name without suffix."""
+        names = [name for name in self.place.names() if name.endswith(".parquet")]
+        names += [name for name in self.place.names(SKIPPED) if name.endswith(_ALL_SKIPPED)]
+        found: dict[int, str] = {}
+        for name in names:
+            key = name.removeprefix(SKIPPED).removesuffix(".parquet").removesuffix(_ALL_SKIPPED)
+            number = key.removeprefix("part-").partition("-")[0]
+            if key.startswith("part-") and number.isascii() and number.isdigit():
+                found[int(number)] = key
+        return found
+
+    def skipped(self, key: str) -> int:
+        """How many images were skipped of a shard that is there."""
+        for name in (f"{SKIPPED}{key}.jsonl", f"{SKIPPED}{key}{_ALL_SKIPPED}"):
+            if name in self._lists:
+                with self.place.open(name) as file:
+                    return sum(1 for _ in file)
+        return 0
+
+    @cached_property
+    def _lists(self) -> set[str]:
+        """The lists of skipped images that are there."""
+        return set(self.place.names(SKIPPED))
+
+    def pending(
+        self, shards: Iterator[Shard], there: Callable[[Shard], object] = lambda shard: None
+    ) -> Iterator[Shard]:
+        """The shards that are still to be done, in order.
+
+        Parameters
+        ----------
+        shards
+            All shards of the manifest.
+        there
+            Told of each that is done already.
+
+        Raises
+        ------
+        UsageError
+            If a shard that is there is of other images than the manifest now has in its place.
+        """
+        finished = self.finished()
+        number = -1
+        for shard in shards:
+            number = shard.number
+            name = finished.get(number)
+            if name is None:
+                yield shard
+            elif name == shard.key(self.key):
+                there(shard)
+            else:
+                start, last = shard.start, shard.start + len(shard) - 1
+                raise UsageError(
+                    f"{self.place}: images {start:,} to {last:,} of the manifest are not those that were"
+                    " embedded here before. Give the former manifest, or another folder."
+                )
+        surplus = [each for each in finished if each > number]
+        if surplus:
+            raise UsageError(
+                f"{self.place}: holds {len(surplus)} shards of images beyond the end of the manifest: it was"
+                " longer. Give the former manifest, or another folder."
+            )
+
+    @contextmanager
+    def writing(self, shard: Shard) -> Iterator[ShardWriter]:
+        """Give a writer for a shard; its file appears when the block ends well.
+
+        Raises
+        ------
+        SigzooError
+            If it cannot be written.
+        """
+        key = shard.key(self.key)
+        with self.place.whole(f"{key}.parquet") as target:
+            with ParquetWriter(target.file, self.provenance, self.columns) as parquet:
+                writer = ShardWriter(shard, parquet, self.shape)
+                yield writer
+            if writer.place != len(shard):
+                raise SigzooError(f"Shard {shard.number} has {len(shard)} images, and {writer.place} came.")
+            # The list goes first: a shard whose file is there has its list.
+            lines = "".join(f"{json.dumps(each)}\n" for each in writer.skipped).encode()
+            if lines:
+                self.place.write(f"{SKIPPED}{key}{'.jsonl' if parquet.count else _ALL_SKIPPED}", lines)
+            if not parquet.count:
+                target.discard()
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Say that nothing is left to do, in ``_done.json``."""
+        self.place.write(SUMMARY, json.dumps(dict(summary), indent=2).encode() + b"\n")
+
+
+class ShardWriter:
+    """Takes what became of each image of a shard, in order."""
+
+    def __init__(self, shard: Shard, parquet: ParquetWriter, shape: tuple[int, ...] | None) -> None:
+        self.shard, self.place, self._parquet = shard, 0, parquet
+        self.skipped: list[dict[str, Any]] = []
+        if shape is not None:
+            parquet.shape = shape
+
+    def add(self, features: NDArray[np.float32] | None, error: SigzooError | None = None) -> None:
+        """Add the next image: its features, float32 of any shape, or why it has none."""
+        shard, place = self.shard, self.place
+        name = shard.names[place]
+        if features is None:
+            kind = type(error).__name__
+            self.skipped.append(
+                {"index": shard.start + place, "path": name, "kind": kind, "error": str(error)}
+            )
+        else:
+            self._parquet.add(name, features, {key: each[place] for key, each in shard.columns.items()})
+        self.place = place + 1
+
+    @property
+    def done(self) -> ShardDone:
+        """How many there were of each."""
+        return ShardDone(self.shard.number, self.place, self.place - len(self.skipped), len(self.skipped))
+
+
+def begin_job(
+    place: Place,
+    identity: Mapping[str, Any],
+    *,
+    provenance: Mapping[str, Any],
+    columns: Mapping[str, Any] | None = None,
+    resume: bool = False,
+) -> JobFolder:
+    """Begin a job in a folder, or go on with it.
+
+    Parameters
+    ----------
+    place
+        The folder; made if it is not there.
+    identity
+        All that decides what its shards hold, as plain data: kept in ``_job.json``.
+    provenance, columns
+        As `JobFolder` has them.
+    resume
+        Whether a job that is there already is gone on with. Without one it is begun.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds anything and `resume` is not set, or it holds another job: says what differs.
+    DataError
+        If it holds shards and no ``_job.json`` that can be read.
+    """
+    wanted = json.loads(json.dumps({"format": FORMAT, **identity}))
+    key = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+    there, stored = place.names(), stored_identity(place)
+    if stored is not None and resume:
+        _check_same(stored, wanted, place)
+    elif stored is not None:
+        raise UsageError(f"{place}: holds a job already; --resume goes on with it.")
+    elif there:
+        raise UsageError(f"{place}: holds other things already; choose a folder that is new or empty.")
+    else:
+        place.write(IDENTITY, json.dumps(wanted, indent=2).encode() + b"\n")
+    return JobFolder(place, key, dict(provenance), dict(columns or {}), _shape_of(place, there))
+
+
+def stored_identity(place: Place) -> dict[str, Any] | None:
+    """What the job in a folder is; `None` where there is none.
+
+    Raises
+    ------
+    DataError
+        If its ``_job.json`` cannot be read.
+    """
+    if IDENTITY not in place.names():
+        return None
+    return _identity(place.read(IDENTITY, _MAX_IDENTITY), place)
+
+
+def _identity(content: bytes, place: Place) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+        if not isinstance(found, dict):
+            raise ValueError("no mapping")
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: its {IDENTITY} does not say what job this is ({error}).") from error
+    return found
+
+
+def _check_same(there: dict[str, Any], wanted: dict[str, Any], place: Place) -> None:
+    """Refuse to go on with another job.
+
+    Raises
+    ------
+    UsageError
+        Names what differs, and how.
+    """
+    names = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
+    if not names:
+        return
+    differing = "; ".join(
+        f"{name.replace('_', ' ')} was {_short(there.get(name))} and is {_short(wanted.get(name))}"
+        for name in names
+    )
+    raise UsageError(
+        f"{place}: the job here is another one: {differing}. Go on with what it was begun with, or"
+        " choose another folder."
+    )
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return safe_text(text if len(text) <= 60 else f"{text[:24]}...{text[-24:]}")
+
+
+def _shape_of(place: Place, names: list[str]) -> tuple[int, ...] | None:
+    """The shape that the features of some shard have, if one is there."""
+    first = next((name for name in names if name.startswith("part-") and name.endswith(".parquet")), None)
+    if first is None:
+        return None
+    with place.open(first) as file, open_table(file, f"{place}/{first}") as table:
+        try:
+            return tuple(int(side) for side in json.loads(table.labels.get(SHAPE, "")))
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{place}/{first}: does not say what shape its features have.") from error

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import budgets
+
 __all__ = ["BEGIN", "END", "replaced", "tables"]
 
 BEGIN = "<!-- measured: made by benchmarks/run.py -->\n"
@@ -20,7 +22,7 @@ def replaced(text: str, found: dict[str, Any]) -> str:
 
 def tables(found: dict[str, Any]) -> str:
     """All parts that were measured, and on what."""
-    made = [_machine(found)]
+    made = [_machine(found), *_budgets(found)]
     made += [write(found[part]) for part, write in _PARTS.items() if part in found]
     return "\n".join(made)
 
@@ -32,8 +34,21 @@ def _machine(found: dict[str, Any]) -> str:
         f" {machine['memory_gb']} GB, with {machine['load']} programs at work on average when it began;"
         f" Python {machine['python']}, torch {machine['torch']}, numpy {machine['numpy']}. One core"
         f" multiplies float32 matrices at {machine['gflops']} GFLOPS and copies {machine['gbytes']} GB/s."
-        f" {files['scans']} scans of 0.1 to 1 megapixel; files to features: {files['images']} images.\n"
+        f" {files['scans']} scans of 0.1 to 1 megapixel; files to features: {files['images']} images."
+        f" {_gpu(machine.get('gpu'))}\n"
     )
+
+
+def _gpu(name: str | None) -> str:
+    return f"GPU: {name}." if name else "There was no GPU."
+
+
+def _budgets(found: dict[str, Any]) -> list[str]:
+    rows = budgets.rows(found)
+    head = ["files to features", "asked at least", "measured", "by", "features"]
+    return [
+        _table("What was asked: times the published program, where nothing else is said", head, rows)
+    ] * bool(rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -96,13 +111,38 @@ def _features(rows: list[dict[str, Any]]) -> str:
             f"{row['cores_ms']:.1f}",
             f"{row['times']:.1f}" if "times" in row else None,
             f"{row['times_cores']:.1f}" if "times_cores" in row else None,
-            row.get("difference"),
-            row.get("cosine"),
+            row.get("difference_published"),
+            row.get("difference_torch"),
+            row.get("cosine_torch"),
         ]
         for row in rows
     ]
-    head = [*_WHO, "images/s", "ms of cores", "times faster", "times less of cores", "difference", "cosine"]
-    return _table("Files to features", head, lines)
+    head = [*_WHO, "images/s", "ms of cores", "times faster", "times less of cores"]
+    return _table("Files to features", [*head, "from published", "from torch", "cosine, torch"], lines)
+
+
+def _cores(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        [row["model"], row["runtime"], *(row[beside][key] for beside in _BESIDE for key in _ONE_AND_ALL)]
+        for row in rows
+    ]
+    head = ["model", "runtime", "one core", "all", "ratio", "beside: one core", "all", "ratio"]
+    title = "Files a second on one core and on all; alone, and beside a busy process"
+    return _table(title, head, lines)
+
+
+_BESIDE, _ONE_AND_ALL = ("alone", "beside one"), ("one", "all", "ratio")
+
+
+def _corpus(part: dict[str, Any]) -> str:
+    commits = {"now": part["now"], f"commit {part['earlier_commit']}": part.get("earlier")}
+    lines = [
+        [name, row["images_per_s"], row["drawing_ms"], row["synsig_ms"]]
+        for name, row in commits.items()
+        if row is not None
+    ]
+    head = ["", "images/s and core", "drawing, ms", "synsig, ms"]
+    return _table("A training corpus of the bundled models", head, lines)
 
 
 def _start(rows: list[dict[str, Any]]) -> str:
@@ -112,23 +152,36 @@ def _start(rows: list[dict[str, Any]]) -> str:
             row["runtime"],
             row["seconds"],
             row["cores_s"],
+            row["first_s"],
             "yes" if row["imports_torch"] else "no",
         ]
         for row in rows
     ]
-    head = ["model", "runtime", "seconds", "seconds of cores", "imports torch"]
+    head = ["model", "runtime", "seconds", "seconds of cores", "the very first time", "imports torch"]
     return _table("`sigzoo embed` of one image, the whole command", head, lines)
 
 
 def _memory(rows: list[dict[str, Any]]) -> str:
-    lines = [[row["model"], row["images"], row["peak_mb"]] for row in rows]
-    return _table("Most memory of a process, torch included", ["model", "images", "MB"], lines)
+    lines = [
+        [
+            row["model"],
+            row["runtime"],
+            row["loaded_mb"],
+            row["peak_mb"],
+            "yes" if row["imports_torch"] else "no",
+        ]
+        for row in rows
+    ]
+    head = ["model", "runtime", "MB, loaded", "MB, most", "imports torch"]
+    return _table("Memory of one process that embeds on one core, without shared libraries", head, lines)
 
 
 _PARTS: dict[str, Callable[[Any], str]] = {
     "preparation": _preparation,
     "forward": _forward,
     "features": _features,
+    "cores": _cores,
+    "corpus": _corpus,
     "start": _start,
     "memory": _memory,
 }

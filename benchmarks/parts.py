@@ -1,10 +1,8 @@
-"""Parts of `benchmarks/run.py`, each run in a process of its own: forward, features, start, memory."""
+"""Parts of `benchmarks/run.py`, each run in a process of its own: forward passes, files to features."""
 
 from __future__ import annotations
 
 import resource
-import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,27 +19,32 @@ from torch.utils.flop_counter import FlopCounterMode
 import sigzoo
 from sigzoo.errors import SigzooError
 
-__all__ = ["features", "forward", "memory", "start"]
+__all__ = ["BUDGETED", "PUBLISHED", "features", "forward"]
 
 Row = dict[str, Any]
+
+PRECISIONS = ("float32", "bfloat16", "int8")
 
 PUBLISHED = "signet.pytorch"
 """The model of the published program: here with weights from a seed."""
 
+BUDGETED = ("synsig-tiny", PUBLISHED)
+"""What the budgets are about."""
+
 
 def _models(
-    names: list[str], runtimes: list[str], folder: Path
+    names: list[str], runtimes: list[str], folder: Path, device: str
 ) -> Iterator[tuple[Row, sigzoo.SignatureModel]]:
     """Each model in each runtime that is installed, in each precision that runs here."""
     zoo = sigzoo.Zoo()
     seeded = seeded_weights(folder)
     for name in names:
         for runtime in runtimes:
-            for precision in ("float32", "bfloat16", "int8"):
+            for precision in PRECISIONS:
                 try:
                     model = zoo.load(
                         name,
-                        device="cpu",
+                        device=device,
                         runtime=runtime,
                         precision=precision,
                         weights=seeded if name == PUBLISHED else None,
@@ -59,17 +62,29 @@ def _processor_seconds() -> float:
 
 
 def forward(
-    names: list[str], runtimes: list[str], folder: Path, gflops: float, peer: Path | None, rounds: int
+    names: list[str],
+    runtimes: list[str],
+    folder: Path,
+    gflops: float,
+    peer: Path | None,
+    rounds: int,
+    device: str,
 ) -> list[Row]:
-    """Milliseconds of one core for each image of a batch of 32; and what multiplying alone would take."""
+    """Milliseconds of one core for each image of a batch of 32; and what multiplying alone would take.
+
+    On a GPU it is the time that passes, and there is no floor.
+    """
     torch.set_num_threads(1)
+    clock = _processor_seconds if device == "cpu" else time.perf_counter
     found: list[tuple[Row, Callable[[], object], list[float]]] = []
-    for row, model in _models(names, runtimes, folder):
+    for row, model in _models(names, runtimes, folder, device):
         size = model.preprocessor.output_size
         if size is None:
             continue
         images = np.random.default_rng(0).integers(0, 256, (BATCH, 1, *size), np.uint8)
-        found.append((row | _work(model, gflops), _submitting(model, images), []))
+        found.append(
+            (row | (_work(model, gflops) if device == "cpu" else {}), _submitting(model, images), [])
+        )
     if peer is not None:
         program = PublishedProgram(peer, seeded_weights(folder))
         batch = np.random.default_rng(0).integers(0, 256, (BATCH, 150, 220), np.uint8)
@@ -77,10 +92,10 @@ def forward(
         found.append((row, lambda: program.forward(batch), []))
     for turn in range(rounds + 1):
         for _, work, times in found:
-            start = _processor_seconds()
+            start = clock()
             work()
             if turn:  # the first makes things ready
-                times.append(1e3 * (_processor_seconds() - start) / BATCH)
+                times.append(1e3 * (clock() - start) / BATCH)
     return [row | {"ms": median(times), "fastest_ms": min(times)} for row, _, times in found]
 
 
@@ -107,93 +122,63 @@ def features(
     runtimes: list[str],
     folder: Path,
     paths: list[Path],
+    some: list[Path],
     peer: Path | None,
     rounds: int,
+    device: str,
 ) -> list[Row]:
     """Files to features, all in turn within a round: images a second, time of cores, and the ratio.
 
     The time that passes is what counts on a quiet machine; the time of cores is what counts where others
-    work beside. The ratio is that of the times that passed, the median of the rounds.
+    work beside. The ratio is that of the times an image that passed, the median of the rounds. The published
+    program, whose every image costs the same, takes as many files as there are scans; models that no budget
+    is about take `some` of the files.
     """
     warnings.simplefilter("ignore")
-    found: list[tuple[Row, Callable[[], NDArray[np.float32]], list[tuple[float, float]]]] = []
+    found: list[tuple[Row, Callable[[list[Path]], NDArray[np.float32]], list[Path], list[_Times]]] = []
+    scans = list(dict.fromkeys(paths))
     reference: NDArray[np.float32] | None = None
     if peer is not None:
         program = PublishedProgram(peer, seeded_weights(folder))
-        reference = program.embed(paths)
+        reference = program.embed(scans)
         row: Row = {"model": PUBLISHED, "runtime": "published program", "precision": "float32"}
-        found.append((row, lambda: program.embed(paths), []))
-    for row, model in _models(names, runtimes, folder):
-        made = model.embed(paths)
+        found.append((row, program.embed, scans, []))
+    exact: dict[str, NDArray[np.float32]] = {}
+    for row, model in _models(names, runtimes, folder, device):
+        made = model.embed(scans)  # also makes things ready
+        row |= _compared(made, exact.setdefault(row["model"], made), "torch")
         if reference is not None and row["model"] == PUBLISHED:
-            row |= _compared(made, reference)
-        found.append((row, _embedding(model, paths), []))
+            row |= _compared(made, reference, "published")
+        found.append((row, model.embed, paths if row["model"] in BUDGETED else some, []))
     for _ in range(rounds):
-        for _, work, times in found:
+        for _, work, files, times in found:
             used, start = _processor_seconds(), time.perf_counter()
-            work()
-            times.append((time.perf_counter() - start, _processor_seconds() - used))
+            work(files)
+            passed = time.perf_counter() - start
+            times.append((passed / len(files), (_processor_seconds() - used) / len(files)))
     rows = []
-    for row, _, times in found:
-        passed, used_all = ([pair[kind] for pair in times] for kind in (0, 1))
+    for row, _, _, times in found:
         row |= {
-            "images_per_s": median([len(paths) / each for each in passed]),
-            "cores_ms": median([1e3 * each / len(paths) for each in used_all]),
+            "images_per_s": median([1 / passed for passed, _ in times]),
+            "cores_ms": median([1e3 * used for _, used in times]),
+            "seconds_an_image": [passed for passed, _ in times],
         }
         if peer is not None:
-            theirs = found[0][2]
-            row["times"] = median([a[0] / b for a, b in zip(theirs, passed, strict=True)])
-            row["times_cores"] = median([a[1] / b for a, b in zip(theirs, used_all, strict=True)])
+            theirs = found[0][3]
+            row["times"] = median([a[0] / b[0] for a, b in zip(theirs, times, strict=True)])
+            row["times_cores"] = median([a[1] / b[1] for a, b in zip(theirs, times, strict=True)])
         rows.append(row)
     return rows
 
 
-def _compared(made: NDArray[np.float32], reference: NDArray[np.float32]) -> Row:
-    cosine = (made * reference).sum(1) / np.linalg.norm(made, axis=1) / np.linalg.norm(reference, axis=1)
+_Times = tuple[float, float]
+"""Seconds an image: that passed, and of cores."""
+
+
+def _compared(made: NDArray[np.float32], reference: NDArray[np.float32], name: str) -> Row:
+    """How far features are from others: the largest difference, and the least cosine similarity."""
+    lengths = np.linalg.norm(made, axis=1) * np.linalg.norm(reference, axis=1)
     return {
-        "difference": float(f"{np.abs(made - reference).max():.1e}"),
-        "cosine": round(float(cosine.min()), 6),
+        f"difference_{name}": float(f"{np.abs(made - reference).max():.1e}"),
+        f"cosine_{name}": round(float(((made * reference).sum(1) / lengths).min()), 6),
     }
-
-
-def _embedding(model: sigzoo.SignatureModel, paths: list[Path]) -> Callable[[], NDArray[np.float32]]:
-    return lambda: model.embed(paths)
-
-
-def start(names: list[str], runtimes: list[str], folder: Path, paths: list[Path], rounds: int) -> list[Row]:
-    """Seconds of `sigzoo embed` for one image, the whole command; and whether it imported torch."""
-    rows = []
-    for row, _ in _models([name for name in names if name != PUBLISHED], runtimes, folder):
-        if row["precision"] != "float32":
-            continue
-        command = [
-            *("-m", "sigzoo", "embed", str(paths[0]), "-m", row["model"], "--runtime", row["runtime"]),
-            *("--device", "cpu", "--force", "-o", str(folder / "one.npz")),
-        ]
-        times, used = [], []
-        for _ in range(rounds):
-            before, begun = _processor_seconds(), time.perf_counter()
-            subprocess.run([sys.executable, *command], check=True, capture_output=True)
-            times.append(time.perf_counter() - begun)
-            used.append(_processor_seconds() - before)
-        listed = subprocess.run(
-            [sys.executable, "-X", "importtime", *command], check=True, capture_output=True, text=True
-        ).stderr
-        torch_too = any(line.split("|")[-1].strip() == "torch" for line in listed.splitlines())
-        rows.append(row | {"seconds": median(times), "cores_s": median(used), "imports_torch": torch_too})
-    return rows
-
-
-def memory(name: str, folder: Path, paths: list[Path]) -> list[Row]:
-    """Most memory of a process that embeds all files with one model and starts no other."""
-    weights = str(seeded_weights(folder)) if name == PUBLISHED else None
-    code = (
-        "import resource, sys, warnings; warnings.simplefilter('ignore'); import sigzoo;"
-        "model = sigzoo.load(sys.argv[1], device='cpu', weights=sys.argv[2] or None);"
-        "model.embed(sys.argv[3:], workers=1);"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    arguments = [name, weights or "", *map(str, paths)]
-    command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return [{"model": name, "images": len(paths), "peak_mb": round(int(done.stdout) * 1024 / 1e6)}]

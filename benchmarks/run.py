@@ -1,12 +1,13 @@
-"""Every figure of speed on one machine, by one command: a table, and all of it as JSON.
+"""Every figure of speed on one machine, by one command: tables, and all of it as JSON.
 
 python benchmarks/run.py [--only PART ...] [--peer PATH] [--models NAME ...] [--json FILE] [--markdown FILE]
 
-Parts: preparation (decoding, looking, preprocessing), forward, features (files to features), start (seconds
-of a command until the first feature), memory. With --peer, a checkout of luizgh/sigver, the published
-program runs on the same files in the same rounds with the same weights (from a seed). The floor of a forward
-pass is its multiplications and additions at the speed of a product of large matrices on this machine; that of
-preparation is reading and writing the image once at the speed of a copy.
+Parts: preparation (decoding, looking, preprocessing), forward, features (files to features), cores (one and
+all, alone and beside a busy process), corpus (training images beside an earlier commit), start (seconds of a
+command until the first feature), memory. With --peer, a checkout of luizgh/sigver, the published program runs
+on the same files in the same rounds with the same weights (from a seed). The floor of a forward pass is its
+multiplications and additions at the speed of a product of large matrices on this machine; that of preparation
+is reading and writing the image once at the speed of a copy.
 """
 
 from __future__ import annotations
@@ -16,19 +17,23 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import page
 import parts
+from corpus import corpus
 from machine import describe
+from published import seeded_weights
 from scans import write_scans
+from startup import first_features
 
 HERE = Path(__file__).parent
 MODELS = ["synsig-tiny", "synsig-base", parts.PUBLISHED]
-RUNTIMES = ["torch"]
-PARTS = ("preparation", "forward", "features", "start", "memory")
+RUNTIMES = ["torch", "onnx", "openvino"]
+PARTS = ("preparation", "forward", "features", "cores", "corpus", "start", "memory")
 
 
 def preparation(paths: list[Path], folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -56,6 +61,32 @@ def alone(part: str, arguments: list[Any]) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def script(name: str, arguments: list[Any]) -> dict[str, Any] | None:
+    """Run a script beside this one, which prints JSON; `None` where what it needs is not installed."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / name), *map(str, arguments)], capture_output=True, text=True
+    )
+    if done.returncode:
+        print(done.stderr.strip().splitlines()[-1], file=sys.stderr)
+        return None
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def of_each(
+    name: str, options: argparse.Namespace, models: list[str], runtimes: list[str], rest: list[Any]
+) -> list[dict[str, Any]]:
+    """Run a script for each model in each runtime."""
+    rows = []
+    for model, weights in options.weights.items():
+        for runtime in runtimes if model in models else []:
+            given = [*rest, "-m", model, "--runtime", runtime, *(["--weights", weights] if weights else [])]
+            found = script(name, given)
+            if found is not None:
+                rows.append({"model": model, "runtime": runtime, **found})
+    return rows
+
+
 def measured(options: argparse.Namespace) -> dict[str, Any]:
     """All parts that are asked for."""
     found: dict[str, Any] = {"machine": describe()}
@@ -63,20 +94,32 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         folder = Path(name)
         scans = options.images or write_scans(folder, options.scans)
         paths = scans * max(1, options.count // len(scans))
+        some = paths[: max(1, len(paths) // 2)]
         found["files"] = {"scans": len(scans), "images": len(paths)}
-        models, runtimes = options.models, options.runtimes
+        models, runtimes, device = options.models, options.runtimes, options.device
+        seeded = str(seeded_weights(folder))
+        options.weights = {each: seeded if each == parts.PUBLISHED else None for each in models}
+        budgeted = {each: weights for each, weights in options.weights.items() if each in parts.BUDGETED}
         peer, rounds = options.peer, options.rounds
         gflops = found["machine"]["gflops"]
         todo: dict[str, Callable[[], Any]] = {
             "preparation": lambda: preparation(scans, folder, options),
-            "forward": lambda: alone("forward", [models, runtimes, folder, gflops, peer, rounds]),
-            "features": lambda: alone("features", [models, runtimes, folder, paths, peer, rounds]),
-            "start": lambda: alone("start", [models, runtimes, folder, paths, rounds]),
-            "memory": lambda: [row for each in models for row in alone("memory", [each, folder, paths])],
+            "forward": lambda: alone("forward", [models, runtimes, folder, gflops, peer, rounds, device]),
+            "features": lambda: alone(
+                "features", [models, runtimes, folder, paths, some, peer, rounds, device]
+            ),
+            "cores": lambda: of_each(
+                "cores.py", options, list(parts.BUDGETED), ["torch"], [*some, "--rounds", rounds]
+            ),
+            "corpus": lambda: corpus(1, max(1, rounds - 1)),
+            "start": lambda: first_features(budgeted, runtimes, scans[0], rounds),
+            "memory": lambda: of_each("memory_use.py", options, models, runtimes, paths[:96]),
         }
         for part in options.only:
             print(f"{part} ...", file=sys.stderr, flush=True)
+            begun = time.perf_counter()
             found[part] = todo[part]()
+            print(f"{part}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
     return found
 
 
@@ -88,6 +131,7 @@ def main() -> None:
     parser.add_argument(
         "--runtimes", nargs="+", default=RUNTIMES, help="those that are not here are left out"
     )
+    parser.add_argument("--device", default="cpu", help="forward and features: cpu, cuda, ...")
     parser.add_argument("--images", nargs="+", type=Path, help="files to use in place of synthetic scans")
     parser.add_argument("--scans", type=int, default=48, help="synthetic scans of 0.1 to 1 megapixel")
     parser.add_argument("--count", type=int, default=192, help="files to features: images, scans repeated")

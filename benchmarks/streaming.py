@@ -2,8 +2,8 @@
 
 python benchmarks/streaming.py [--images 100000] [-m NAME] [--json FILE]
 
-64 drawn signatures are named over and over. Memory is what Linux accounts to this process and its workers
-together, pages that they share counted once (PSS), looked at every 250 images.
+64 drawn signatures are named over and over. Memory is what this process and its workers have for themselves
+(`memory_use.py`), looked at every 250 images.
 """
 
 from __future__ import annotations
@@ -15,33 +15,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from memory_use import family, own_megabytes
 from PIL import Image
 
 import sigzoo
 from sigzoo.synthesis import Writer
 
 STEPS = (1_000, 3_000, 10_000, 30_000, 100_000)
-
-
-def family() -> list[int]:
-    """The process and those that it has started."""
-    own = Path("/proc/self").resolve().name
-    found = [int(own)]
-    for path in Path(f"/proc/{own}/task").glob("*/children"):
-        found += map(int, path.read_text().split())
-    return found
-
-
-def memory() -> float:
-    """Megabytes of this process and its workers, shared pages counted once."""
-    total = 0
-    for pid in family():
-        try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue  # it has just ended
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total * 1024 / 1e6
 
 
 def stream(model: sigzoo.SignatureModel, count: int) -> list[dict[str, Any]]:
@@ -56,7 +36,7 @@ def stream(model: sigzoo.SignatureModel, count: int) -> list[dict[str, Any]]:
         images = (files[number % 64] for number in range(count))
         for done, _ in enumerate(model.embed_stream(images), start=1):
             if done % 250 == 0 or done == count:
-                peak = max(peak, memory())
+                peak = max(peak, own_megabytes(family()))
             if done in STEPS or done == count:
                 seconds = time.perf_counter() - start
                 found.append(
@@ -65,7 +45,7 @@ def stream(model: sigzoo.SignatureModel, count: int) -> list[dict[str, Any]]:
                         "seconds": round(seconds, 1),
                         "images_per_s": round(done / seconds, 1),
                         "peak_mb": round(peak, 1),
-                        "now_mb": round(memory(), 1),
+                        "now_mb": round(own_megabytes(family()), 1),
                     }
                 )
                 print(json.dumps(found[-1]), flush=True)
@@ -77,12 +57,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("-m", "--model", help="the bundled default without it")
+    parser.add_argument("--runtime", default="torch")
     parser.add_argument("--json", type=Path, help="write what was measured there")
     options = parser.parse_args()
-    model = sigzoo.load(options.model, device="cpu")
+    model = sigzoo.load(options.model, device="cpu", runtime=options.runtime)
     found = stream(model, options.images)
     if options.json:
-        options.json.write_text(json.dumps({"model": model.name, "steps": found}, indent=2) + "\n")
+        options.json.write_text(
+            json.dumps({"model": model.name, "runtime": options.runtime, "steps": found}, indent=2) + "\n"
+        )
 
 
 if __name__ == "__main__":

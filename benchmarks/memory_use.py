@@ -1,0 +1,65 @@
+"""Memory that a process has for itself, and the most of it while one model embeds files; imports no torch.
+
+python benchmarks/memory_use.py FILES... [-m NAME] [--runtime NAME] [--weights FILE]
+
+What counts is what would be free again if the process ended (USS): pages of libraries that other programs
+use as well are not its own, and their share rises and falls with those programs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import sigzoo
+
+__all__ = ["family", "own_megabytes"]
+
+
+def family() -> list[int]:
+    """The process itself and those that it has started."""
+    own = Path("/proc/self").resolve().name
+    found = [int(own)]
+    for path in Path(f"/proc/{own}/task").glob("*/children"):
+        found += map(int, path.read_text().split())
+    return found
+
+
+def own_megabytes(pids: list[int]) -> float:
+    """Megabytes that these processes have each for itself alone."""
+    total = 0
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue  # it has just ended
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+    return total * 1024 / 1e6
+
+
+def main() -> None:
+    """Embed the files on one core, in this process alone, and print the most memory on the way as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("-m", "--model")
+    parser.add_argument("--runtime", default="torch")
+    parser.add_argument("--weights")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    model = sigzoo.load(options.model, device="cpu", runtime=options.runtime, weights=options.weights)
+    loaded = peak = own_megabytes(family())
+    for number, _ in enumerate(model.embed_stream(options.files, workers=1)):
+        if number % 16 == 0:
+            peak = max(peak, own_megabytes(family()))
+    print(
+        json.dumps(
+            {"loaded_mb": round(loaded), "peak_mb": round(peak), "imports_torch": "torch" in sys.modules}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """Images in, figures out."""
 
 from sigzoo.imaging.finding import find_images
+from sigzoo.imaging.histogram import grey_histogram
 from sigzoo.imaging.image_files import read_image
 from sigzoo.imaging.sources import ImageSource, ReadOptions, as_sources, read_and_apply, source_name
 
@@ -9,6 +10,7 @@ __all__ = [
     "ReadOptions",
     "as_sources",
     "find_images",
+    "grey_histogram",
     "read_and_apply",
     "read_image",
     "source_name",

@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from sigzoo.imaging.histogram import grey_histogram
 
 __all__ = ["Appearance", "appearance", "doubts"]
 
@@ -125,7 +126,7 @@ def _paper(brightest: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def ink_threshold(image: NDArray[np.uint8]) -> int:
     """Otsu's: the level up to which is ink, so that both sides are as much of one kind as can be."""
-    histogram = np.array(Image.fromarray(image).histogram())
+    histogram = grey_histogram(image)
     levels = np.arange(256)
     below, total = np.cumsum(histogram), histogram.sum()
     moment = np.cumsum(histogram * levels)

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from sigzoo.interfaces import GreyImage
-
-__all__ = ["Histogram", "grey_histogram", "otsu_opencv", "otsu_skimage"]
+__all__ = ["Histogram", "otsu_opencv", "otsu_skimage"]
 
 Histogram = NDArray[np.int64]
 """Number of pixels at each of the 256 grey levels."""
 
 _FLT_EPSILON = float(np.finfo(np.float32).eps)
-
-
-def grey_histogram(image: GreyImage) -> Histogram:
-    """Count the pixels at each grey level: uint8 ``(H, W)`` in, int64 ``(256,)`` out."""
-    return np.array(Image.fromarray(image).histogram(), dtype=np.int64)
 
 
 def otsu_opencv(counts: Histogram) -> int:

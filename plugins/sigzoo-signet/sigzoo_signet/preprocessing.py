@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+from sigzoo.imaging import grey_histogram
 from sigzoo.interfaces import GreyImage, ImageError, Preprocessor, Size, UsageError, check_grey
 from sigzoo_signet.canvas import (
     Canvas,
@@ -16,7 +17,7 @@ from sigzoo_signet.canvas import (
     require_ink,
     warn_if_blank,
 )
-from sigzoo_signet.otsu import grey_histogram, otsu_opencv, otsu_skimage
+from sigzoo_signet.otsu import otsu_opencv, otsu_skimage
 from sigzoo_signet.pillow_resize import PillowResize
 from sigzoo_signet.resizing import TRAINING_SIZE, cover
 from sigzoo_signet.skimage_resize import SkimageResize

@@ -11,10 +11,11 @@ import pytest
 from scipy import ndimage
 from sigzoo_signet import smoothing
 from sigzoo_signet.canvas import CANVASES
-from sigzoo_signet.otsu import grey_histogram, otsu_opencv, otsu_skimage
+from sigzoo_signet.otsu import otsu_opencv, otsu_skimage
 from sigzoo_signet.preprocessing import SigNet2017, Sigver
 from skimage import filters
 
+from sigzoo.imaging import grey_histogram
 from sigzoo.interfaces import ImageError, SigzooWarning, UsageError
 
 BOTH = pytest.mark.parametrize("preprocessor", [SigNet2017, Sigver])

@@ -6,19 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from sigzoo.interfaces import GreyImage
+from sigzoo.imaging import grey_histogram
 
-__all__ = ["Counts", "count_levels", "otsu", "percentile", "percentiles"]
+__all__ = ["Counts", "otsu", "percentile", "percentiles"]
 
 Counts = NDArray[np.int64]
 """Number of pixels at each of the 256 levels."""
-
-
-def count_levels(image: GreyImage) -> Counts:
-    """Count the pixels at each level: uint8 ``(H, W)`` in, int64 ``(256,)`` out."""
-    return np.array(Image.fromarray(image).histogram(), dtype=np.int64)
 
 
 def percentiles(counts: Counts, shares: Sequence[float]) -> list[float]:
@@ -34,12 +28,20 @@ def percentiles(counts: Counts, shares: Sequence[float]) -> list[float]:
 
 
 def percentile(values: NDArray[np.float32], share: float) -> float:
-    """Value below which this share of the values lies; that of `numpy.percentile`, sorting half as much."""
+    """Value below which this share of the values lies, each at least 0 and below 256.
+
+    That of `numpy.percentile`, to the bit of the two values between which it lies: only those on the same
+    whole levels are sorted.
+    """
     place = share * (values.size - 1)
     lower = int(place)
-    parted = np.partition(values, lower)
-    low = float(parted[lower])
-    high = float(parted[lower + 1 :].min(initial=np.inf)) if place > lower else low
+    whole = values.astype(np.uint8)
+    below = np.cumsum(grey_histogram(whole[np.newaxis]))
+    upper = min(lower + 1, values.size - 1)
+    first, last = np.searchsorted(below, [lower, upper], side="right")
+    near = np.sort(values[(whole >= first) & (whole <= last)])
+    before = int(below[first - 1]) if first else 0
+    low, high = float(near[lower - before]), float(near[upper - before])
     return low + (high - low) * (place - lower)
 
 

@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 _BLOCKS = 24
 """Blocks along the longest side."""
 _SMALLEST, _LARGEST = 8, 45
-"""Sides of a block; with larger ones the counts of `_bright_levels` would overflow."""
+"""Sides of a block; from 256 on the counts of `_bright_levels` would overflow."""
 _BRIGHT = 0.8
 """Share of a block's pixels that are darker than what is taken for its paper."""
 
@@ -69,20 +69,17 @@ def _bright_levels(grey: GreyImage, block: int) -> GreyImage:
     padded[: grey.shape[0], : grey.shape[1]] = grey
     padded[: grey.shape[0], grey.shape[1] :] = grey[:, -1:]
     padded[grey.shape[0] :] = padded[grey.shape[0] - 1]
-    size = block * block
-    # A block a line, filled up to whole words of eight pixels by 255, which is below no level.
-    lines: GreyImage = reused("lines", (rows * columns, -(-size // 8) * 8), np.uint8)
-    lines[:, size:] = 255
-    lines[:, :size] = padded.reshape(rows, block, columns, block).swapaxes(1, 2).reshape(-1, size)
-    below: NDArray[np.bool_] = reused("below", lines.shape, np.bool_)
-    levels = np.zeros(len(lines), dtype=np.uint8)
+    stacks = padded.reshape(rows, block, columns * block)
+    below: NDArray[np.bool_] = reused("below", stacks.shape, np.bool_)
+    levels = np.zeros((rows, columns), dtype=np.uint8)
     for bit in (128, 64, 32, 16, 8, 4, 2, 1):
         with_bit = levels | np.uint8(bit)
-        np.less(lines, with_bit[:, np.newaxis], out=below)
-        # Eight flags are added at a time, as the bytes of a word: none of the eight sums reaches 256.
-        sums = below.view(np.uint64).sum(axis=1).view(np.uint8).reshape(-1, 8)
-        levels = np.where(sums.sum(axis=1, dtype=np.int64) <= int(_BRIGHT * size), with_bit, levels)
-    return levels.reshape(rows, columns)
+        np.less(stacks, with_bit.repeat(block, axis=1)[:, np.newaxis], out=below)
+        # Down the columns first, where a block's side of flags is a sum of 8 bits.
+        counts = np.add.reduce(below.view(np.uint8), axis=1, dtype=np.uint8)
+        counts = np.add.reduce(counts.reshape(rows, columns, block), axis=2, dtype=np.uint16)
+        levels = np.where(counts <= int(_BRIGHT * block * block), with_bit, levels)
+    return levels
 
 
 def _brightest_around(levels: GreyImage) -> GreyImage:

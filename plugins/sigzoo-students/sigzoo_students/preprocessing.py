@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigzoo.interfaces import GreyImage, Preprocessor, Size, UsageError, check_grey
-from sigzoo_students.ink import Floats, Ink, Mask, find_ink, ink_levels, to_bytes
+from sigzoo_students.ink import Floats, Ink, Mask, Places, find_ink, ink_levels, to_bytes
 from sigzoo_students.levels import percentile
+from sigzoo_students.memory import reused
 from sigzoo_students.resampling import Resampling
 from sigzoo_students.shrinking import shrunk
 
@@ -82,7 +83,7 @@ class SynsigPreprocessor(Preprocessor):
         located = _locate(check_grey(image), self._tail)
         even = _evened(located.ink)
         canvas = self._place(even, located)
-        found = {"located": located.part, "ink": even.picture(), "canvas": canvas}
+        found = {"located": located.part.copy(), "ink": even.picture(), "canvas": canvas}
         if self._statistics:
             found["statistics"] = self._with_statistics(canvas, located)
         return found
@@ -90,7 +91,7 @@ class SynsigPreprocessor(Preprocessor):
     def _place(self, even: _Even, located: _Located) -> GreyImage:
         """Scale so that the box fits into the canvas, its middle on the canvas's middle."""
         height, width = self._size
-        top, bottom, left, right = _box(located.ink.mask, self._tail)
+        top, bottom, left, right = _box(located.ink, self._tail)
         free = 1.0 - 2.0 * self._margin
         scale = min(free * height / (bottom - top), free * width / (right - left))
         tall, wide = height / scale, width / scale
@@ -103,7 +104,9 @@ class SynsigPreprocessor(Preprocessor):
         return to_bytes(small * np.float32(255.0 / strength))
 
     def _with_statistics(self, canvas: GreyImage, located: _Located) -> GreyImage:
-        levels = ink_levels(located.ink.depth, located.shrunk)
+        depth: Floats = reused("depth of the image", located.part.shape, np.float32)
+        depth[...] = located.ink.depth[1:-1, 1:-1]
+        levels = ink_levels(depth, located.shrunk)
         return np.concatenate([canvas, np.repeat(levels[:, np.newaxis], self._size[1], axis=1)])
 
 
@@ -123,7 +126,7 @@ def _locate(image: GreyImage, tail: float) -> _Located:
     ink = find_ink(small)
     if small is image:
         return _Located(image, ink, 1.0)
-    top, bottom, left, right = _box(ink.mask, tail)
+    top, bottom, left, right = _box(ink, tail)
     share = 0.06 * max(bottom - top, right - left) + 4
     scale = image.shape[0] / small.shape[0], image.shape[1] / small.shape[1]
     y0, y1 = max(0, int((top - share) * scale[0])), int((bottom + share) * scale[0]) + 1
@@ -155,41 +158,46 @@ class _Even:
 
 def _evened(ink: Ink) -> _Even:
     """Take away what the paper is dark by itself, and make faint and strong pens alike."""
-    top, bottom, left, right = _extent(ink.mask)
-    mask = ink.mask[top:bottom, left:right]
-    even = ink.depth[top:bottom, left:right] - np.float32(0.3 * ink.cut)
+    (top, bottom), (left, right) = _extent(ink.rows), _extent(ink.columns)
+    width = ink.mask.shape[1]
+    mask = ink.mask[top:bottom].reshape(-1)
+    # The same rows of the depth, from the frame's second column on.
+    begin = (top + 1) * width + 1
+    depth = ink.depth.reshape(-1)[begin : begin + mask.size]
+    even: Floats = reused("even", mask.shape, np.float32)
+    np.subtract(depth, np.float32(0.3 * ink.cut), out=even)
     inked = even[mask]
     even *= 255.0 / percentile(inked[inked > 0], 0.6)
     np.clip(even, 0.0, 255.0, out=even)
-    even *= _grown(mask).astype(np.float32)
-    return _Even(even, top, left, ink.mask.shape)
+    flags: Floats = reused("flags", mask.shape, np.float32)
+    np.copyto(flags, _grown(mask, width))
+    even *= flags
+    shape = len(ink.rows), len(ink.columns)
+    return _Even(even.reshape(-1, width)[:, left:right], top, left, shape)
 
 
-def _extent(mask: Mask) -> tuple[int, int, int, int]:
-    """Top, bottom, left, right of all that is in the mask, and a pixel around it."""
-    ends: list[int] = []
-    for axis in (1, 0):
-        present = np.flatnonzero(mask.any(axis=axis))
-        ends += [max(0, int(present[0]) - 1), int(present[-1]) + 2]
-    return ends[0], ends[1], ends[2], ends[3]
+def _extent(counts: Places) -> tuple[int, int]:
+    """First and last place with ink, and a pixel around them, as the ends of a slice."""
+    present = np.flatnonzero(counts)
+    return max(0, int(present[0]) - 1), min(int(present[-1]) + 2, len(counts))
 
 
-def _grown(mask: Mask) -> Mask:
-    """Return the mask grown by a pixel in all directions."""
+def _grown(mask: Mask, width: int) -> Mask:
+    """The mask grown by a pixel in all directions; rows of `width` in a line, the last columns False."""
     rows = mask.copy()
-    rows[1:] |= mask[:-1]
-    rows[:-1] |= mask[1:]
+    rows[width:] |= mask[:-width]
+    rows[:-width] |= mask[width:]
     grown = rows.copy()
-    grown[:, 1:] |= rows[:, :-1]
-    grown[:, :-1] |= rows[:, 1:]
+    grown[1:] |= rows[:-1]
+    grown[:-1] |= rows[1:]
     return grown
 
 
-def _box(mask: Mask, tail: float) -> tuple[float, float, float, float]:
+def _box(ink: Ink, tail: float) -> tuple[float, float, float, float]:
     """Top, bottom, left, right of the box with nearly all ink; at least four pixels a side."""
     ends: list[float] = []
-    for axis in (1, 0):
-        share = np.cumsum(mask.view(np.uint8).sum(axis=axis, dtype=np.uint16), dtype=np.int64)
+    for counts in (ink.rows, ink.columns):
+        share = np.cumsum(counts, dtype=np.int64)
         low = int(np.searchsorted(share, tail * share[-1], side="right"))
         high = int(np.searchsorted(share, (1.0 - tail) * share[-1], side="left")) + 1
         spare = max(0.0, 4.0 - (high - low)) / 2.0

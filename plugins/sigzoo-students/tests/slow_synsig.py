@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import numpy as np
 from PIL import Image
 
@@ -134,10 +136,15 @@ def placed(even: np.ndarray, found: tuple[float, float, float, float]) -> np.nda
 
 
 def statistics(depth: np.ndarray, factor: float) -> np.ndarray:
+    """Length, width and darkness: the runs counted one after the other, in float64."""
     mask = depth >= otsu(depth)[0]
-    p = np.pad(mask, 1)
-    runs = max(1, (p[1:] & ~p[:-1]).sum(), (p[:, 1:] & ~p[:, :-1]).sum())
+    runs = max(1, sum(map(runs_of, mask)), sum(map(runs_of, mask.T)))
     width, length = max(1, mask.sum()) / runs * factor, runs * factor
-    dark = depth[mask].mean() if mask.any() else 0.0
+    dark = depth[mask].mean(dtype=np.float64) if mask.any() else 0.0
     levels = np.array([255 / 12 * np.log(length), 255 / 6 * (np.log(width) + 1.0), dark])
     return (levels + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def runs_of(line: np.ndarray) -> int:
+    """Number of unbroken stretches of True."""
+    return sum(value for value, _ in groupby(line.tolist()))

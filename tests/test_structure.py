@@ -39,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
         *("artifacts", "common", "data", "datasets", "errors", "imaging", "interfaces", "model", "registry"),
         *("verification", "zoo"),
     },
+    "search": {"common", "data", "errors", "verification"},
     "sklearn": {"errors"},
     "graphs": {"artifacts", "common", "errors", "interfaces"},
     "runtimes": {"common", "errors", "graphs", "interfaces"},

@@ -11,6 +11,7 @@ import click
 
 from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
 from sigzoo.cli.output import echo, json_option, print_json, print_table
+from sigzoo.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +26,19 @@ if TYPE_CHECKING:
 @click.argument("questioned", nargs=-1, required=True)
 @click.option(
     "--among",
-    required=True,
     type=click.Path(exists=True, path_type=Path),
     help="A folder of images, or of a folder for each writer; or an .npz of features by `sigzoo embed`.",
+)
+@click.option(
+    "--index",
+    "index_folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="In place of --among: an index of features by `sigzoo index`.",
+)
+@click.option(
+    "--probes",
+    type=click.IntRange(min=1),
+    help="Lists of the index to look into; more find more of the nearest and take longer.",
 )
 @click.option(
     "-k",
@@ -41,7 +52,9 @@ if TYPE_CHECKING:
 @json_option
 def find(
     questioned: tuple[str, ...],
-    among: Path,
+    among: Path | None,
+    index_folder: Path | None,
+    probes: int | None,
     most: int,
     options: EmbeddingOptions,
     as_json: bool,
@@ -51,7 +64,24 @@ def find(
     A folder in FOLDER is a writer, and all images below it are taken for that writer's own (where it
     holds a folder `genuine`, those alone); an image that lies in FOLDER itself stands for itself. The
     first of a ranking need not be the writer: that may be somebody who is not there.
+
+    With --index the nearest single images among those of an index are listed, which may be millions.
     """
+    if (among is None) == (index_folder is None):
+        raise UsageError("Where to look is said by one of --among and --index.")
+    if index_folder is not None:
+        _find_in_index(questioned, index_folder, probes, most, options, as_json)
+        return
+    if probes is not None:
+        raise UsageError("--probes is about an index: --index FOLDER.")
+    assert among is not None
+    _rank_among(questioned, among, most, options, as_json)
+
+
+def _rank_among(
+    questioned: tuple[str, ...], among: Path, most: int, options: EmbeddingOptions, as_json: bool
+) -> None:
+    """Rank the writers of a folder, or of a file of features."""
     from sigzoo.data.stored_features import read_features
     from sigzoo.imaging.npz_images import find_inputs
     from sigzoo.verification.ranking import group_files, rank_candidates
@@ -100,6 +130,60 @@ def find(
             _print(name, ranking, most, loaded, provenance["layer"])
 
 
+def _find_in_index(
+    questioned: tuple[str, ...],
+    folder: Path,
+    probes: int | None,
+    most: int,
+    options: EmbeddingOptions,
+    as_json: bool,
+) -> None:
+    """List the nearest images of an index."""
+    from dataclasses import asdict
+
+    from sigzoo.data.stored_features import PROVENANCE
+    from sigzoo.imaging.npz_images import find_inputs
+    from sigzoo.search import open_index
+
+    asked = find_inputs(questioned)
+    with open_index(folder) as index:
+        facts = index.facts
+        known = {key: facts.provenance.get(key) for key in PROVENANCE}
+        if not isinstance(known["model"], str) or not isinstance(known["layer"], str):
+            raise DataError(f"{folder}: does not say which model its features are of.")
+        options = replace(
+            options, model=options.model or known["model"], layer=options.layer or known["layer"]
+        )
+        loaded = options.load(asked)
+        _check_same(known, loaded.provenance(options.layer), folder)
+        found = index.search(_embedded(loaded, asked, options), most, probes=probes)
+        recall = index.recall(probes)
+    names = list(map(str, asked.paths))
+    if as_json:
+        about = {"model": loaded.name, "layer": known["layer"], "metric": facts.metric}
+        listed = [
+            {"questioned": name, "matches": [{"rank": n, **asdict(each)} for n, each in enumerate(row, 1)]}
+            for name, row in zip(names, found, strict=True)
+        ]
+        print_json({**about, "compared": facts.count, "recall": recall, "found": listed})
+        return
+    sure = "" if recall == 1 else f", {recall:.1%} of the nearest found as measured" if recall else ""
+    for name, row in zip(names, found, strict=True):
+        echo(f"{name}: nearest of {facts.count:,}, by {loaded.name}, layer {known['layer']}{sure}")
+        further = list(row[0].columns) if row else []
+        cells = [
+            [
+                str(rank),
+                f"{each.similarity:.3f}",
+                *(str(each.columns.get(column, "")) for column in further),
+                each.path,
+            ]
+            for rank, each in enumerate(row, 1)
+        ]
+        columns = ["", "similarity" if facts.metric == "cosine" else "-distance", *further, "image"]
+        print_table(columns, cells, right=columns[:2], below="image")
+
+
 def _embedded(model: SignatureModel, inputs: ImageInputs, options: EmbeddingOptions) -> NDArray[np.float32]:
     """Features of images as vectors, float32 ``(N, D)``."""
     features = model.embed(inputs.sources, progress=True, **options.embedding(inputs, model))
@@ -114,8 +198,6 @@ def _check_same(stored: dict[str, Any], mine: dict[str, Any], path: Path) -> Non
     UsageError
         If they do not; names what differs.
     """
-    from sigzoo.errors import UsageError
-
     differing = [key.replace("_", " ") for key, value in stored.items() if mine[key] != value]
     if differing:
         raise UsageError(

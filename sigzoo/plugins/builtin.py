@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "sigzoo.cli.compare:compare",
     "verify": "sigzoo.cli.verify:verify",
     "find": "sigzoo.cli.find:find",
+    "index": "sigzoo.cli.index:index_command",
     "evaluate": "sigzoo.cli.evaluate:evaluate_command",
     "leaderboard": "sigzoo.cli.leaderboard:leaderboard",
     "synth": "sigzoo.cli.synth:synth",

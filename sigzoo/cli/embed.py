@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -30,7 +32,7 @@ _LISTED = 20
     "--output",
     default="features.npz",
     show_default=True,
-    metavar="FILE|FOLDER/",
+    metavar="FILE|FOLDER/|URL",
     help="File to write: .npz, .parquet, .mat, or .csv with a .csv.json beside it. A name that ends in / is a"
     " folder of Parquet shards.",
 )
@@ -64,7 +66,8 @@ def embed(
 ) -> None:
     """Compute the features of IMAGES: files, folders (with all below), wildcards, and npz of images.
 
-    With - in place of IMAGES, paths are read from standard input, a line each.
+    With - in place of IMAGES, paths are read from standard input, a line each. Images, tables and outputs
+    may be URLs of object stores, such as s3://bucket/folder/.
 
     An .npz holds features (float32, a row an image), files, and what they depend on: model, layer,
     weights_sha256, preprocessor, preprocessor_options (JSON), input_scale, backbone, precision and
@@ -83,7 +86,8 @@ def embed(
     if folder is None:
         if resume:
             raise UsageError("--resume goes on with a folder of shards: end the output's name with /.")
-        _to_file(images, manifest, options, Path(output), on_error, force, as_json)
+        with _whole_output(output, force) as path:
+            _to_file(images, manifest, options, path, output, on_error, force, as_json)
     else:
         if force:
             raise UsageError("--force replaces a file; a folder of shards is gone on with by --resume.")
@@ -93,6 +97,33 @@ def embed(
 def _folder(output: str) -> str | None:
     """The folder that an output names; `None` for a file."""
     return output if output.endswith("/") or Path(output).is_dir() else None
+
+
+@contextmanager
+def _whole_output(output: str, force: bool) -> Iterator[Path]:
+    """Give the path of a file to write; for a URL one of this machine's, which is put there at the end.
+
+    Raises
+    ------
+    UsageError
+        If there is an object of that name, and `force` is not given.
+    """
+    import tempfile
+
+    from sigzoo.common.remote import is_remote, local_name, put_remote, remote_exists
+    from sigzoo.errors import SigzooError, UsageError
+
+    if not is_remote(output):
+        yield Path(local_name(output))
+        return
+    if not force and remote_exists(output, SigzooError):
+        raise UsageError(f"{output} is there already; --force replaces it.")
+    with tempfile.TemporaryDirectory(prefix="sigzoo-") as folder:
+        path = Path(folder) / output.rpartition("/")[2]
+        yield path
+        # The file itself last: where it is, what goes beside it is there.
+        for each in sorted(Path(folder).iterdir(), key=lambda each: each == path):
+            put_remote(each, output.removesuffix(path.name) + each.name)
 
 
 @dataclass
@@ -117,10 +148,12 @@ def _to_file(
     manifest: ManifestOptions,
     options: EmbeddingOptions,
     output: Path,
+    named: str,
     on_error: str,
     force: bool,
     as_json: bool,
 ) -> None:
+    """Write one file, which the user has `named`."""
     import tempfile
 
     from sigzoo.common.progress import bar
@@ -162,14 +195,14 @@ def _to_file(
     for each in skipped.kept[:_LISTED]:
         echo(f"sigzoo: skipped {each['error']}", err=True)
     if skipped.count > _LISTED:
-        more = f"{skipped.count - _LISTED:,} more; {_skipped_file(output)} names all"
+        more = f"{skipped.count - _LISTED:,} more; {named}.skipped.jsonl names all"
         echo(f"sigzoo: skipped {more}", err=True)
     if as_json:
-        print_json({**provenance, "images": done, "output": str(output), "skipped": skipped.kept})
+        print_json({**provenance, "images": done, "output": named, "skipped": skipped.kept})
     else:
         missed = f", {skipped.count} skipped" if skipped.count else ""
         what = f"features {done} x {shape}, {loaded.name} {layer}"
-        echo(f"{done} image{'s' * (done != 1)}{missed} -> {safe_text(output)} ({what})")
+        echo(f"{done} image{'s' * (done != 1)}{missed} -> {safe_text(named)} ({what})")
 
 
 def _check_any(listed: Manifest, count: int) -> None:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -46,7 +45,7 @@ class ManifestOptions:
 
         self._check(images)
         if self.manifest is not None:
-            opened = open_manifest(Path(self.manifest), column=self.path_column or "path", root=self.root)
+            opened = open_manifest(self.manifest, column=self.path_column or "path", root=self.root)
             return opened, ImageInputs(())
         if images == ("-",):
             if sys.stdin is None:
@@ -80,7 +79,7 @@ def manifest_options(command: _F) -> _F:
     options = (
         click.option(
             "--manifest",
-            metavar="FILE",
+            metavar="FILE|URL",
             help="A .csv or .parquet with a column of paths; its other columns go along into the output.",
         ),
         click.option("--path-column", metavar="NAME", help="That column; `path` by default."),

@@ -77,6 +77,11 @@ MAX_ARRAY_ROW = 64 * MIB
 MAX_DESCRIBED = 4096
 """Bytes of a deflated array's beginning that are unpacked to describe it."""
 
+# Object stores.
+
+MAX_REMOTE_IMAGE = 256 * MIB
+"""Largest file of an image that is fetched; a scan of 100 megapixels, uncompressed, has 100 MB."""
+
 # Registries.
 
 MAX_YAML = 4 * MIB

@@ -14,9 +14,11 @@ from PIL import Image, ImageFile
 
 from sigzoo.common.parallel import Threads, in_order
 from sigzoo.common.worker_pool import CHUNK, WorkerPool
+from sigzoo.embedding.fetching import fetched_ahead
 from sigzoo.embedding.preparation import Preparation, Prepared, WorkerPreparation, read_answer
 from sigzoo.imaging import ImageSource, source_name
 from sigzoo.imaging.decode_limits import MAX_BYTES
+from sigzoo.imaging.remote_images import FetchedImage
 
 __all__ = ["prepared_in_order"]
 
@@ -62,12 +64,14 @@ def prepared_in_order(
         If a worker process dies.
     """
     pool = _Pool(preparation, workers)
+    fetched = fetched_ahead(images)
     try:
-        for item in in_order(pool.submit, enumerate(images), ahead + 2 * CHUNK * (workers - 1)):
+        for item in in_order(pool.submit, enumerate(fetched), ahead + 2 * CHUNK * (workers - 1)):
             for warned in item.warned:
                 _warn_again(*warned)
             yield item
     finally:
+        fetched.close()
         pool.close()
 
 
@@ -162,5 +166,7 @@ def _sendable(source: ImageSource) -> ImageSource | None:
     if isinstance(source, os.PathLike):
         return os.fsdecode(source)
     if isinstance(source, bytes) and len(source) <= _MOST_CONTENT:
+        return source
+    if isinstance(source, FetchedImage) and len(source.content) <= _MOST_CONTENT:
         return source
     return None

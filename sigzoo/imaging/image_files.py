@@ -28,7 +28,8 @@ from sigzoo.imaging.finding import expand_home, is_url
 from sigzoo.imaging.image_formats import FORMATS, HEAD, sniff, why_not
 from sigzoo.imaging.pages import choose_frame, choose_page, split_page
 from sigzoo.imaging.pillow_grey import grey_from_pillow, turned
-from sigzoo.imaging.sources import ImageSource, StoredImage, is_tensor
+from sigzoo.imaging.remote_images import fetch_image, is_remote_image, split_remote_page
+from sigzoo.imaging.sources import FetchedImage, ImageSource, StoredImage, is_tensor
 from sigzoo.imaging.tiff_layout import JPEG, ORIENTATION, TiffPage, check_layout, read_pages
 from sigzoo.interfaces import warn
 
@@ -50,10 +51,10 @@ def read_image(source: ImageSource, *, grey_range: tuple[float, float] | None = 
     Parameters
     ----------
     source
-        A path (``~`` is the home folder); the content of an image file as bytes, or an open binary file;
-        a PIL image; an array uint8 ``(H, W)``, which is returned as it is, or uint8 or uint16 ``(H, W)``,
-        ``(H, W, 1)``, RGB ``(H, W, 3)`` or RGBA ``(H, W, 4)``; a torch tensor of these, channels first
-        or last.
+        A path (``~`` is the home folder), or the URL of an object store (``s3://``, ...); the content of an
+        image file as bytes, or an open binary file; a PIL image; an array uint8 ``(H, W)``, which is returned
+        as it is, or uint8 or uint16 ``(H, W)``, ``(H, W, 1)``, RGB ``(H, W, 3)`` or RGBA ``(H, W, 4)``; a
+        torch tensor of these, channels first or last.
     grey_range
         The values of black and white of images deeper than 8 bits, where the file does not say; it
         overrules what the file says.
@@ -75,6 +76,11 @@ def read_image(source: ImageSource, *, grey_range: tuple[float, float] | None = 
         return grey_from_array(source.read(source.index))
     if is_tensor(source):
         return grey_from_tensor(source, grey_range)
+    if is_remote_image(source):
+        source = fetch_image(source)
+    if isinstance(source, FetchedImage):
+        with _pillow_errors(safe_text(source.name)):
+            return _read_fetched(source, grey_range)
     if isinstance(source, str | os.PathLike):
         name = os.fsdecode(source)
         with _pillow_errors(safe_text(name) or "''"):
@@ -115,6 +121,12 @@ def _pillow_errors(name: str) -> Iterator[None]:
         raise ImageError(f"{name}: {what}.") from error
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
         raise ImageError(f"{name}: damaged or truncated: {error}.") from error
+
+
+def _read_fetched(source: FetchedImage, grey_range: tuple[float, float] | None) -> NDArray[np.uint8]:
+    if source.error is not None:
+        raise ImageError(source.error.removeprefix(f"{safe_text(source.name)}: "))
+    return _read_file(io.BytesIO(source.content), split_remote_page(source.name)[1], grey_range)
 
 
 def _read_path(text: str, grey_range: tuple[float, float] | None) -> NDArray[np.uint8]:

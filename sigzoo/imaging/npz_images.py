@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.common.remote import is_remote, local_name
 from sigzoo.data.npz import open_npz
 from sigzoo.data.signature_npz import SignatureData
 from sigzoo.errors import DataError, UsageError
 from sigzoo.imaging.finding import find_images
+from sigzoo.imaging.remote_images import find_remote_images
 from sigzoo.imaging.sources import ImageSource, StoredImage, source_name
 
 __all__ = ["ImageInputs", "find_inputs", "write_preprocessed"]
@@ -92,7 +94,7 @@ class _File:
 
 
 def find_inputs(patterns: Iterable[str | os.PathLike[str]]) -> ImageInputs:
-    """Find image files as `find_images` does, and the images of those named ``.npz``.
+    """Find image files as `find_images` does, the images of those named ``.npz``, and those of object stores.
 
     Raises
     ------
@@ -103,7 +105,8 @@ def find_inputs(patterns: Iterable[str | os.PathLike[str]]) -> ImageInputs:
     """
     sources: list[ImageSource] = []
     kinds: dict[tuple[str | None, str], None] = {}
-    for path in find_images(patterns):
+    named = [os.fspath(each) for each in patterns]
+    for path in _local_images([each for each in named if not is_remote(each)], named):
         if path.suffix.lower() != ".npz" or not path.is_file():
             sources.append(path)
             kinds[None, "{}"] = None
@@ -111,6 +114,9 @@ def find_inputs(patterns: Iterable[str | os.PathLike[str]]) -> ImageInputs:
         kinds[_preprocessing_of(path)] = None
         file = _File(path)
         sources += [StoredImage(name, file.image, index) for index, name in enumerate(file.names)]
+    for url in dict.fromkeys(url for each in named if is_remote(each) for url in find_remote_images(each)):
+        sources.append(url)
+        kinds[None, "{}"] = None
     if len(kinds) > 1:
         found = " and ".join(
             sorted(
@@ -120,6 +126,13 @@ def find_inputs(patterns: Iterable[str | os.PathLike[str]]) -> ImageInputs:
         raise UsageError(f"These images cannot go together: some are {found}.")
     ((model, options),) = kinds
     return ImageInputs(sources, model, json.loads(options))
+
+
+def _local_images(patterns: list[str], named: list[str]) -> list[Path]:
+    """What lies on this machine; nothing where all that was named lies elsewhere."""
+    if named and not patterns:
+        return []
+    return find_images([local_name(each) for each in patterns])
 
 
 def _preprocessing_of(path: Path) -> tuple[str | None, str]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sigzoo.common.remote import without_password
 from sigzoo.common.terminal import safe_text
 from sigzoo.errors import ImageError, SigzooWarning, UsageError
 from sigzoo.imaging.decode_limits import budget
@@ -33,14 +34,36 @@ class StoredImage:
     index: int
 
 
-ImageSource: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | StoredImage
-"""One image: a path (``file.tif#2`` names a page), the content of an image file as bytes or an open
+@dataclass(frozen=True)
+class FetchedImage:
+    """An image of an object store with the content of its file, or why that could not be fetched."""
+
+    name: str
+    """Its URL; ``s3://bucket/file.tif#2`` names a page."""
+    content: bytes = b""
+    error: str | None = None
+
+
+ImageSource: TypeAlias = (
+    str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | StoredImage | FetchedImage
+)
+"""One image: a path or URL (``file.tif#2`` names a page), the content of an image file as bytes or an open
 binary file, a PIL image, or an array or torch tensor (see `read_image`)."""
 
 _APPLY_BYTES = 6
 """Bytes a pixel that the published preprocessings take, as measured."""
 
-_ONE_IMAGE = (str, os.PathLike, bytes, bytearray, memoryview, io.IOBase, Image.Image, StoredImage)
+_ONE_IMAGE = (
+    str,
+    os.PathLike,
+    bytes,
+    bytearray,
+    memoryview,
+    io.IOBase,
+    Image.Image,
+    StoredImage,
+    FetchedImage,
+)
 
 
 @dataclass(frozen=True)
@@ -99,8 +122,8 @@ def as_sources(images: ImageSource | Iterable[ImageSource]) -> Iterable[ImageSou
 def source_name(source: object, index: int) -> str:
     """What an image is called in messages: its path, or ``image 3`` for what has none."""
     if isinstance(source, str | os.PathLike):
-        return os.fsdecode(source)
-    return source.name if isinstance(source, StoredImage) else f"image {index}"
+        return without_password(os.fsdecode(source))
+    return source.name if isinstance(source, StoredImage | FetchedImage) else f"image {index}"
 
 
 def read_and_apply(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from sigzoo.common.limits import MAX_TEXT
 from sigzoo.common.messages import listed
+from sigzoo.common.remote import is_remote, local_name, open_remote
 from sigzoo.common.terminal import safe_text
 from sigzoo.errors import DataError, UsageError
 from sigzoo.imaging import ImageSource, source_name
@@ -130,17 +132,17 @@ def _lines(stream: IO[bytes], end: bytes) -> Iterator[bytes]:
         yield rest
 
 
-def open_manifest(path: Path, *, column: str = "path", root: str | None = None) -> Manifest:
+def open_manifest(name: str | os.PathLike[str], *, column: str = "path", root: str | None = None) -> Manifest:
     """A table of images: ``.csv`` or ``.parquet``, a row an image.
 
     It is read once at first, to count and to check it, and again as its images are needed.
 
     Parameters
     ----------
-    path
-        The table. A CSV has a header, commas, and is UTF-8.
+    name
+        The table, a path or a URL. A CSV has a header, commas, and is UTF-8.
     column
-        The column that holds the images' paths; all others travel along.
+        The column that holds the images' paths or URLs; all others travel along.
     root
         Put before each path that is neither absolute nor a URL; by default paths are taken from the working
         folder.
@@ -152,28 +154,29 @@ def open_manifest(path: Path, *, column: str = "path", root: str | None = None) 
     DataError
         If it cannot be read, is no such table, or a row has no path; says which.
     """
-    suffix = path.suffix.lower()
+    table = local_name(os.fspath(name))
+    suffix = Path(table).suffix.lower()
     if suffix not in (".csv", ".parquet"):
-        raise UsageError(f"{safe_text(path)}: a manifest is a .csv or a .parquet with a column of paths.")
+        raise UsageError(f"{safe_text(table)}: a manifest is a .csv or a .parquet with a column of paths.")
     make = _csv_manifest if suffix == ".csv" else _parquet_manifest
-    return make(path, column, root)
+    return make(table, column, root)
 
 
-def _csv_manifest(path: Path, column: str, root: str | None) -> Manifest:
-    shown = safe_text(path)
+def _csv_manifest(table: str, column: str, root: str | None) -> Manifest:
+    shown = safe_text(table)
 
     def blocks() -> Iterator[Block]:
-        with _opened(path) as file:
+        with _opened(table) as file:
             yield from _csv_blocks(csv.reader(_bounded_text(file, shown), strict=True), shown, column, root)
 
-    with _opened(path) as file:
+    with _opened(table) as file:
         names = _header(csv.reader(_bounded_text(file, shown), strict=True), shown)
     _check_columns(names, shown, column)
     count = sum(len(sources) for sources, _ in blocks())
     if not count:
         raise DataError(f"{shown}: it names no image.")
     others = {name: None for name in names if name != column}
-    return Manifest(shown, blocks, count, _file_digest(path), others)
+    return Manifest(shown, blocks, count, _digest(table), others)
 
 
 def _csv_blocks(rows: Any, shown: str, column: str, root: str | None) -> Iterator[Block]:
@@ -229,11 +232,11 @@ def _bounded_text(file: IO[bytes], shown: str) -> Iterator[str]:
         first = False
 
 
-def _parquet_manifest(path: Path, column: str, root: str | None) -> Manifest:
+def _parquet_manifest(path: str, column: str, root: str | None) -> Manifest:
     from sigzoo.data.parquet_files import open_table
 
     shown = safe_text(path)
-    with open_table(path) as table:
+    with _opened(path) as file, open_table(file, shown) as table:
         schema = table.schema
         names = list(schema.names)
         _check_columns(names, shown, column)
@@ -243,7 +246,7 @@ def _parquet_manifest(path: Path, column: str, root: str | None) -> Manifest:
         raise DataError(f"{shown}: it names no image.")
 
     def blocks() -> Iterator[Block]:
-        with open_table(path) as opened:
+        with _opened(path) as file, open_table(file, shown) as opened:
             start = 0
             for batch in opened.batches(names, _BLOCK):
                 values = batch.column(names.index(column)).to_pylist()
@@ -257,7 +260,7 @@ def _parquet_manifest(path: Path, column: str, root: str | None) -> Manifest:
     for _ in blocks():
         pass
     others = {name: schema.field(name).type for name in names if name != column}
-    return Manifest(shown, blocks, count, _file_digest(path), others)
+    return Manifest(shown, blocks, count, _digest(path), others)
 
 
 def _check_columns(names: list[str], shown: str, column: str) -> None:
@@ -283,20 +286,16 @@ def _placed(name: str, root: str | None) -> str:
     return f"{root.rstrip('/')}/{name}"
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(name: str) -> AbstractContextManager[IO[bytes]]:
+    """Open a table, here or in an object store."""
+    if is_remote(name):
+        return open_remote(name, DataError)
     try:
-        return path.open("rb")
+        return Path(name).open("rb")
     except OSError as error:
-        raise DataError(f"{safe_text(path)}: cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{safe_text(name)}: cannot be read: {error.strerror or error}.") from error
 
 
-def _file_digest(path: Path) -> str:
-    from sigzoo.common.digests import file_sha256
-
-    return file_sha256(path, DataError)
-
-
-def chained(blocks: Iterable[Block]) -> Iterator[ImageSource]:
-    """All images, one after the other."""
-    for sources, _ in blocks:
-        yield from sources
+def _digest(name: str) -> str:
+    with _opened(name) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -13,10 +14,11 @@ from filelock import FileLock, Timeout
 
 from sigzoo.common.atomic import remove_leftovers, whole_file, write_bytes, write_error
 from sigzoo.common.bounded_files import read_bounded
+from sigzoo.common.remote import is_remote, list_remote, local_name, open_remote, put_remote, read_remote
 from sigzoo.common.terminal import safe_text
 from sigzoo.errors import DataError, SigzooError, UsageError
 
-__all__ = ["LocalPlace", "Place", "Target", "open_place"]
+__all__ = ["LocalPlace", "Place", "RemotePlace", "Target", "open_place"]
 
 
 class Target:
@@ -70,8 +72,10 @@ _LOCK = ".lock"
 
 
 def open_place(name: str) -> Place:
-    """The folder of that name, which need not be there."""
-    return LocalPlace(Path(name))
+    """The folder of that name, or what is below a URL; it need not be there."""
+    if is_remote(name):
+        return RemotePlace(name.rstrip("/"))
+    return LocalPlace(Path(local_name(name)))
 
 
 class _DiscardedError(Exception):
@@ -164,3 +168,48 @@ class LocalPlace:
                 f"{safe_text(path.parent)}: cannot be made: {error.strerror or error}."
             ) from error
         return path
+
+
+@dataclass(frozen=True)
+class RemotePlace:
+    """A prefix of an object store.
+
+    Nothing keeps two processes from working there at once; what they write is the same.
+    """
+
+    url: str
+
+    def __str__(self) -> str:
+        return safe_text(self.url)
+
+    def names(self, below: str = "") -> list[str]:
+        """Names of the objects."""
+        found = list_remote(f"{self.url}/{below}", DataError)
+        return [f"{below}{name}" for name in (each.rpartition("/")[2] for each in found) if name[:1] != "."]
+
+    @contextmanager
+    def whole(self, name: str) -> Iterator[Target]:
+        """Give a file of this machine's that is put there when the block ends well."""
+        with tempfile.TemporaryDirectory(prefix="sigzoo-") as folder:
+            path = Path(folder) / "shard"
+            with path.open("w+b") as file:
+                target = Target(file)
+                yield target
+            if target.wanted:
+                put_remote(path, f"{self.url}/{name}")
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a small object."""
+        put_remote(content, f"{self.url}/{name}")
+
+    def read(self, name: str, most: int) -> bytes:
+        """Read a small object."""
+        return read_remote(f"{self.url}/{name}", most, DataError)
+
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """Open an object for reading."""
+        return open_remote(f"{self.url}/{name}", DataError)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep nobody out: stores have no locks."""
+        return nullcontext()

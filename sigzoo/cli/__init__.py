@@ -15,6 +15,7 @@ import click
 import sigzoo
 from sigzoo.cli import torch_backends
 from sigzoo.cli.failures import WarningPrinter, report
+from sigzoo.cli.help_pages import HelpfulGroup
 from sigzoo.cli.output import EMPTY, RunState, refuse_empty
 from sigzoo.cli.streams import open_standard_streams, settle_standard_streams
 from sigzoo.errors import SigzooWarning, UnknownNameError, UsageError
@@ -23,7 +24,7 @@ from sigzoo.plugins.plugin_code_guard import own_process
 from sigzoo.zoo import Zoo, default_zoo
 
 
-class LazyGroup(click.Group):
+class LazyGroup(HelpfulGroup):
     """A group that imports a command's module when the command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -55,15 +56,16 @@ class LazyGroup(click.Group):
             raise UnknownNameError("command", args[0], self.list_commands(ctx), "`sigzoo --help` shows all.")
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands with the whole first sentence of what each does."""
-        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        rows = [(name, each.get_short_help_str(400)) for name, each in found if each and not each.hidden]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
 
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    examples=[
+        "sigzoo synth -o signatures",
+        "sigzoo embed signatures -o features.npz",
+        "sigzoo compare signatures",
+    ],
+)
 @click.version_option(sigzoo.__version__, prog_name="sigzoo")
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 @click.option(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json
 from sigzoo.cli.training_options import add_parameters, epoch_printer, explicit_options, setting_options
 from sigzoo.settings.distillation_settings import DistillationSettings
@@ -18,26 +19,38 @@ if TYPE_CHECKING:
 __all__ = ["build"]
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo build signet-student-tiny --dry-run",
+    ],
+)
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and about how long; do nothing.")
 @click.option("--force", is_flag=True, help="Begin anew, whatever was built or begun before.")
 @add_parameters(
-    setting_options(DistillationSettings, only=RecipeSettings.__struct_fields__, show_defaults=False)
+    setting_options(
+        DistillationSettings,
+        only=RecipeSettings.__struct_fields__,
+        rest="The student's training",
+        show_defaults=False,
+    )
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@click.option(
+    "--device",
+    cls=ExpertOption,
+    group="The student's training",
+    default="auto",
+    show_default=True,
+    help="auto, cpu, cuda, cuda:1, ...",
+)
 @json_option
 def build(name: str, dry_run: bool, force: bool, device: str, as_json: bool, **given: Any) -> None:
-    """Make the weights of the model NAME, which nobody publishes, by the recipe in its card.
+    """Make the weights that nobody publishes, by a model's recipe.
 
     Fetches the teacher and the data, distils, compares the student with its teacher, and keeps it in
     the cache, where every command finds it by its name. A build that was interrupted goes on. What
     is given here goes before what the recipe says, and is written down beside the weights.
-
-    \b
-    sigzoo build signet-student-tiny --dry-run
-    sigzoo build signet-student-tiny
-    sigzoo embed signatures -m signet-student-tiny
     """
     from sigzoo import learning
 

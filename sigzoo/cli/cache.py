@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sigzoo.cli.help_pages import HelpfulGroup
 from sigzoo.cli.output import echo, echo_path, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from sigzoo.artifacts import ZooCache
 
 
-@click.group()
+@click.group(
+    cls=HelpfulGroup,
+    examples=[
+        "sigzoo cache list",
+        "sigzoo cache verify",
+    ],
+)
 def cache() -> None:
-    """Look at, verify, clear, export or import fetched files; look at, verify, clear built models."""
+    """Look after the files that were fetched or built."""
 
 
-@cache.command("list")
+@cache.command("list", examples=["sigzoo cache list"])
 @json_option
 def list_command(as_json: bool) -> None:
     """List the files that are in the cache, whole or partial."""
@@ -46,11 +53,11 @@ def list_command(as_json: bool) -> None:
         echo(f"Nothing is in the cache, {safe_text(found.home)}.")
 
 
-@cache.command()
+@cache.command(examples=["sigzoo cache path", "sigzoo cache path signet"])
 @click.argument("name", required=False)
 @json_option
 def path(name: str | None, as_json: bool) -> None:
-    """Print where the cache is, or where NAME's files are (or would be)."""
+    """Print where the cache is, or where a file is or would be."""
     found = _zoo_cache()
     if name is None:
         home = str(found.home)
@@ -69,13 +76,13 @@ def path(name: str | None, as_json: bool) -> None:
         echo_path(each.path)
 
 
-@cache.command()
+@cache.command(examples=["sigzoo cache verify", "sigzoo cache verify synsig-tiny"])
 @click.argument("names", nargs=-1)
 @json_option
 def verify(names: tuple[str, ...], as_json: bool) -> None:
-    """Read the files of NAMES, or all of them, again and compare them with the registry.
+    """Read files again and compare them with their digests.
 
-    What was built from a recipe is compared with what was written down then.
+    Without NAMES all are read. What was built from a recipe is compared with what was written down then.
     """
     from sigzoo.common.terminal import safe_text
     from sigzoo.errors import VerificationError
@@ -109,14 +116,14 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
         )
 
 
-@cache.command()
+@cache.command(examples=["sigzoo cache clear signet", "sigzoo cache clear --all --partial"])
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All artifacts.")
 @click.option("--partial", is_flag=True, help="Only partial downloads and interrupted builds.")
 @click.option("--forget", is_flag=True, help="Also forget the first-seen digests of unpinned artifacts.")
 @json_option
 def clear(names: tuple[str, ...], everything: bool, partial: bool, forget: bool, as_json: bool) -> None:
-    """Remove the files of NAMES from the cache."""
+    """Remove files from the cache."""
     from sigzoo.errors import UsageError
 
     if bool(names) == everything:
@@ -130,7 +137,7 @@ def clear(names: tuple[str, ...], everything: bool, partial: bool, forget: bool,
         echo(f"{freed:,} bytes freed.")
 
 
-@cache.command("export")
+@cache.command("export", examples=["sigzoo cache export synsig-tiny -o models.tar"])
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Everything that is in the cache.")
 @click.option(
@@ -142,7 +149,7 @@ def clear(names: tuple[str, ...], everything: bool, partial: bool, forget: bool,
 )
 @json_option
 def export_command(names: tuple[str, ...], everything: bool, output: Path, as_json: bool) -> None:
-    """Write NAMES' files, verified, into one tar for a machine without a network."""
+    """Write files into one tar, for a machine without a network."""
     from sigzoo.errors import UsageError
 
     if bool(names) == everything:
@@ -154,12 +161,12 @@ def export_command(names: tuple[str, ...], everything: bool, output: Path, as_js
         echo(f"{len(written)} files in {output}. On the other machine: sigzoo cache import {output.name}")
 
 
-@cache.command("import")
+@cache.command("import", examples=["sigzoo cache import models.tar"])
 @click.argument("archives", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--require-hash", is_flag=True, help="Refuse files of which nobody published a digest.")
 @json_option
 def import_command(archives: tuple[Path, ...], require_hash: bool, as_json: bool) -> None:
-    """Take the files of exported ARCHIVES into the cache, each verified."""
+    """Take the files of such a tar into the cache, each verified."""
     found = _zoo_cache()
     imported = [
         each for archive in archives for each in found.import_from(archive, require_hash=require_hash)

@@ -5,13 +5,26 @@ from __future__ import annotations
 import click
 
 from sigzoo.cli.embedding_options import runtime_options
+from sigzoo.cli.help_pages import NETWORK, ExpertOption, HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json, print_table, weights_option
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo check synsig-tiny",
+    ],
+)
 @click.argument("name")
 @weights_option
-@click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, ...")
+@click.option(
+    "--device",
+    cls=ExpertOption,
+    group=NETWORK,
+    default="cpu",
+    show_default=True,
+    help="auto, cpu, cuda, ...",
+)
 @runtime_options
 @json_option
 @click.pass_context
@@ -24,9 +37,10 @@ def check(
     precision: str,
     as_json: bool,
 ) -> None:
-    """Fetch the model NAME and its golden files, run its golden cases, say how far off it is.
+    """Check that a model computes what was published for it.
 
-    With --runtime or --precision also how far its features are from torch's in float32. The exit status is
+    Fetches its weights and golden files, runs its golden cases, and says how far off they are; with
+    --runtime or --precision also how far its features are from torch's in float32. The exit status is
     1 if a case fails.
     """
     from sigzoo.golden import check as run

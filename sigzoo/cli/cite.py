@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import click
 
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo cite signet synsig-tiny > models.bib",
+    ],
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @json_option
 def cite(names: tuple[str, ...], as_json: bool) -> None:
-    """Print what to cite for models, as BibTeX: the papers that their cards name.
+    """Print what to cite for models, as BibTeX.
 
-    For example: sigzoo cite signet synsig-tiny > models.bib
+    These are the papers that the models' cards name.
     """
     from sigzoo.common.terminal import safe_text
     from sigzoo.registry.bibtex import bibtex

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_json, print_table, whole_file
 
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo compare signatures",
+        "sigzoo compare signatures --plot compare.png",
+    ],
+)
 @click.argument("images", nargs=-1, required=True)
 @embedding_options
 @click.option(
@@ -35,7 +42,10 @@ def compare(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Print the Euclidean distances between the features of IMAGES: files, folders, wildcards, npz."""
+    """Print the distances between signatures: which belong together.
+
+    They are Euclidean, between the features of IMAGES: files, folders, wildcards, or an npz of images.
+    """
     from sigzoo import distances
     from sigzoo.common.terminal import safe_text
     from sigzoo.errors import UsageError

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
+from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo convert signet.pkl -m signet -o signet.safetensors",
+    ],
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-m", "--model", metavar="NAME", required=True, help="The model whose weights these are.")
 @click.option(
@@ -19,10 +25,16 @@ from sigzoo.cli.output import echo, json_option, print_json
     required=True,
     help="File to write, .safetensors.",
 )
-@click.option("--member", metavar="NAME", help="File to read where FILE is a zip archive.")
+@click.option(
+    "--member",
+    cls=ExpertOption,
+    group="The file",
+    metavar="NAME",
+    help="File to read where FILE is a zip archive.",
+)
 @json_option
 def convert(file: Path, model: str, output: Path, member: str | None, as_json: bool) -> None:
-    """Convert the weight FILE of a model to safetensors, which `--weights` takes.
+    """Convert a weight file to safetensors, which --weights takes.
 
     Every tensor is checked against the model's network first. The file written carries the
     model's name, both licences, and the format and SHA-256 of FILE.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sigzoo.cli.help_pages import ExpertOption, HelpfulGroup
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_fields, print_json, print_table, whole_file
 from sigzoo.cli.training_options import KeyValue
@@ -22,12 +23,23 @@ _LISTED = 8
 _SHEET_ROWS, _SHEET_EACH = 16, 4
 
 
-@click.group()
+@click.group(
+    cls=HelpfulGroup,
+    examples=[
+        "sigzoo dataset inspect signatures",
+    ],
+)
 def dataset() -> None:
     """Inspect a data set of signatures, or pack it into one npz file."""
 
 
-@dataset.command("inspect")
+@dataset.command(
+    "inspect",
+    examples=[
+        "sigzoo dataset inspect signatures",
+        "sigzoo dataset inspect signatures --contact-sheet writers.png",
+    ],
+)
 @click.argument("place", metavar="PATH")
 @click.option(
     "--contact-sheet",
@@ -37,10 +49,11 @@ def dataset() -> None:
 @force_option
 @json_option
 def inspect_command(place: str, contact_sheet: Path | None, force: bool, as_json: bool) -> None:
-    """Say what PATH holds: whose signatures, what is missing or there twice, and what gives forgeries away.
+    """Say what a data set holds, and what is wrong with it.
 
-    PATH is a folder of a published layout (CEDAR, MCYT, GPDS, ...), any folder of signatures, an npz
-    file, or NAME:PATH for the data source NAME of `sigzoo plugins`.
+    Whose signatures, what is missing or there twice, and what gives forgeries away. PATH is a folder of
+    a published layout (CEDAR, MCYT, GPDS, ...), any folder of signatures, an npz file, or NAME:PATH for
+    the data source NAME of `sigzoo plugins`.
 
     Trivial cues are numbers that know nothing of handwriting, such as the grey of the paper. Where one
     alone tells forged from genuine, so may a model, without any merit of its own.
@@ -151,7 +164,12 @@ def _draw_sheet(opened: SignatureSet, path: Path) -> None:
         Image.fromarray(contact_sheet(rows, line_before=_SHEET_EACH)).save(beside)
 
 
-@dataset.command()
+@dataset.command(
+    examples=[
+        "sigzoo dataset pack signatures -o data.npz",
+        "sigzoo dataset pack signatures -o small.npz --preprocessor sigver",
+    ],
+)
 @click.argument("place", metavar="PATH")
 @click.option(
     "-o",
@@ -168,19 +186,28 @@ def _draw_sheet(opened: SignatureSet, path: Path) -> None:
 @click.option(
     "--preprocessor-option",
     "options",
+    cls=ExpertOption,
+    group="Packing",
     type=KeyValue(),
     multiple=True,
     help="An option of the preprocessor. May be repeated.",
 )
 @click.option(
     "--canvas",
+    cls=ExpertOption,
+    group="Packing",
     type=click.IntRange(1, 100_000),
     nargs=2,
     metavar="H W",
     help="Height and width of the canvas; the data set's own by default, else what holds the largest image.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, help="Processes for images that are drawn."
+    "--workers",
+    cls=ExpertOption,
+    group="Packing",
+    type=click.IntRange(1, 256),
+    default=1,
+    help="Processes for images that are drawn.",
 )
 @force_option
 @json_option
@@ -194,14 +221,11 @@ def pack(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write the signatures of PATH into one npz file, in the layout of the published programs.
+    """Write the signatures of a data set into one npz file.
 
-    It holds x (uint8, N x 1 x H x W), y (writers from 0), yforg (0 genuine, 1 skilled, 2 simple
-    forgery), user_mapping and filenames. PATH is what `sigzoo dataset inspect` takes.
-
-    \b
-    sigzoo dataset pack CEDAR -o cedar.npz
-    sigzoo dataset pack CEDAR -o cedar.npz --preprocessor sigver
+    It has the layout of the published programs and holds x (uint8, N x 1 x H x W), y (writers from 0),
+    yforg (0 genuine, 1 skilled, 2 simple forgery), user_mapping and filenames. PATH is what `sigzoo
+    dataset inspect` takes.
     """
     import json
 

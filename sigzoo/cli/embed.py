@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
+from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.manifest_options import ManifestOptions, manifest_options
 from sigzoo.cli.output import echo, json_option, print_json, whole_file
@@ -23,7 +24,14 @@ _LISTED = 20
 """Skipped images that are named; `--json` and FILE.skipped.jsonl name all."""
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo embed signatures -o features.npz",
+        "sigzoo embed --manifest cheques.csv -o many/ --on-error skip",
+        "find signatures -name '*_g*.png' | sigzoo embed - -o genuine.npz",
+    ],
+)
 @click.argument("images", nargs=-1)
 @manifest_options
 @embedding_options
@@ -38,6 +46,8 @@ _LISTED = 20
 )
 @click.option(
     "--shard-size",
+    cls=ExpertOption,
+    group="Tables and standard input",
     type=click.IntRange(min=1),
     help="Images of a shard, where the output is a folder; 4096 by default.",
 )
@@ -64,21 +74,15 @@ def embed(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Compute the features of IMAGES: files, folders (with all below), wildcards, and npz of images.
+    """Compute the features of signature images.
 
-    With - in place of IMAGES, paths are read from standard input, a line each. Images, tables and outputs
-    may be URLs of object stores, such as s3://bucket/folder/.
+    IMAGES are files, folders (with all below), wildcards, an npz of images, or -: paths are then
+    read from standard input, a line each. Images, tables and outputs may be URLs of object stores,
+    such as s3://bucket/folder/.
 
-    An .npz holds features (float32, a row an image), files, and what they depend on: model, layer,
-    weights_sha256, preprocessor, preprocessor_options (JSON), input_scale, backbone, precision and
-    sigzoo_version. Beside a .csv that is in FILE.csv.json, in a .parquet in the schema's metadata. Images
-    that --on-error skip left out are named in FILE.skipped.jsonl, or in FOLDER/_skipped.
-
-    \b
-    sigzoo embed scans -o features.npz
-    sigzoo embed --manifest cheques.csv -o features/ --on-error skip
-    sigzoo embed --manifest cheques.csv -o features/ --on-error skip --resume
-    find scans -name '*.tif' | sigzoo embed - -o features.parquet
+    What is written says what the features depend on: model, layer, digest of the weights, preprocessing,
+    precision, version. Images that --on-error skip left out are named in FILE.skipped.jsonl, or in
+    FOLDER/_skipped.
     """
     from sigzoo.errors import UsageError
 

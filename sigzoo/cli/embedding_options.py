@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sigzoo.cli.help_pages import NETWORK, ExpertOption
 from sigzoo.cli.image_options import image_options, options_for
 from sigzoo.cli.output import model_option, weights_option
 from sigzoo.interfaces.runtimes import PRECISIONS
@@ -104,6 +105,8 @@ def runtime_options(command: _F) -> _F:
     """Add ``--runtime`` and ``--precision``: what runs the network, and how."""
     runtime = click.option(
         "--runtime",
+        cls=ExpertOption,
+        group=NETWORK,
         metavar="NAME",
         default="torch",
         show_default=True,
@@ -111,6 +114,8 @@ def runtime_options(command: _F) -> _F:
     )
     precision = click.option(
         "--precision",
+        cls=ExpertOption,
+        group=NETWORK,
         type=click.Choice(PRECISIONS),
         default="float32",
         show_default=True,
@@ -136,15 +141,26 @@ def embedding_options(command: _F) -> _F:
         ),
         click.option(
             "--batch-size",
+            cls=ExpertOption,
+            group=NETWORK,
             type=click.IntRange(min=1),
             default=32,
             show_default=True,
             help="Images that go through the network together.",
         ),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
+        click.option(
+            "--device",
+            cls=ExpertOption,
+            group=NETWORK,
+            default="auto",
+            show_default=True,
+            help="auto, cpu, cuda, cuda:1, ...",
+        ),
         runtime_options,
         click.option(
             "--workers",
+            cls=ExpertOption,
+            group=NETWORK,
             type=click.IntRange(min=0),
             help="Cores to use, all by default; with 0 or 1 no process is started.",
         ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_json, print_table, whole_file
 
@@ -24,7 +25,15 @@ def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     return tuple(int(part) for part in parts)
 
 
-@click.command("evaluate")
+@click.command(
+    "evaluate",
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo synth --writers 6 --genuine 6 --forgeries 4 -o people",
+        "sigzoo evaluate --data people",
+        "sigzoo evaluate synsig-tiny --data people --report people.html",
+    ],
+)
 @click.argument("models", nargs=-1)
 @click.option(
     "--data",
@@ -50,6 +59,8 @@ def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
 )
 @click.option(
     "--layers",
+    cls=ExpertOption,
+    group="Protocols and features",
     default="default",
     show_default=True,
     metavar="NAME,...|all",
@@ -58,19 +69,35 @@ def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
 )
 @click.option(
     "--development",
+    cls=ExpertOption,
+    group="Protocols and features",
     metavar="PLACE",
     help="Signatures of other writers, which protocols that learn may learn from.",
 )
 @click.option(
-    "--baselines/--no-baselines", default=True, show_default=True, help="Measure trivial baselines beside."
+    "--baselines/--no-baselines",
+    cls=ExpertOption,
+    group="Protocols and features",
+    default=True,
+    show_default=True,
+    help="Measure trivial baselines beside.",
 )
 @click.option(
     "--cache/--no-cache",
+    cls=ExpertOption,
+    group="Protocols and features",
     default=True,
     show_default=True,
     help="Keep features in SIGZOO_HOME, so that the next run embeds nothing.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@click.option(
+    "--device",
+    cls=ExpertOption,
+    group="Protocols and features",
+    default="auto",
+    show_default=True,
+    help="auto, cpu, cuda, cuda:1, ...",
+)
 @click.option(
     "-o",
     "--output",
@@ -105,11 +132,12 @@ def evaluate_command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Measure how well MODELS verify the signatures of a data set; without MODELS the default one.
+    """Measure how well models verify the signatures of a data set.
 
-    Equal error rates (EER) in percent: against other writers' signatures (random) and skilled forgeries, with
-    one threshold for all, with its 95 % interval over writers, and with a threshold for each writer; and
-    what the scores cost as likelihood ratios (Cllr, in bits). Results are kept for `sigzoo leaderboard`.
+    Without MODELS it measures the default one. Equal error rates (EER) in percent: against other
+    writers' signatures (random) and skilled forgeries, with one threshold for all, with its 95 %
+    interval over writers, and with a threshold for each writer; and what the scores cost as likelihood
+    ratios (Cllr, in bits). Results are kept for `sigzoo leaderboard`.
     """
     from sigzoo.cli.protocol_options import protocol_choices
     from sigzoo.errors import UsageError

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import click
 
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_json, weights_option
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=["sigzoo export synsig-tiny -o tiny.pt2"],
+)
 @click.argument("name")
 @click.option(
     "-f",
@@ -39,10 +43,11 @@ def export(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write the network of the model NAME as ONNX, OpenVINO or torch.export, compared with torch.
+    """Write a model's network as ONNX, OpenVINO or torch.export.
 
-    Its input is the preprocessed image times the input scale. The file says which preprocessing that
-    is, the layer, the digest of the weights, and the licence.
+    What is written is compared with torch first. Its input is the preprocessed image times the input
+    scale. The file says which preprocessing that is, the layer, the digest of the weights, and the
+    licence.
     """
     from sigzoo import load
 

@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from sigzoo.artifacts import ArtifactSpec
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo fetch synsig-tiny",
+        "sigzoo fetch 'signet-spp*' --dry-run",
+    ],
+)
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Everything that the registry knows.")
 @click.option(
@@ -21,7 +28,10 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched, and how large it is.")
 @json_option
 def fetch(names: tuple[str, ...], everything: bool, require_hash: bool, dry_run: bool, as_json: bool) -> None:
-    """Fetch the files of NAMES: models, artifacts, or patterns of them."""
+    """Fetch the files of models into the cache, verified.
+
+    NAMES are models, artifacts, or patterns of them. What is there already is not fetched again.
+    """
     from sigzoo.errors import ArtifactError, UsageError
     from sigzoo.zoo import default_zoo
 

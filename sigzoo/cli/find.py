@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
+from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json, print_table
 from sigzoo.errors import DataError, UsageError
 
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
     from sigzoo.verification.ranking import Candidate
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo find signatures/w001_g03.png --among signatures -k 3",
+    ],
+)
 @click.argument("questioned", nargs=-1, required=True)
 @click.option(
     "--among",
@@ -37,6 +43,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--probes",
+    cls=ExpertOption,
+    group="How an index is searched",
     type=click.IntRange(min=1),
     help="Lists of the index to look into; more find more of the nearest and take longer.",
 )
@@ -59,10 +67,10 @@ def find(
     options: EmbeddingOptions,
     as_json: bool,
 ) -> None:
-    """Rank the writers of a folder by how well each QUESTIONED signature goes with theirs.
+    """Rank the writers of a folder by how well a signature fits them.
 
-    A folder in FOLDER is a writer, and all images below it are taken for that writer's own (where it
-    holds a folder `genuine`, those alone); an image that lies in FOLDER itself stands for itself. The
+    A folder in it is a writer, and all images below it are taken for that writer's own (where it
+    holds a folder `genuine`, those alone); an image that lies in it directly stands for itself. The
     first of a ranking need not be the writer: that may be somebody who is not there.
 
     With --index the nearest single images among those of an index are listed, which may be millions.

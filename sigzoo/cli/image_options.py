@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sigzoo.cli.help_pages import READING, ExpertOption
 from sigzoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,18 +51,24 @@ def image_options(command: _F) -> _F:
     """Add how images are read: ``--image-check/--no-image-check``, ``--grey-range`` and ``--canvas``."""
     command = click.option(
         "--canvas",
+        cls=ExpertOption,
+        group=READING,
         callback=_canvas,
         metavar="H,W|NAME",
         help="Canvas in place of the card's, for models that have one: pixels, or a data set such as cedar.",
     )(command)
     command = click.option(
         "--grey-range",
+        cls=ExpertOption,
+        group=READING,
         type=(float, float),
         metavar="BLACK WHITE",
         help="Values of black and white of images deeper than 8 bits, where the file does not say.",
     )(command)
     return click.option(
         "--image-check/--no-image-check",
+        cls=ExpertOption,
+        group=READING,
         default=True,
         show_default=True,
         help="Warn of images that do not look like one signature on paper.",

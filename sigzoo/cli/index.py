@@ -7,12 +7,20 @@ from typing import Any
 
 import click
 
+from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json
 
 __all__ = ["index_command"]
 
 
-@click.command("index")
+@click.command(
+    "index",
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo index features.npz -o index",
+        "sigzoo find signatures/w001_g03.png --index index -k 3",
+    ],
+)
 @click.argument("features", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option(
@@ -24,6 +32,8 @@ __all__ = ["index_command"]
 )
 @click.option(
     "--recall",
+    cls=ExpertOption,
+    group="How it is searched",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.99,
     show_default=True,
@@ -31,11 +41,15 @@ __all__ = ["index_command"]
 )
 @click.option(
     "--lists",
+    cls=ExpertOption,
+    group="How it is searched",
     type=click.IntRange(min=1),
     help="For ivf: how many lists; by default the square root of the number of images.",
 )
 @click.option(
     "--metric",
+    cls=ExpertOption,
+    group="How it is searched",
     type=click.Choice(["cosine", "euclidean"]),
     help="What is near; by default as the model's score compares.",
 )
@@ -49,12 +63,9 @@ def index_command(
     metric: str | None,
     as_json: bool,
 ) -> None:
-    """Make an index of FEATURES: .npz and .parquet files of `sigzoo embed`, and its folders of shards.
+    """Make an index of features, for searching among millions.
 
-    \b
-    sigzoo embed --manifest references.csv -o references/
-    sigzoo index references -o index
-    sigzoo find questioned.png --index index -k 10
+    FEATURES are .npz and .parquet files of `sigzoo embed`, and its folders of shards.
     """
     from dataclasses import asdict
 

@@ -7,15 +7,22 @@ from typing import Any
 
 import click
 
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.output import json_option, print_fields, print_json
 from sigzoo.registry import Artifact, Card, ComponentSpec, Recipe, Result
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo info synsig-tiny",
+        "sigzoo info signet --json",
+    ],
+)
 @click.argument("name")
 @json_option
 def info(name: str, as_json: bool) -> None:
-    """Show the card of the model NAME: parts, weights, licences, training data, results."""
+    """Show what is known of a model: use, licences, data, results."""
     import msgspec
 
     from sigzoo.cli.listing import state

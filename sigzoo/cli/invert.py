@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec.structs import replace
 
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json
 from sigzoo.cli.training_options import (
     add_parameters,
@@ -24,28 +25,29 @@ if TYPE_CHECKING:
 
 __all__ = ["invert"]
 
+_BASIC = ("teacher", "writers", "per_writer", "first_label", "seed", "device", "plot")
 _PARAMETERS = (
     output_option(InversionSettings),
     click.option("--resume", is_flag=True, help="Go on with the unfinished inversion beside the file."),
-    *setting_options(InversionSettings),
+    *setting_options(InversionSettings, basic=_BASIC, rest="How the images are made"),
     json_option,
 )
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo invert --teacher signet.teacher --writers 10 --per-writer 4 \\\n"
+        "    --first-label 350 -o inverted.npz --plot inverted.png",
+    ],
+)
 @add_parameters(_PARAMETERS)
 def invert(output: Path, resume: bool, as_json: bool, **given: Any) -> None:
-    """Make images that a teacher takes for its writers', from its weights alone (DeepInversion).
+    """Make images that a network takes for its writers' signatures.
 
-    The file has the layout of the published inverted data: x float32 (N, 1, h, w) from 0 to 1, y
-    the writers, yforg 0. What is not given has a default. A run that was stopped goes on with
-    `sigzoo invert --resume -o FILE`.
-
-    \b
-    sigzoo invert --teacher signet.teacher --writers ALL --per-writer 24 \\
-        --first-label 350 -o data.npz
-    sigzoo --registry runs/mine/registry.yaml invert --teacher mine \\
-        --writers 10 -o few.npz --plot few.png
+    They are made from its weights alone (DeepInversion). The file has the layout of the published
+    inverted data: x float32 (N, 1, h, w) from 0 to 1, y the writers, yforg 0. What is not given has a
+    default. A run that was stopped goes on with `sigzoo invert --resume -o FILE`.
     """
     from sigzoo import learning
 

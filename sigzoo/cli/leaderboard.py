@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from sigzoo.evaluation.leaderboard import Entry
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo leaderboard",
+        "sigzoo leaderboard --model synsig-tiny --data CEDAR",
+    ],
+)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-m", "--model", metavar="PATTERN", default="*", help="Only models that the pattern matches.")
 @click.option("--data", metavar="TEXT", default="", help="Only data sets whose name holds this text.")
@@ -24,16 +31,21 @@ if TYPE_CHECKING:
     "--protocol", metavar="TEXT", default="", help="Only protocols whose description holds this text."
 )
 @click.option(
-    "--cards/--no-cards", default=True, show_default=True, help="Also the figures of models' cards."
+    "--cards/--no-cards",
+    cls=ExpertOption,
+    group="What is listed",
+    default=True,
+    show_default=True,
+    help="Also the figures of models' cards.",
 )
 @json_option
 def leaderboard(
     files: tuple[Path, ...], model: str, data: str, protocol: str, cards: bool, as_json: bool
 ) -> None:
-    """List results: those of `sigzoo evaluate`, kept or in FILES, and those that models' cards report.
+    """List results: measured here, and reported by models' cards.
 
-    Each figure says where it comes from, and figures of different origin, data or protocol are never ranked
-    together. Without FILES those are read that `sigzoo evaluate` kept.
+    Each figure says where it comes from, and figures of different origin, data or protocol are never
+    ranked together. Without FILES those are read that `sigzoo evaluate` kept.
     """
     from sigzoo.evaluation.leaderboard import card_entries, measured_entries
     from sigzoo.evaluation.results import kept_files

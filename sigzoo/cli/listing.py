@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import click
 
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json, print_table
 
 _AT_HAND = ("bundled", "in the cache", "built")
 """States of models that load without the network."""
 
 
-@click.command("list")
+@click.command(
+    "list",
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo list",
+        "sigzoo list 'signet-f*'",
+        "sigzoo list --free --sort features",
+    ],
+)
 @click.argument("pattern", required=False)
 @click.option("--free", is_flag=True, help="Only models whose weights may be used commercially.")
 @click.option("--cached", is_flag=True, help="Only models that load without the network.")
@@ -26,7 +35,7 @@ _AT_HAND = ("bundled", "in the cache", "built")
 def list_command(
     pattern: str | None, free: bool, cached: bool, family: str | None, sort: str, as_json: bool
 ) -> None:
-    """List the models, or those that PATTERN matches (for instance 'signet-f*').
+    """List the models, or those that match a pattern.
 
     The one marked with * is the default: what commands use where no model is named.
     """

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sigzoo.cli.help_pages import ExpertOption
 from sigzoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,15 +77,16 @@ def manifest_options(command: _F) -> _F:
         gathered = ManifestOptions(**{name: given.pop(name) for name in names})
         return command(manifest=gathered, **given)
 
+    expert = partial(click.option, cls=ExpertOption, group="Tables and standard input")
     options = (
         click.option(
             "--manifest",
             metavar="FILE|URL",
             help="A .csv or .parquet with a column of paths; its other columns go along into the output.",
         ),
-        click.option("--path-column", metavar="NAME", help="That column; `path` by default."),
-        click.option("--root", metavar="FOLDER", help="What the table's paths that are not absolute lie in."),
-        click.option("-0", "--null", is_flag=True, help="Paths on standard input end with a zero byte."),
+        expert("--path-column", metavar="NAME", help="That column; `path` by default."),
+        expert("--root", metavar="FOLDER", help="What the table's paths that are not absolute lie in."),
+        expert("-0", "--null", is_flag=True, help="Paths on standard input end with a zero byte."),
     )
     for option in reversed(options):
         call = option(call)

@@ -7,11 +7,19 @@ from pathlib import Path
 
 import click
 
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json
 from sigzoo.scaffold.kinds import KINDS
 
 
-@click.command("new-plugin")
+@click.command(
+    "new-plugin",
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo new-plugin ourlab-sigzoo",
+        "sigzoo new-plugin ourlab-losses --kind loss",
+    ],
+)
 @click.argument("name")
 @click.option(
     "--kind",
@@ -34,7 +42,10 @@ from sigzoo.scaffold.kinds import KINDS
 )
 @json_option
 def new_plugin(name: str, kind: str, output: Path | None, like: str | None, as_json: bool) -> None:
-    """Write a plugin, the distribution NAME, that installs and passes its tests as it is."""
+    """Write a plugin that installs and passes its tests as it is.
+
+    NAME is the distribution's: what `pip install` would be given.
+    """
     from sigzoo.scaffold.skeleton import write_plugin
 
     folder = write_plugin(name, kind, output, like)  # type: ignore[arg-type]

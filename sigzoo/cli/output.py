@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from sigzoo.cli.help_pages import NETWORK, ExpertOption
 from sigzoo.cli.streams import is_terminal, silence, width_of
 from sigzoo.common import atomic
 from sigzoo.common.terminal import safe_text
@@ -35,6 +36,8 @@ def weights_option(command: _F) -> _F:
     """Add ``--weights FILE``."""
     return click.option(
         "--weights",
+        cls=ExpertOption,
+        group=NETWORK,
         type=click.Path(dir_okay=False),
         help="A local weight file in place of the published one.",
     )(command)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json, print_table
 from sigzoo.errors import PluginError, UsageError
 
@@ -18,15 +19,22 @@ if TYPE_CHECKING:
     from sigzoo.zoo import Zoo
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo plugins",
+        "sigzoo plugins sigzoo",
+        "sigzoo plugins check",
+    ],
+)
 @click.argument("words", nargs=-1, metavar="[check] [NAME]")
 @json_option
 def plugins(words: tuple[str, ...], as_json: bool) -> None:
-    """Show the installed plugins, or all of the plugin (distribution) NAME.
+    """Show the installed plugins, what they provide, what failed.
 
-    With the word 'check', import and build everything that they provide, and without NAME
-    the models of your own registries too. Each is first loaded in a process of its own, so
-    that one that ends or stalls the program is told by name.
+    With NAME, a distribution, all of that one. With the word 'check', import and build everything that
+    they provide, and without NAME the models of your own registries too. Each is first loaded in a
+    process of its own, so that one that ends or stalls the program is told by name.
     """
     from sigzoo.zoo import default_zoo
 

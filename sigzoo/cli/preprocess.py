@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.image_options import canvas_options, check_free, force_option, image_options
 from sigzoo.cli.output import echo, json_option, make_folder, model_option, print_json, whole_file
 
@@ -14,7 +15,13 @@ if TYPE_CHECKING:
     from sigzoo.interfaces import GreyImage
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo preprocess signatures -m signet --plot stages.png",
+        "sigzoo preprocess signatures -o preprocessed.npz",
+    ],
+)
 @click.argument("images", nargs=-1, required=True)
 @model_option
 @image_options
@@ -42,9 +49,10 @@ def preprocess(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Preprocess IMAGES (files, folders, wildcards, npz) as a model does, and show the steps.
+    """Show what a network sees: signatures, step by step.
 
-    The model's weights are not needed. What is written as .npz can be given to `embed` and `compare`.
+    IMAGES are files, folders, wildcards, or an npz. The model's weights are not needed. What is written
+    as .npz can be given to `embed` and `compare`.
     """
     from sigzoo.common.terminal import safe_text
     from sigzoo.errors import UsageError

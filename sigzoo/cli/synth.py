@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json
 
 __all__ = ["synth"]
@@ -14,7 +15,14 @@ RENDERINGS = ["office", "scanner", "jpeg", "binarised", "tablet", "photographed"
 PENS = ["ballpoint", "fibre", "pencil", "stylus"]
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo synth -o signatures",
+        "sigzoo synth --writers 20 --genuine 6 -o set.npz --plot sheet.png",
+        "sigzoo synth --writers 10 --rendering scanner --dpi 600 -o scans",
+    ],
+)
 @click.option(
     "--writers", default=3, show_default=True, type=click.IntRange(1, 9999), help="How many writers."
 )
@@ -59,14 +67,22 @@ PENS = ["ballpoint", "fibre", "pencil", "stylus"]
 )
 @click.option(
     "--dpi",
+    cls=ExpertOption,
+    group="How they look, and speed",
     type=click.IntRange(50, 1200),
     help="Resolution of every image, such as 600; by default as the rendering has it.",
 )
 @click.option(
-    "--pen", type=click.Choice(PENS), help="Kind of pen of every image; by default as the rendering has it."
+    "--pen",
+    cls=ExpertOption,
+    group="How they look, and speed",
+    type=click.Choice(PENS),
+    help="Kind of pen of every image; by default as the rendering has it.",
 )
 @click.option(
     "--workers",
+    cls=ExpertOption,
+    group="How they look, and speed",
     type=click.IntRange(1, 256),
     help="Processes that draw; by default one a core, fewer for a small set. The files are the same.",
 )
@@ -86,15 +102,11 @@ def synth(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write signatures of invented people, made from scratch by a model of hand movements.
+    """Write signatures of invented people.
 
-    Nobody's handwriting is in them, so they may be shown, shared and committed anywhere. A forgery
-    is another invented person's attempt at the writer's signature.
-
-    \b
-    sigzoo synth -o signatures
-    sigzoo synth --writers 100 --genuine 24 -o set.npz --plot sheet.png
-    sigzoo synth --writers 100 --rendering scanner --dpi 600 -o scans
+    They are made from scratch by a model of hand movements: nobody's handwriting is in them, so they may
+    be shown, shared and committed anywhere. A forgery is another invented person's attempt at the
+    writer's signature.
     """
     from sigzoo.common.progress import bar
     from sigzoo.common.terminal import safe_text

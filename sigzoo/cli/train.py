@@ -8,8 +8,11 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.output import echo, json_option
 from sigzoo.cli.training_options import (
+    MEASURED_AND_KEPT,
+    OPTIMISATION,
     add_parameters,
     epoch_printer,
     explicit_options,
@@ -23,42 +26,53 @@ from sigzoo.settings.training_settings import TrainingSettings
 
 __all__ = ["train"]
 
-_FIRST = (
-    "backbone",
-    "backbone_options",
-    "loss",
-    "loss_options",
-    "preprocessor",
-    "preprocessor_options",
-    "training_options",
-    "data",
-    "preprocessed",
-    "input_scale",
-    "name",
+_BASIC = (
+    *("backbone", "loss", "preprocessor", "data", "epochs", "batch_size", "learning_rate"),
+    *("name", "device", "plot"),
 )
+_GROUPS = {
+    "How the parts are built": (
+        *("backbone_options", "loss_options", "preprocessor_options", "training_options", "input_scale"),
+        *("losses", "samplers", "start", "start_except"),
+    ),
+    "Data": (
+        "preprocessed",
+        "more_data",
+        "validation_data",
+        "augment",
+        "augment_strength",
+        "per_writer",
+        "cache",
+        "workers",
+    ),
+    "Optimisation": OPTIMISATION,
+    "What is measured and kept": MEASURED_AND_KEPT,
+}
 
 _PARAMETERS = (
     preset_option,
     output_option(TrainingSettings),
     click.option("--resume", is_flag=True, help="Go on with the run in the folder, after its last epoch."),
-    *setting_options(TrainingSettings, first=_FIRST),
+    *setting_options(TrainingSettings, basic=_BASIC, groups=_GROUPS),
     json_option,
 )
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo train --backbone student-tiny --loss am-softmax --preprocessor synsig \\\n"
+        "    --data synth:writers=12,genuine=6 --epochs 2 -o runs/mine",
+        "sigzoo --registry runs/mine embed signatures -m mine -o mine.npz",
+    ],
+)
 @add_parameters(_PARAMETERS)
 def train(output: Path, preset: str | None, resume: bool, as_json: bool, **given: Any) -> None:
-    """Train a network and leave a model: weights and a registry fragment in one folder.
+    """Train a network; the result is a model that loads by name.
 
     Any backbone goes with any loss, those of plugins included. What is not given has a default, or
     comes from --preset. A run that was stopped goes on with `sigzoo train --resume -o FOLDER`. On
-    several GPUs: `torchrun --nproc-per-node 4 -m sigzoo train ...`.
-
-    \b
-    sigzoo train --backbone student-tiny --loss am-softmax --preprocessor synsig \\
-        --data synth:writers=500,genuine=16 --epochs 20 -o runs/mine
-    sigzoo --registry runs/mine/registry.yaml embed signatures -m mine
+    several GPUs it is started by torchrun, as `-m sigzoo train`.
     """
     import os
 

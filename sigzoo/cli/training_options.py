@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from shlex import quote
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sigzoo.cli.help_pages import ExpertOption
 from sigzoo.cli.output import echo, print_json
 from sigzoo.cli.values import number_or_word
 from sigzoo.errors import UsageError
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from sigzoo.learning import EpochResult, TrainingResult
 
 __all__ = [
+    "MEASURED_AND_KEPT",
+    "OPTIMISATION",
     "add_parameters",
     "epoch_printer",
     "explicit_options",
@@ -34,6 +39,17 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _Parameter = Callable[[Any], Any]
 
 
+OPTIMISATION = (
+    *("optimiser", "momentum", "weight_decay", "weight_decay_on", "schedule", "lr_steps", "cycles"),
+    *("averaged_epochs", "averaged_rate", "warmup", "clip_value", "clip_norm", "precision"),
+)
+MEASURED_AND_KEPT = (
+    *("seed", "validation", "select_by", "store_precision", "export_outputs"),
+    *("weights_licence", "code_licence", "commercial_use", "trained_on"),
+)
+"""Settings that stand under one heading in the help of the commands that train."""
+
+
 preset_option = click.option(
     "--preset", metavar="NAME", help="Published settings to start from; `sigzoo plugins` lists them."
 )
@@ -43,7 +59,9 @@ preset_option = click.option(
 def setting_options(
     kind: type[RunSettings],
     *,
-    first: Iterable[str] = (),
+    basic: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    rest: str = "More options",
     only: Collection[str] | None = None,
     without: Collection[str] = (),
     show_defaults: bool = True,
@@ -56,39 +74,51 @@ def setting_options(
     ----------
     kind
         The run's settings; ``output`` has an option of its own, `output_option`.
-    first
-        Settings that the help names before the others.
+    basic
+        Settings that the help explains first, in this order.
+    groups
+        Headings of the other settings, and those below each, which the help for experts explains.
+    rest
+        Heading of those that no group names.
     only, without
         Settings that have an option, and those that have none; by default all have.
     show_defaults
         Whether the help ends with the setting's default.
     """
     known = declarations(kind)
-    names = dict.fromkeys([*first, *known])
+    heads = {name: head for head, below in groups.items() for name in below}
+    names = dict.fromkeys([*basic, *heads, *known])
     wanted = [name for name in names if (only is None or name in only) and name not in {*without, "output"}]
-    return [_option(known[name], show_defaults) for name in wanted]
+    return [
+        _option(known[name], show_defaults, None if name in basic else heads.get(name, rest))
+        for name in wanted
+    ]
 
 
 def output_option(kind: type[RunSettings]) -> _Parameter:
     """The option that says where the results go."""
     found = declarations(kind)["output"]
-    return click.option("-o", "--output", type=_type(found), required=True, help=found.text)
+    return click.option(
+        "-o", "--output", type=_type(found), required=True, metavar=found.metavar, help=found.text
+    )
 
 
-def _option(setting: Declaration, show_default: bool) -> _Parameter:
+def _option(setting: Declaration, show_default: bool, group: str | None) -> _Parameter:
+    """The option of a setting, one of the experts' where it stands in a group."""
+    option = click.option if group is None else partial(click.option, cls=ExpertOption, group=group)
     flag = setting.option or f"--{setting.name.replace('_', '-')}"
     if setting.kind is bool:
-        return click.option(flag, setting.name, is_flag=True, default=None, help=setting.text)
+        return option(flag, setting.name, is_flag=True, default=None, help=setting.text)
     if setting.repeated:
         kind = _Object() if setting.items[0] is Mapping else str
         text = f"{setting.text} May be repeated."
-        return click.option(flag, setting.name, type=kind, multiple=True, metavar=setting.metavar, help=text)
+        return option(flag, setting.name, type=kind, multiple=True, metavar=setting.metavar, help=text)
     if setting.kind is Mapping:
         text = f"{setting.text} May be repeated."
-        return click.option(flag, setting.name, type=KeyValue(), multiple=True, help=text)
+        return option(flag, setting.name, type=KeyValue(), multiple=True, help=text)
     hidden = not show_default or setting.default in (None, "", ())
     text = setting.text if hidden else f"{setting.text} Default: {_shown(setting)}."
-    return click.option(flag, setting.name, type=_type(setting), metavar=setting.metavar, help=text)
+    return option(flag, setting.name, type=_type(setting), metavar=setting.metavar, help=text)
 
 
 def _shown(setting: Declaration) -> str:

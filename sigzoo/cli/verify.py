@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
+from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_fields, print_json, whole_file
 
@@ -19,7 +20,12 @@ NOT_GENUINE, UNDECIDED = 3, 4
 """Exit statuses; 0 is for genuine, and 1 and 2 for what is in no command an answer: failure, wrong usage."""
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        "sigzoo verify -r signatures/w001_g01.png -r signatures/w001_g02.png \\\n    signatures/w001_g03.png",
+    ],
+)
 @click.argument("questioned", nargs=-1, required=True)
 @click.option(
     "-r",
@@ -40,13 +46,24 @@ NOT_GENUINE, UNDECIDED = 3, 4
 )
 @click.option(
     "--against",
+    cls=ExpertOption,
+    group="The decision",
     type=click.Choice(["skilled", "random"]),
     help="Impostors that are meant: forgers who imitate (skilled; the default, where the calibration knows"
     " them), or other writers' own signatures (random).",
 )
-@click.option("--threshold", type=float, metavar="SCORE", help="Accept from this score on.")
+@click.option(
+    "--threshold",
+    cls=ExpertOption,
+    group="The decision",
+    type=float,
+    metavar="SCORE",
+    help="Accept from this score on.",
+)
 @click.option(
     "--calibration",
+    cls=ExpertOption,
+    group="The decision",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A calibration file of your own, in place of the model's.",
 )
@@ -70,7 +87,7 @@ def verify(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Say whether QUESTIONED signatures are by the writer of the references.
+    """Say whether a signature is by the writer of the references.
 
     \b
     Exit status, for scripts:

@@ -17,6 +17,8 @@ from sigzoo.testing.suites import Suite, expect
 __all__ = ["COMMAND", "CommandCase", "check_command"]
 
 _SHORTEST_HELP = 10
+_LONGEST_PURPOSE = 62
+"""Letters of the first sentence, which `sigzoo --help` shows in a line of 80 columns beside the name."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ def declarations(case: CommandCase) -> None:
     )
     text = (case.command.help or "").strip()
     expect(len(text) >= _SHORTEST_HELP, "has no help: write a docstring, the first line of `sigzoo --help`")
+    purpose = case.command.get_short_help_str(limit=1000)
+    expect(
+        len(purpose) <= _LONGEST_PURPOSE,
+        f"its first sentence has {len(purpose)} letters; `sigzoo --help` has a line of {_LONGEST_PURPOSE}",
+    )
 
 
 @COMMAND.check

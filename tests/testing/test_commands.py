@@ -40,6 +40,11 @@ def unsaid(much: bool) -> None:
     """Do one thing well."""
 
 
+@click.command()
+def lengthy() -> None:
+    """Do one thing well, and say of it in the first sentence much more than a line of the list can hold."""
+
+
 @click.group()
 def family() -> None:
     """Hold other commands."""
@@ -65,6 +70,7 @@ def untold() -> None:
         (sound, "other", "declarations"),
         (helpless, "helpless", "declarations"),
         (print, "print", "declarations"),
+        (lengthy, "lengthy", "declarations"),
         (unsaid, "unsaid", "shows_help"),
         (family, "family", "shows_help"),
         (untold, "untold", "shows_help"),

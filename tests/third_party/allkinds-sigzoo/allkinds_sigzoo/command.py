@@ -11,7 +11,10 @@ __all__ = ["command"]
 @click.argument("pattern", required=False)
 @click.option("--count", is_flag=True, help="Show how many there are, not which.")
 def command(pattern: str | None, count: bool) -> None:
-    """List the models that may be used commercially, or those of them that match PATTERN."""
+    """List the models that may be used commercially.
+
+    With PATTERN those of them that match it.
+    """
     # Imported here: the help of all commands must not wait for it.
     import sigzoo
 

@@ -387,6 +387,38 @@ class SignatureModel:
         ImageError, UnknownNameError, UsageError
             As for `embed`.
         """
+        if on_error not in ("raise", "skip"):
+            raise UsageError(f"on_error is 'raise' or 'skip', got {on_error!r}.")
+        stream = self.embedding_stream(
+            layer=layer,
+            batch_size=batch_size,
+            options=ReadOptions(grey_range, check_images and not preprocessed, preprocessed),
+            workers=workers,
+        )
+        return stream.run(as_sources(images), skip=on_error == "skip")
+
+    def embedding_stream(
+        self,
+        *,
+        layer: str | None = None,
+        batch_size: int = 32,
+        options: ReadOptions | None = None,
+        workers: int | None = None,
+    ) -> EmbeddingStream:
+        """The steps from images to a layer's features, for who runs them elsewhere than `embed_stream` does.
+
+        Parameters
+        ----------
+        layer, batch_size, workers
+            As for `embed`.
+        options
+            How images are read.
+
+        Raises
+        ------
+        UnknownNameError, UsageError
+            As for `embed`.
+        """
         layer = self.card.features.layer if layer is None else layer
         if not isinstance(layer, str):
             raise UsageError(f"A layer name must be a string, got {layer!r}.")
@@ -397,9 +429,7 @@ class SignatureModel:
             )
         if workers is not None and (not _is_whole(workers) or workers < 0):
             raise UsageError(f"workers is a whole number of cores, at least 0, or None; got {workers!r}.")
-        if on_error not in ("raise", "skip"):
-            raise UsageError(f"on_error is 'raise' or 'skip', got {on_error!r}.")
-        stream = EmbeddingStream(
+        return EmbeddingStream(
             self.name,
             self.preprocessor,
             self._runtime,
@@ -407,10 +437,9 @@ class SignatureModel:
             input_scale=self.card.input_scale,
             minimum_size=self._facts.minimum_size,
             batch_size=min(int(batch_size), 1 << 20),  # `islice` takes no number beyond the machine's
-            options=ReadOptions(grey_range, check_images and not preprocessed, preprocessed),
+            options=options or ReadOptions(),
             workers=available_cores() if workers is None else max(1, int(workers)),
         )
-        return stream.run(as_sources(images), skip=on_error == "skip")
 
     def run_layers(self, images: NDArray[np.uint8], layers: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Several layers' features of preprocessed images of one size, in one pass.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from sigzoo.imaging.npz_images import ImageInputs
     from sigzoo.model import SignatureModel
+    from sigzoo.search import FeatureIndex
+    from sigzoo.verification.gallery import Gallery
     from sigzoo.verification.ranking import Candidate
 
 
@@ -90,12 +92,46 @@ def _rank_among(
     questioned: tuple[str, ...], among: Path, most: int, options: EmbeddingOptions, as_json: bool
 ) -> None:
     """Rank the writers of a folder, or of a file of features."""
-    from sigzoo.data.stored_features import read_features
     from sigzoo.imaging.npz_images import find_inputs
-    from sigzoo.verification.ranking import group_files, rank_candidates
-    from sigzoo.verification.verification import fitting_calibration
+    from sigzoo.verification.ranking import ranking_data
 
     asked = find_inputs(questioned)
+    loaded, options, gallery = open_gallery(among, options, asked)
+    features = _embedded(loaded, asked, options)
+    found = []
+    for name, row in zip(map(str, asked.paths), features, strict=True):
+        ranking, left_out = gallery.rank(row)
+        if left_out:
+            echo(f"sigzoo: {name}: left out as the same image: {', '.join(left_out)}", err=True)
+        found.append((name, ranking))
+    if as_json:
+        print_json({"model": loaded.name, "layer": gallery.layer, "found": ranking_data(found, most)})
+    else:
+        for name, ranking in found:
+            _print(name, ranking, most, loaded, gallery.layer)
+
+
+def open_gallery(
+    among: Path, options: EmbeddingOptions, asked: ImageInputs
+) -> tuple[SignatureModel, EmbeddingOptions, Gallery]:
+    """Load the model, and the signatures among which it is looked: a folder's, or features in an npz.
+
+    Returns
+    -------
+    model, options, gallery
+        The options name the gallery's layer, so that `asked` is embedded alike.
+
+    Raises
+    ------
+    UsageError
+        If stored features are not the model's.
+    """
+    from sigzoo.data.stored_features import read_features
+    from sigzoo.imaging.npz_images import find_inputs
+    from sigzoo.verification.gallery import Gallery
+    from sigzoo.verification.ranking import group_files
+    from sigzoo.verification.verification import fitting_calibration
+
     stored = read_features(among) if among.suffix.lower() == ".npz" else None
     if stored is not None:
         options = replace(
@@ -108,34 +144,14 @@ def _rank_among(
     options = replace(options, layer=provenance["layer"])
     if stored is not None:
         _check_same(stored.provenance, provenance, among)
-        gallery, files, root = stored.features, stored.files, None
+        features, files, root = stored.features, stored.files, None
     else:
         inputs = find_inputs([among])
         files, root = tuple(map(str, inputs.paths)), str(among)
-        gallery = _embedded(loaded, inputs, options)
-    features = _embedded(loaded, asked, options)
+        features = _embedded(loaded, inputs, options)
+    score = loaded.score if calibration is None else None
     groups = group_files(files, root)
-    found = []
-    for name, row in zip(map(str, asked.paths), features, strict=True):
-        others, left_out = _without_itself(row, gallery, groups)
-        if left_out:
-            same = ", ".join(files[place] for place in left_out)
-            echo(f"sigzoo: {name}: left out as the same image: {same}", err=True)
-        ranking = rank_candidates(
-            row,
-            gallery,
-            files,
-            others,
-            layer=provenance["layer"],
-            score=loaded.score if calibration is None else None,
-            calibration=calibration,
-        )
-        found.append((name, ranking))
-    if as_json:
-        print_json({"model": loaded.name, "layer": provenance["layer"], "found": _data(found, most)})
-    else:
-        for name, ranking in found:
-            _print(name, ranking, most, loaded, provenance["layer"])
+    return loaded, options, Gallery(features, files, groups, provenance["layer"], score, calibration)
 
 
 def _find_in_index(
@@ -147,37 +163,24 @@ def _find_in_index(
     as_json: bool,
 ) -> None:
     """List the nearest images of an index."""
-    from dataclasses import asdict
-
-    from sigzoo.data.stored_features import PROVENANCE
     from sigzoo.imaging.npz_images import find_inputs
-    from sigzoo.search import open_index
+    from sigzoo.search import matches_data, open_index
 
     asked = find_inputs(questioned)
     with open_index(folder) as index:
         facts = index.facts
-        known = {key: facts.provenance.get(key) for key in PROVENANCE}
-        if not isinstance(known["model"], str) or not isinstance(known["layer"], str):
-            raise DataError(f"{folder}: does not say which model its features are of.")
-        options = replace(
-            options, model=options.model or known["model"], layer=options.layer or known["layer"]
-        )
-        loaded = options.load(asked)
-        _check_same(known, loaded.provenance(options.layer), folder)
+        loaded, options = load_for_index(index, options, asked)
         found = index.search(_embedded(loaded, asked, options), most, probes=probes)
         recall = index.recall(probes)
     names = list(map(str, asked.paths))
     if as_json:
-        about = {"model": loaded.name, "layer": known["layer"], "metric": facts.metric}
-        listed = [
-            {"questioned": name, "matches": [{"rank": n, **asdict(each)} for n, each in enumerate(row, 1)]}
-            for name, row in zip(names, found, strict=True)
-        ]
+        about = {"model": loaded.name, "layer": options.layer, "metric": facts.metric}
+        listed = matches_data(names, found)
         print_json({**about, "compared": facts.count, "recall": recall, "found": listed})
         return
     sure = "" if recall == 1 else f", {recall:.1%} of the nearest found as measured" if recall else ""
     for name, row in zip(names, found, strict=True):
-        echo(f"{name}: nearest of {facts.count:,}, by {loaded.name}, layer {known['layer']}{sure}")
+        echo(f"{name}: nearest of {facts.count:,}, by {loaded.name}, layer {options.layer}{sure}")
         further = list(row[0].columns) if row else []
         cells = [
             [
@@ -190,6 +193,29 @@ def _find_in_index(
         ]
         columns = ["", "similarity" if facts.metric == "cosine" else "-distance", *further, "image"]
         print_table(columns, cells, right=columns[:2], below="image")
+
+
+def load_for_index(
+    index: FeatureIndex, options: EmbeddingOptions, asked: ImageInputs
+) -> tuple[SignatureModel, EmbeddingOptions]:
+    """Load the model that an index is of; the options then name its layer.
+
+    Raises
+    ------
+    UsageError
+        If the index is of another model than the options name.
+    DataError
+        If it does not say of which.
+    """
+    from sigzoo.data.stored_features import PROVENANCE
+
+    known = {key: index.facts.provenance.get(key) for key in PROVENANCE}
+    if not isinstance(known["model"], str) or not isinstance(known["layer"], str):
+        raise DataError(f"{index.folder}: does not say which model its features are of.")
+    options = replace(options, model=options.model or known["model"], layer=options.layer or known["layer"])
+    loaded = options.load(asked)
+    _check_same(known, loaded.provenance(options.layer), index.folder)
+    return loaded, options
 
 
 def _embedded(model: SignatureModel, inputs: ImageInputs, options: EmbeddingOptions) -> NDArray[np.float32]:
@@ -212,30 +238,6 @@ def _check_same(stored: dict[str, Any], mine: dict[str, Any], path: Path) -> Non
             f"{path}: its features are of another {' and '.join(differing)} than those of the questioned"
             " signature; embed the images again."
         )
-
-
-def _without_itself(
-    questioned: NDArray[np.float32], gallery: NDArray[np.float32], groups: dict[str, list[int]]
-) -> tuple[dict[str, list[int]], list[int]]:
-    """The groups without the questioned image, which is known by its features, and where it was."""
-    import numpy as np
-
-    same = np.flatnonzero(np.isclose(gallery, questioned, rtol=0, atol=1e-6).all(axis=1))
-    left = {name: [place for place in places if place not in same] for name, places in groups.items()}
-    return {name: places for name, places in left.items() if places}, same.tolist()
-
-
-def _data(found: Sequence[tuple[str, Sequence[Candidate]]], most: int) -> list[dict[str, Any]]:
-    from dataclasses import asdict
-
-    return [
-        {
-            "questioned": name,
-            "candidates": [{"rank": rank, **asdict(each)} for rank, each in enumerate(ranking[:most], 1)],
-            "compared": len(ranking),
-        }
-        for name, ranking in found
-    ]
 
 
 def _print(name: str, ranking: Sequence[Candidate], most: int, model: SignatureModel, layer: str) -> None:

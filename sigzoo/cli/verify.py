@@ -16,9 +16,6 @@ from sigzoo.cli.output import echo, json_option, print_fields, print_json, whole
 if TYPE_CHECKING:
     from sigzoo.verification import Verification
 
-NOT_GENUINE, UNDECIDED = 3, 4
-"""Exit statuses; 0 is for genuine, and 1 and 2 for what is in no command an answer: failure, wrong usage."""
-
 
 @click.command(
     cls=HelpfulCommand,
@@ -101,6 +98,7 @@ def verify(
     from sigzoo.errors import UsageError
     from sigzoo.imaging.figures import check_plot
     from sigzoo.imaging.npz_images import find_inputs
+    from sigzoo.verification.verification import overall_status
     from sigzoo.verification.verification_figure import MAX_QUESTIONED
 
     known, asked = find_inputs(references), find_inputs(questioned)
@@ -126,19 +124,12 @@ def verify(
         file = calibration or loaded.calibration_file
         with whole_file(plot) as beside:
             _draw(beside, known.sources, asked.sources, answers, file)
-    status = _status(answers)
+    status = overall_status(answers)
     if as_json:
         print_json({"status": status, "answers": [each.to_dict() for each in answers]})
     else:
         _print(answers)
     return status
-
-
-def _status(answers: Sequence[Verification]) -> int:
-    decisions = {each.decision for each in answers}
-    if "not genuine" in decisions:
-        return NOT_GENUINE
-    return 0 if decisions == {"genuine"} else UNDECIDED
 
 
 def _print(answers: Sequence[Verification]) -> None:

@@ -22,7 +22,7 @@ from multiprocessing import Pipe, spawn
 from multiprocessing.util import _args_from_interpreter_flags  # type: ignore[attr-defined]
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread, current_thread
+from threading import Lock, Thread, current_thread
 from typing import Any, TypeAlias
 
 from sigzoo.common.parallel import ignore_sigint
@@ -99,6 +99,7 @@ class WorkerPool:
         self._queue: SimpleQueue[_Task | None] = SimpleQueue()
         self._workers: list[_Worker] = []
         self._owner, self._closed, self.ready = os.getpid(), False, False
+        self._alive, self._counting = workers, Lock()
         self._threads = [
             Thread(target=self._drive, name="sigzoo-worker", daemon=True) for _ in range(workers)
         ]
@@ -111,7 +112,11 @@ class WorkerPool:
     def submit(self, item: Any) -> Future[Any]:
         """Have an item worked on; only once the pool is `ready`."""
         future: Future[Any] = Future()
-        self._queue.put((future, item))
+        with self._counting:
+            if self._alive:
+                self._queue.put((future, item))
+                return future
+        self._again(item, future)
         return future
 
     def close(self) -> None:
@@ -127,6 +132,24 @@ class WorkerPool:
                 thread.join(5)
 
     def _drive(self) -> None:
+        """Keep a worker busy; the last one that ends leaves no task waiting."""
+        try:
+            self._keep_busy()
+        finally:
+            with self._counting:
+                self._alive -= 1
+                last = not self._alive
+            if last and not self._closed:
+                self.ready = False
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Have all tasks done elsewhere that still wait."""
+        with suppress(Empty):
+            while (task := self._queue.get_nowait()) is not None:
+                self._again(task[1], task[0])
+
+    def _keep_busy(self) -> None:
         """Start a worker and keep it busy with two jobs, so that it never waits for the next."""
         try:
             worker = _Worker(self._room, self._hello)

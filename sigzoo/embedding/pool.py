@@ -16,11 +16,11 @@ from sigzoo.common.parallel import Threads, in_order
 from sigzoo.common.worker_pool import CHUNK, WorkerPool
 from sigzoo.embedding.fetching import fetched_ahead
 from sigzoo.embedding.preparation import Preparation, Prepared, WorkerPreparation, read_answer
-from sigzoo.imaging import ImageSource, source_name
+from sigzoo.imaging import EncodedImage, ImageSource, source_name
 from sigzoo.imaging.decode_limits import MAX_BYTES
 from sigzoo.imaging.remote_images import FetchedImage
 
-__all__ = ["prepared_in_order"]
+__all__ = ["PreparationPool", "prepared_in_order"]
 
 _START_SECONDS = 0.25
 """Time of a core that a worker takes to start, as measured: Python, numpy, Pillow."""
@@ -63,10 +63,12 @@ def prepared_in_order(
     SigzooError
         If a worker process dies.
     """
-    pool = _Pool(preparation, workers)
+    pool = PreparationPool(preparation, workers)
     fetched = fetched_ahead(images)
     try:
         for item in in_order(pool.submit, enumerate(fetched), ahead + 2 * CHUNK * (workers - 1)):
+            for note in item.notes:
+                _warn_again("sigzoo.errors", "SigzooWarning", note, __file__, 0)
             for warned in item.warned:
                 _warn_again(*warned)
             yield item
@@ -90,8 +92,16 @@ class _Clock:
             self.spent += time.thread_time() - start
 
 
-class _Pool:
-    """Threads, and beside them worker processes or not yet."""
+class PreparationPool:
+    """Threads that prepare images, and worker processes beside them as soon as these pay.
+
+    Parameters
+    ----------
+    preparation
+        What is done with an image.
+    workers
+        How many of each; with 1 there is a thread and no process.
+    """
 
     def __init__(self, preparation: Preparation, workers: int) -> None:
         self._preparation, self._count = preparation, workers
@@ -147,7 +157,7 @@ _shown: dict[str | tuple[str, type[Warning], int], int] = {}
 
 
 def _warn_again(module: str, name: str, text: str, file: str, line: int) -> None:
-    """Give a warning of a worker to this process's filters."""
+    """Give a warning that was heard elsewhere to this process's filters."""
     category = getattr(sys.modules.get(module), name, UserWarning)
     if not (isinstance(category, type) and issubclass(category, Warning)):
         category = UserWarning
@@ -165,7 +175,8 @@ def _sendable(source: ImageSource) -> ImageSource | None:
         return source
     if isinstance(source, os.PathLike):
         return os.fsdecode(source)
-    if isinstance(source, bytes) and len(source) <= _MOST_CONTENT:
+    content = source.content if isinstance(source, EncodedImage) else source
+    if isinstance(content, bytes) and len(content) <= _MOST_CONTENT:
         return source
     if isinstance(source, FetchedImage) and len(source.content) <= _MOST_CONTENT:
         return source

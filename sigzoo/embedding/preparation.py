@@ -11,7 +11,7 @@ from PIL import Image, ImageFile
 from sigzoo import errors
 from sigzoo.common.worker_pool import Warned
 from sigzoo.errors import ImageError, SigzooError
-from sigzoo.imaging import ImageSource, ReadOptions, read_and_apply, source_name
+from sigzoo.imaging import ImageSource, ReadOptions, read_and_note, source_name
 from sigzoo.imaging.decode_limits import budget
 from sigzoo.interfaces import GreyImage, Preprocessor, Size, check_grey
 
@@ -29,8 +29,10 @@ class Prepared:
     image: GreyImage | None
     """uint8 ``(h, w)``, ink bright on 0."""
     error: SigzooError | None = None
+    notes: tuple[str, ...] = ()
+    """What there is to say of it, each with its name."""
     warned: tuple[Warned, ...] = ()
-    """Warnings that were heard in a worker process."""
+    """Other warnings, which were heard in a worker process."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Preparation:
         index, source = numbered
         name = source_name(source, index)
         try:
-            return Prepared(index, name, read_and_apply(source, index, self._network_image, self.options))
+            image, notes = read_and_note(source, index, self._network_image, self.options)
+            return Prepared(index, name, image, notes=tuple(notes))
         except SigzooError as error:
             return Prepared(index, name, None, error)
 
@@ -117,7 +120,7 @@ class WorkerPreparation:
         prepared = self.preparation(numbered)
         if prepared.image is not None:
             pixels = np.ascontiguousarray(check_grey(prepared.image))
-            return {"shape": pixels.shape}, pixels.data
+            return {"shape": pixels.shape, "notes": prepared.notes}, pixels.data
         error = prepared.error
         kind = type(error).__name__
         if getattr(errors, kind, None) is not type(error) or error is None or error.args != (str(error),):
@@ -136,5 +139,6 @@ def read_answer(
     name = source_name(source, index)
     if pixels is not None:
         image = np.frombuffer(pixels, np.uint8).reshape(said["shape"])
-        return Prepared(index, name, image, None, tuple(warned))
-    return Prepared(index, name, None, getattr(errors, said["error"])(said["message"]), tuple(warned))
+        return Prepared(index, name, image, None, tuple(said["notes"]), tuple(warned))
+    error = getattr(errors, said["error"])(said["message"])
+    return Prepared(index, name, None, error, warned=tuple(warned))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -105,6 +105,11 @@ class EmbeddingStream:
     options: ReadOptions
     workers: int
 
+    @property
+    def preparation(self) -> Preparation:
+        """What is done with an image before the network."""
+        return Preparation(self.model, self.preprocessor, self.minimum_size, self.options)
+
     def run(self, images: Iterable[ImageSource], *, skip: bool) -> Iterator[Embedded]:
         """Features of the images in their order; with `skip` an unusable one comes out with its error.
 
@@ -115,14 +120,13 @@ class EmbeddingStream:
         WeightsError
             If features are not finite, unless `skip`.
         """
-        preparation = Preparation(self.model, self.preprocessor, self.minimum_size, self.options)
-        prepared = prepared_in_order(preparation, images, workers=self.workers, ahead=self.batch_size)
+        prepared = prepared_in_order(self.preparation, images, workers=self.workers, ahead=self.batch_size)
         lanes = Lanes(self.runtime, self._begin, self.workers)
         with closing(prepared), closing(lanes):
             for window in self._computed(self._windows(prepared), lanes):
                 features = window.features()
                 for item in window.items:
-                    result = self._result(item, features.get(item.index))
+                    result = self.result(item, features.get(item.index))
                     if result.error is not None and not skip:
                         raise result.error
                     yield result
@@ -189,11 +193,20 @@ class EmbeddingStream:
 
     def _begin(self, batch: _Batch) -> Callable[[], _Features]:
         """Begin to compute a batch; the function that is returned waits for its features."""
-        images = np.stack([image for _, image in batch])[:, np.newaxis]
-        wait = self.runtime.submit(images, [self.layer], scale=self.input_scale)
-        return lambda: dict(zip((index for index, _ in batch), wait()[self.layer], strict=True))
+        wait = self.begin([image for _, image in batch])
+        return lambda: dict(zip((index for index, _ in batch), wait(), strict=True))
 
-    def _result(self, item: Prepared, features: NDArray[np.float32] | None) -> Embedded:
+    def begin(self, images: Sequence[GreyImage]) -> Callable[[], NDArray[np.float32]]:
+        """Begin to compute prepared images of one size; the function that is returned waits for the features.
+
+        They are float32 ``(N, ...)``; whether they are finite, `result` looks.
+        """
+        stacked = np.stack(images)[:, np.newaxis]
+        wait = self.runtime.submit(stacked, [self.layer], scale=self.input_scale)
+        return lambda: wait()[self.layer]
+
+    def result(self, item: Prepared, features: NDArray[np.float32] | None) -> Embedded:
+        """What became of an image; features that are not finite are an error."""
         if features is not None and not np.isfinite(features).all():
             error = WeightsError(
                 f"{item.source}: {self.model} gives features that are not finite (NaN or infinite): its"

@@ -45,18 +45,18 @@ _OVERHEAD = {"WEBP": 14, "AVIF": 12, "HEIF": 12, "JPEG2000": 20, "GIF": 5}
 """Bytes a pixel that decoders take beside, as measured."""
 
 
-def check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
     """Refuse an image that is too large to be a signature, before its pixels are decoded.
 
     Raises
     ------
     ImageError
-        If it has more than `MAX_PIXELS` pixels, or a side longer than `MAX_SIDE`.
+        If it has more than `max_pixels` pixels, or a side longer than `MAX_SIDE`.
     """
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise ImageError(
-            f"{width} x {height} pixels, over {MAX_PIXELS // 1_000_000} megapixels; cut out the signature, or"
-            " scale the image down first."
+            f"{width} x {height} pixels, over {max_pixels / 1_000_000:g} megapixels; cut out the signature,"
+            " or scale the image down first."
         )
     if max(width, height) > MAX_SIDE:
         raise ImageError(

@@ -18,6 +18,7 @@ from sigzoo.errors import ImageError
 from sigzoo.imaging.arrays import grey_from_array, grey_from_tensor
 from sigzoo.imaging.decode_limits import (
     MAX_BYTES,
+    MAX_PIXELS,
     MAX_SCANS,
     budget,
     bytes_to_decode,
@@ -29,7 +30,7 @@ from sigzoo.imaging.image_formats import FORMATS, HEAD, sniff, why_not
 from sigzoo.imaging.pages import choose_frame, choose_page, split_page
 from sigzoo.imaging.pillow_grey import grey_from_pillow, turned
 from sigzoo.imaging.remote_images import fetch_image, is_remote_image, split_remote_page
-from sigzoo.imaging.sources import FetchedImage, ImageSource, StoredImage, is_tensor
+from sigzoo.imaging.sources import EncodedImage, FetchedImage, ImageSource, StoredImage, is_tensor
 from sigzoo.imaging.tiff_layout import JPEG, ORIENTATION, TiffPage, check_layout, read_pages
 from sigzoo.interfaces import warn
 
@@ -85,6 +86,9 @@ def read_image(source: ImageSource, *, grey_range: tuple[float, float] | None = 
         name = os.fsdecode(source)
         with _pillow_errors(safe_text(name) or "''"):
             return _read_path(name, grey_range)
+    if isinstance(source, EncodedImage):
+        with _pillow_errors(safe_text(source.name) or "''"):
+            return _read_file(io.BytesIO(source.content), None, grey_range, source.max_pixels)
     with _pillow_errors("the image"):
         if isinstance(source, Image.Image):
             return _read_pillow(source, grey_range)
@@ -162,7 +166,10 @@ def _seekable(file: Any) -> IO[bytes]:
 
 
 def _read_file(
-    file: IO[bytes], page: int | None, grey_range: tuple[float, float] | None
+    file: IO[bytes],
+    page: int | None,
+    grey_range: tuple[float, float] | None,
+    max_pixels: int = MAX_PIXELS,
 ) -> NDArray[np.uint8]:
     head = file.read(HEAD)
     if not head:
@@ -175,12 +182,12 @@ def _read_file(
         at = choose_page(pages, page)
         tiff = pages[at]
         check_layout(tiff)
-    with _opened(file, kind, head, tiff) as image:
+    with _opened(file, kind, head, tiff, max_pixels) as image:
         if tiff is None:
             choose_frame(image, page)
         elif at:
             image.seek(at)
-        check_size(image.width, image.height)
+        check_size(image.width, image.height, max_pixels)
         if image.format in ("JPEG", "MPO"):
             check_scans(file, image.width, image.height)
         elif tiff is not None and tiff.first(259) == JPEG:
@@ -194,10 +201,12 @@ def _read_file(
 
 
 @contextmanager
-def _opened(file: IO[bytes], kind: str | None, head: bytes, tiff: TiffPage | None) -> Iterator[Image.Image]:
+def _opened(
+    file: IO[bytes], kind: str | None, head: bytes, tiff: TiffPage | None, max_pixels: int
+) -> Iterator[Image.Image]:
     file.seek(0)
     if kind == "HEIF":
-        yield _open_heif(file)
+        yield _open_heif(file, max_pixels)
         return
     try:
         image = Image.open(file, formats=FORMATS if kind is None else (kind,))
@@ -213,14 +222,14 @@ def _opened(file: IO[bytes], kind: str | None, head: bytes, tiff: TiffPage | Non
         yield image
 
 
-def _open_heif(file: IO[bytes]) -> Image.Image:
+def _open_heif(file: IO[bytes], max_pixels: int) -> Image.Image:
     try:
         import pillow_heif
     except ImportError:
         raise ImageError("HEIC, which needs pillow-heif: run `pip install 'sigzoo[heif]'`.") from None
     # Not by its registered opener, which would change what Pillow opens for the whole process.
     heif = pillow_heif.open_heif(file)
-    check_size(*heif.size)
+    check_size(heif.size[0], heif.size[1], max_pixels)
     if 13 * heif.size[0] * heif.size[1] > MAX_BYTES:
         raise ImageError(_too_much(*heif.size))
     if len(heif) > 1:

@@ -17,9 +17,18 @@ from PIL import Image
 from sigzoo.common.remote import without_password
 from sigzoo.common.terminal import safe_text
 from sigzoo.errors import ImageError, SigzooWarning, UsageError
-from sigzoo.imaging.decode_limits import budget
+from sigzoo.imaging.decode_limits import MAX_PIXELS, budget
 
-__all__ = ["ImageSource", "ReadOptions", "StoredImage", "as_sources", "read_and_apply", "source_name"]
+__all__ = [
+    "EncodedImage",
+    "ImageSource",
+    "ReadOptions",
+    "StoredImage",
+    "as_sources",
+    "read_and_apply",
+    "read_and_note",
+    "source_name",
+]
 
 _T = TypeVar("_T")
 
@@ -35,6 +44,16 @@ class StoredImage:
 
 
 @dataclass(frozen=True)
+class EncodedImage:
+    """The content of an image file that has come by another way than a path, and what it is called."""
+
+    name: str
+    content: bytes
+    max_pixels: int = MAX_PIXELS
+    """A larger one is refused before it is decoded."""
+
+
+@dataclass(frozen=True)
 class FetchedImage:
     """An image of an object store with the content of its file, or why that could not be fetched."""
 
@@ -45,7 +64,15 @@ class FetchedImage:
 
 
 ImageSource: TypeAlias = (
-    str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | StoredImage | FetchedImage
+    str
+    | os.PathLike[str]
+    | bytes
+    | IO[bytes]
+    | Image.Image
+    | NDArray[Any]
+    | StoredImage
+    | FetchedImage
+    | EncodedImage
 )
 """One image: a path or URL (``file.tif#2`` names a page), the content of an image file as bytes or an open
 binary file, a PIL image, or an array or torch tensor (see `read_image`)."""
@@ -63,6 +90,7 @@ _ONE_IMAGE = (
     Image.Image,
     StoredImage,
     FetchedImage,
+    EncodedImage,
 )
 
 
@@ -123,7 +151,7 @@ def source_name(source: object, index: int) -> str:
     """What an image is called in messages: its path, or ``image 3`` for what has none."""
     if isinstance(source, str | os.PathLike):
         return without_password(os.fsdecode(source))
-    return source.name if isinstance(source, StoredImage | FetchedImage) else f"image {index}"
+    return source.name if isinstance(source, StoredImage | FetchedImage | EncodedImage) else f"image {index}"
 
 
 def read_and_apply(
@@ -133,6 +161,22 @@ def read_and_apply(
     options: ReadOptions | None = None,
 ) -> _T:
     """Read an image and do something with it; warnings and errors say which image it was.
+
+    See `read_and_note`, which gives back the texts of the warnings in their place.
+    """
+    result, notes = read_and_note(source, index, apply, options)
+    for note in notes:
+        warnings.warn(note, SigzooWarning, stacklevel=3)
+    return result
+
+
+def read_and_note(
+    source: ImageSource,
+    index: int,
+    apply: Callable[[NDArray[np.uint8]], _T],
+    options: ReadOptions | None = None,
+) -> tuple[_T, list[str]]:
+    """Read an image and do something with it.
 
     Parameters
     ----------
@@ -144,6 +188,11 @@ def read_and_apply(
         What to do with it: given the grey image, uint8 ``(H, W)``.
     options
         How to read it.
+
+    Returns
+    -------
+    result, notes
+        What `apply` gives; what there is to say of the image, each with its name.
 
     Raises
     ------
@@ -166,6 +215,4 @@ def read_and_apply(
     except ImageError as error:
         message = str(error).removeprefix("the image: ")
         raise error if message.startswith(f"{name}: ") else ImageError(f"{name}: {message}") from error
-    for message in messages:
-        warnings.warn(f"{name}: {message}", SigzooWarning, stacklevel=3)
-    return result
+    return result, [f"{name}: {message}" for message in messages]

@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": "sigzoo.cli.verify:verify",
     "find": "sigzoo.cli.find:find",
     "index": "sigzoo.cli.index:index_command",
+    "serve": "sigzoo.cli.serve:serve",
     "evaluate": "sigzoo.cli.evaluate:evaluate_command",
     "leaderboard": "sigzoo.cli.leaderboard:leaderboard",
     "synth": "sigzoo.cli.synth:synth",

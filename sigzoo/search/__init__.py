@@ -13,9 +13,9 @@ from sigzoo.common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from sigzoo.search.build import Built, build_index
-    from sigzoo.search.index import FeatureIndex, Match, open_index
+    from sigzoo.search.index import FeatureIndex, Match, matches_data, open_index
 
-__all__ = ["Built", "FeatureIndex", "Match", "build_index", "open_index"]
+__all__ = ["Built", "FeatureIndex", "Match", "build_index", "matches_data", "open_index"]
 
 __getattr__ = lazy_names(
     __name__,
@@ -24,6 +24,7 @@ __getattr__ = lazy_names(
         "FeatureIndex": "index",
         "Match": "index",
         "build_index": "build",
+        "matches_data": "index",
         "open_index": "index",
     },
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from sigzoo.search.files import CENTROIDS, LISTS, MANIFEST, ROWS, VECTORS, Array
 from sigzoo.search.nearest import Metric, nearest_in_blocks
 from sigzoo.verification.scores import make_score
 
-__all__ = ["FeatureIndex", "IndexFacts", "Match", "open_index"]
+__all__ = ["FeatureIndex", "IndexFacts", "Match", "matches_data", "open_index"]
 
 _MAX_MANIFEST = 1 << 20
 _BLOCK_BYTES = 16 << 20
@@ -78,6 +78,14 @@ class Match:
     """Cosine, or minus the distance."""
     columns: Mapping[str, Any] = field(default_factory=dict)
     """Further columns of the manifest."""
+
+
+def matches_data(names: Sequence[str], found: Sequence[Sequence[Match]]) -> list[dict[str, Any]]:
+    """What a search found for questioned signatures of some names, as plain data."""
+    return [
+        {"questioned": name, "matches": [{"rank": n, **asdict(each)} for n, each in enumerate(row, 1)]}
+        for name, row in zip(names, found, strict=True)
+    ]
 
 
 class FeatureIndex:

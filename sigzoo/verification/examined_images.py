@@ -14,7 +14,7 @@ from sigzoo.common.terminal import safe_text
 from sigzoo.errors import UsageError
 from sigzoo.imaging import ImageSource, read_image, source_name
 from sigzoo.imaging.plausibility import doubts
-from sigzoo.imaging.sources import StoredImage
+from sigzoo.imaging.sources import EncodedImage, StoredImage
 from sigzoo.interfaces import collected_warnings
 from sigzoo.verification.copies import COPY, ink_print
 
@@ -132,4 +132,4 @@ class ExaminedImages:
 
 
 def _has_name(image: object) -> bool:
-    return isinstance(image, str | os.PathLike | StoredImage)
+    return isinstance(image, str | os.PathLike | StoredImage | EncodedImage)

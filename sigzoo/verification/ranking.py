@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -15,7 +15,7 @@ from sigzoo.verification.base import Score
 from sigzoo.verification.calibration import Calibration
 from sigzoo.verification.scores import make_score
 
-__all__ = ["Candidate", "group_files", "rank_candidates"]
+__all__ = ["Candidate", "group_files", "rank_candidates", "ranking_data", "without_itself"]
 
 GENUINE = "genuine"
 """Folder of a writer's genuine signatures; where there is one, its neighbours (forgeries) do not count."""
@@ -133,3 +133,30 @@ def rank_candidates(
             )
         )
     return sorted(found, key=lambda each: -each.score)
+
+
+def without_itself(
+    questioned: NDArray[np.float32], gallery: NDArray[np.float32], groups: Mapping[str, Sequence[int]]
+) -> tuple[dict[str, list[int]], list[int]]:
+    """Leave the questioned image itself out of a gallery, where it is known by its features.
+
+    Returns
+    -------
+    groups, left_out
+        The groups of `group_files` without it; its rows of the gallery.
+    """
+    same = np.flatnonzero(np.isclose(gallery, questioned, rtol=0, atol=1e-6).all(axis=1))
+    left = {name: [place for place in places if place not in same] for name, places in groups.items()}
+    return {name: places for name, places in left.items() if places}, same.tolist()
+
+
+def ranking_data(found: Sequence[tuple[str, Sequence[Candidate]]], most: int) -> list[dict[str, Any]]:
+    """Rankings as plain data: of each questioned image the first `most` candidates."""
+    return [
+        {
+            "questioned": name,
+            "candidates": [{"rank": rank, **asdict(each)} for rank, each in enumerate(ranking[:most], 1)],
+            "compared": len(ranking),
+        }
+        for name, ranking in found
+    ]

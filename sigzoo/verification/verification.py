@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,7 +29,17 @@ from sigzoo.verification.decision import (
 from sigzoo.verification.examined_images import ExaminedImages
 from sigzoo.verification.scores import Score, make_score
 
-__all__ = ["Embedder", "Verification", "fitting_calibration", "verify_features", "verify_images"]
+__all__ = [
+    "Embedder",
+    "Verification",
+    "fitting_calibration",
+    "overall_status",
+    "verify_features",
+    "verify_images",
+]
+
+NOT_GENUINE, UNDECIDED = 3, 4
+"""Statuses beside 0, genuine; 1 and 2 are for what is in no command an answer: failure, wrong usage."""
 
 Floats = NDArray[np.float64]
 
@@ -235,6 +245,17 @@ def verify_features(
             )
         )
     return answers
+
+
+def overall_status(answers: Sequence[Verification]) -> int:
+    """What answers come to, as the exit status of `sigzoo verify`: 0 where all are genuine.
+
+    3 where one is not genuine; else 4 where one is inconclusive, or there is no threshold.
+    """
+    decisions = {each.decision for each in answers}
+    if "not genuine" in decisions:
+        return NOT_GENUINE
+    return 0 if decisions == {"genuine"} else UNDECIDED
 
 
 def fitting_calibration(

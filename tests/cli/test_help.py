@@ -108,11 +108,15 @@ def published_signet(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
+RUNS_UNTIL_IT_IS_ENDED = {("serve",)}
+"""`tests/serving` runs it."""
+
+
 def examples() -> list[Any]:
     """All examples: those of the program itself first, each once, in the order of the commands."""
     found = list(cli.examples)
     for words, command in COMMANDS.items():
-        if words not in NEEDS_A_TEACHER:
+        if words not in NEEDS_A_TEACHER | RUNS_UNTIL_IT_IS_ENDED:
             found += getattr(command, "examples", ())
     slow = pytest.mark.slow
     return [pytest.param(each, marks=slow if each in SLOW else ()) for each in dict.fromkeys(found)]

@@ -10,8 +10,9 @@ from sigzoo_signet.canvas import (
     require_ink,
     without_background,
 )
-from sigzoo_signet.otsu import grey_histogram, otsu_opencv
+from sigzoo_signet.otsu import otsu_opencv
 
+from sigzoo.imaging import grey_histogram
 from sigzoo.interfaces import GreyImage, ImageError, Preprocessor, Size, check_grey
 
 __all__ = ["SPP2018"]

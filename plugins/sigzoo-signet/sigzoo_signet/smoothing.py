@@ -7,7 +7,6 @@ are computed again in float64, in scipy's order of operations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +23,7 @@ from sigzoo_signet.strips import (
     buffers_of_thread,
     gaussian_weights,
     weighted_sum,
+    weighted_sums,
 )
 
 __all__ = ["smoothed_at_most", "truncating_smooth"]
@@ -108,8 +108,7 @@ def _smooth_all(image: GreyImage, result: GreyImage, buffers: Buffers) -> None:
     """
     height, width = image.shape
     strips = Strips(width, buffers)
-    rows = np.pad(np.arange(height), RADIUS, mode="symmetric")
-    columns = np.pad(np.arange(width), RADIUS, mode="symmetric") + RADIUS
+    rows, columns = _mirrored(height), _mirrored(width) + RADIUS
     inverted = buffers.array("inverted", (len(rows), strips.room), np.uint8)
     np.invert(_lines(image, rows), out=inverted[:, RADIUS : width + RADIUS])
     inverted[:, :RADIUS] = inverted[:, columns[:RADIUS]]
@@ -119,6 +118,14 @@ def _smooth_all(image: GreyImage, result: GreyImage, buffers: Buffers) -> None:
     across = buffers.array("across", down.shape, np.uint8)
     _truncating_pass(down, 1, strips, across)
     np.invert(across[:, :width], out=result)
+
+
+@lru_cache(maxsize=256)
+def _mirrored(length: int) -> NDArray[np.intp]:
+    """Places on an axis from `RADIUS` before it to `RADIUS` behind it, reflected at its ends."""
+    places: NDArray[np.intp] = np.pad(np.arange(length), RADIUS, mode="symmetric")
+    places.setflags(write=False)
+    return places
 
 
 def _truncating_pass(padded: GreyImage, axis: int, strips: Strips, result: GreyImage) -> None:
@@ -141,15 +148,15 @@ def _truncating_pass(padded: GreyImage, axis: int, strips: Strips, result: GreyI
         doubtful.append(np.flatnonzero(unsure) + top * strips.room)
     at = np.concatenate(doubtful)
     step = strips.room if axis == 0 else 1
-    line = padded.ravel()
+    line, taps = padded.reshape(-1), step * np.arange(TAPS)[:, np.newaxis]
     for first in range(0, at.size, _CHUNK):
         some = at[first : first + _CHUNK]
-        result.ravel()[some] = ~_truncated([~line.take(some + tap * step) for tap in range(TAPS)])
+        result.reshape(-1)[some] = ~_truncated(~line.take(some + taps))
 
 
-def _truncated(taps: Sequence[GreyImage]) -> GreyImage:
-    """Weighted sum of 17 grey levels, truncated, exactly as scipy computes it."""
-    return weighted_sum(taps, gaussian_weights(SIGMA)).astype(np.uint8)
+def _truncated(windows: GreyImage) -> GreyImage:
+    """Weighted sums of 17 grey levels, ``(TAPS, N)``, truncated, exactly as scipy computes them."""
+    return weighted_sums(windows).astype(np.uint8)
 
 
 def _lines(image: GreyImage, rows: NDArray[np.intp]) -> GreyImage:
@@ -174,7 +181,7 @@ def _settle_flat(result: GreyImage, unsure: Mask, source: GreyImage, axis: int) 
 def _drifting_levels() -> tuple[tuple[int, int], ...]:
     """Levels that smoothing changes although all 17 pixels hold them, and to what: rounding."""
     levels = np.arange(256, dtype=np.uint8)
-    means = _truncated([levels] * TAPS)
+    means = _truncated(np.tile(levels, (TAPS, 1)))
     return tuple((int(level), int(means[level])) for level in levels if means[level] != level)
 
 

@@ -124,12 +124,14 @@ def _paper(brightest: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return full[: brightest.shape[0], : brightest.shape[1]]
 
 
-def ink_threshold(image: NDArray[np.uint8]) -> int:
-    """Otsu's: the level up to which is ink, so that both sides are as much of one kind as can be."""
-    histogram = grey_histogram(image)
+def ink_threshold(counts: NDArray[np.int64]) -> int:
+    """Otsu's: the level up to which is ink, so that both sides are as much of one kind as can be.
+
+    Of the histogram, ``(256,)``.
+    """
     levels = np.arange(256)
-    below, total = np.cumsum(histogram), histogram.sum()
-    moment = np.cumsum(histogram * levels)
+    below, total = np.cumsum(counts), counts.sum()
+    moment = np.cumsum(counts * levels)
     above = total - below
     with np.errstate(divide="ignore", invalid="ignore"):
         between = (moment[-1] * below / total - moment) ** 2 / (below * above)
@@ -145,42 +147,46 @@ def appearance(image: NDArray[np.uint8]) -> Appearance | None:
         uint8 ``(H, W)``, 0 ink and 255 paper.
     """
     step = max(1, max(image.shape) // _LONGEST)
-    image = image[::step, ::step]
+    image = np.ascontiguousarray(image[::step, ::step])
     block = max(1, -(-max(image.shape) // CELLS))
-    if min(image.shape) < max(_LEAST, 4 * block) or image.min() == image.max():
+    if min(image.shape) < max(_LEAST, 4 * block):
+        return None
+    counts = grey_histogram(image)
+    if counts.max() == image.size:
         return None
     height, width = (side // block for side in image.shape)
-    blocks = np.ascontiguousarray(image[: height * block, : width * block])
+    # Pixels by row of cells, row within it, and column.
+    blocks = np.ascontiguousarray(image[: height * block, : width * block]).reshape(height, block, -1)
     # The paper becomes white, and what is brighter than it stays so; in uint8 nothing overflows.
-    paper = np.repeat(np.repeat(_paper(_over_cells(blocks, block, np.maximum)), block, 0), block, 1)
-    flat = np.minimum(blocks, paper) + (255 - paper)
-    ink = (flat <= ink_threshold(flat)).view(np.uint8)
-    cells = _over_cells(ink, block, np.add) / block**2 > _CELL_INK
+    paper = np.repeat(_paper(_over_cells(blocks, np.maximum)), block, axis=1)[:, np.newaxis]
+    flat = np.minimum(blocks, paper)
+    flat += 255 - paper
+    threshold = ink_threshold(grey_histogram(flat.reshape(height * block, -1)))
+    cells = _over_cells((flat <= threshold).view(np.uint8), np.add) / block**2 > _CELL_INK
     return Appearance(
-        dark=float((image <= ink_threshold(image)).mean()),
+        dark=int(counts[: ink_threshold(counts) + 1].sum()) / image.size,
         border=float(np.concatenate([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]]).mean()),
         lines=_lines(cells, _THROUGH),
         columns=_lines(cells.T, _THROUGH),
-        pale_lines=_lines(_ridges(_over_cells(flat, block, np.add) / block**2), _THROUGH),
+        pale_lines=_lines(_ridges(_over_cells(flat, np.add) / block**2), _THROUGH),
         framed=_lines(cells, _LONG) > 1 and _lines(cells.T, _LONG) > 1,
         bands=_bands(cells),
         apart=_apart(cells),
     )
 
 
-def _over_cells(pixels: NDArray[np.uint8], block: int, combine: np.ufunc) -> NDArray[Any]:
-    """Combine the pixels of each cell, whose sides divide the image's.
+def _over_cells(pixels: NDArray[np.uint8], combine: np.ufunc) -> NDArray[Any]:
+    """Combine the pixels of each cell: ``(rows of cells, side, W)`` in, a value a cell out.
 
-    A plane of every `block`-th pixel at a time: numpy reduces over short inner axes ten times as slowly.
+    Down the columns first, in unbroken memory; then a plane of every `side`-th pixel at a time, as numpy
+    reduces over short inner axes ten times as slowly.
     """
+    block = pixels.shape[1]
     # Cells have 16 x 16 pixels at most, whose sum takes 16 bits.
-    wide = pixels if combine is np.maximum else pixels.astype(np.uint16)
-    columns = wide[:, ::block].copy()
+    columns = combine.reduce(pixels, axis=1, dtype=np.uint8 if combine is np.maximum else np.uint16)
+    cells = columns[:, ::block].copy()
     for shift in range(1, block):
-        combine(columns, wide[:, shift::block], out=columns)
-    cells = columns[::block].copy()
-    for shift in range(1, block):
-        combine(cells, columns[shift::block], out=cells)
+        combine(cells, columns[:, shift::block], out=cells)
     return cells
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sigzoo.imaging.histogram import grey_histogram
 from sigzoo.imaging.plausibility import ink_threshold
 
 __all__ = ["COPY", "ink_print"]
@@ -38,7 +39,7 @@ def ink_print(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     flat = np.zeros(_SIZE[0] * _SIZE[1], np.float32)
     if image.min() == image.max():
         return flat
-    ink = image <= ink_threshold(image)
+    ink = image <= ink_threshold(grey_histogram(image))
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     small = Image.fromarray(box.astype(np.uint8) * 255).resize(_SIZE, Image.Resampling.BOX)

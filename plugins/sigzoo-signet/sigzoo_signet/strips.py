@@ -72,7 +72,7 @@ def weighted_sum(taps: Sequence[NDArray[Any]], weights: Sequence[float]) -> NDAr
 
 
 def weighted_sums(windows: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """What `weighted_sum` gives of ``(TAPS, N)`` with `SIGMA`, to the last bit, in few steps for a few pixels."""
+    """What `weighted_sum` gives of ``(TAPS, N)`` with `SIGMA`, to the last bit, in fewer steps."""
     weights = np.array(gaussian_weights(SIGMA))[: RADIUS + 1, np.newaxis]
     taps = windows.astype(np.float64)
     terms = np.empty((RADIUS + 1, taps.shape[1]))

@@ -184,7 +184,7 @@ def _over_cells(pixels: NDArray[np.uint8], combine: np.ufunc) -> NDArray[Any]:
     block = pixels.shape[1]
     # Cells have 16 x 16 pixels at most, whose sum takes 16 bits.
     columns = combine.reduce(pixels, axis=1, dtype=np.uint8 if combine is np.maximum else np.uint16)
-    cells = columns[:, ::block].copy()
+    cells: NDArray[Any] = columns[:, ::block].copy()
     for shift in range(1, block):
         combine(cells, columns[:, shift::block], out=cells)
     return cells

@@ -8,21 +8,35 @@ from typing import Any
 import click
 
 from sigzoo.cli.help_pages import HelpfulCommand
-from sigzoo.cli.output import json_option, print_fields, print_json
+from sigzoo.cli.layout import cut, shortened
+from sigzoo.cli.output import echo, json_option, print_fields, print_json, print_table
 from sigzoo.registry import Artifact, Card, ComponentSpec, Recipe, Result
+
+_NOT_ON_A_SCREEN = frozenset({"from", "provenance", "distribution", "settings", "cost", "score"})
+"""Fields that only `--all` shows."""
+_LINES = {"trained on": 3, "digest": 3, "to build it": 3, "aliases": 1, "cite": 2, "agreement": 3, "built": 3}
+"""Lines of a screen that a field may take; others two."""
+_RESULT = 56
+"""Columns for what a result was measured on."""
+_MOST_RESULTS = 8
 
 
 @click.command(
     cls=HelpfulCommand,
     examples=[
         "sigzoo info synsig-tiny",
+        "sigzoo info synsig-tiny --all",
         "sigzoo info signet --json",
     ],
 )
 @click.argument("name")
+@click.option("--all", "everything", is_flag=True, help="Show all that is known, in full length.")
 @json_option
-def info(name: str, as_json: bool) -> None:
-    """Show what is known of a model: use, licences, data, results."""
+def info(name: str, everything: bool, as_json: bool) -> None:
+    """Show what is known of a model: use, licences, data, results.
+
+    What a screen holds; --all and --json show everything.
+    """
     import msgspec
 
     from sigzoo.cli.listing import state
@@ -45,11 +59,37 @@ def info(name: str, as_json: bool) -> None:
     if card.recipe:
         lines.update(_recipe(name, card.recipe))
     papers = [known.citations[paper] for paper in card.cite]
-    cited = [each.text + (f", doi {each.doi}" if each.doi else "") for each in papers]
-    results = [_result(each) for each in card.results]
-    print_fields(
-        name, [*lines.items(), *(("cite", each) for each in cited), *(("result", each) for each in results)]
-    )
+    cited = [("cite", each.text + (f", doi {each.doi}" if each.doi else "")) for each in papers]
+    if everything:
+        print_fields(name, [*lines.items(), *cited, *(("result", _result(each)) for each in card.results)])
+        return
+    shown = [(label, text) for label, text in lines.items() if label not in _NOT_ON_A_SCREEN]
+    print_fields(name, [(label, shortened(text, _LINES.get(label, 2))) for label, text in [*shown, *cited]])
+    _print_results(card)
+    echo()
+    echo(f"all of it: sigzoo info {name} --all")
+    echo(f"to cite it: sigzoo cite {name}")
+
+
+def _print_results(card: Card) -> None:
+    """Print a line a result of the card's own features; those of other layers are counted."""
+    own = [each for each in card.results if each.layer in (None, card.features.layer)]
+    if not own:
+        return
+    rows = [
+        [
+            f"{each.metric} {each.value:g} {each.unit}",
+            f"{each.baseline:g}" if each.baseline is not None else "",
+            cut(f"{each.dataset}: {each.protocol}", _RESULT),
+        ]
+        for each in own[:_MOST_RESULTS]
+    ]
+    sources = "/".join(dict.fromkeys(each.source for each in own))
+    echo()
+    print_table(["result", "baseline", f"on ({sources})"], rows, right=["baseline"])
+    left = len(card.results) - len(rows)
+    if left:
+        echo(f"{left} more results of other layers, or by other protocols")
 
 
 def _described(card: Card) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 
-__all__ = ["cut", "field_lines", "table_lines", "wrapped"]
+__all__ = ["cut", "field_lines", "shortened", "table_lines", "wrapped"]
 
 _GAP = "  "
 
@@ -45,6 +45,12 @@ def cut(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
     return wrapped(text, width - 4)[0] + " ..."
+
+
+def shortened(text: str, lines: int, width: int = 58) -> str:
+    """A text that takes at most so many lines of a field in a terminal of 80 columns, and dots."""
+    parts = wrapped(text, width)
+    return text if len(parts) <= lines else " ".join(parts[:lines]) + " ..."
 
 
 def field_lines(fields: Iterable[tuple[str, str]], width: int | None, label: int = 15) -> list[str]:

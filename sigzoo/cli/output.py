@@ -93,9 +93,14 @@ def echo(text: object = "", *, err: bool = False, bold: bool = False) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     plain = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
     try:
-        click.echo(click.style(plain, bold=True) if bold else plain, file=stream)
+        click.echo(click.style(plain, bold=True) if bold and _may_style() else plain, file=stream)
     except BrokenPipeError:
         silence(stream)
+
+
+def _may_style() -> bool:
+    """Whether the user wants anything but plain text: see no-color.org."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def echo_path(path: Path) -> None:

@@ -82,8 +82,9 @@ def serve(
 ) -> None:
     """Answer over HTTP what embed, verify and find answer.
 
-    The addresses are /embed, /verify, /find; /model, /health, /metrics; /openapi.json describes them. SIGTERM or Ctrl-C ends it, after what was taken has been answered. There is no authentication: listen at
-    an address that others can reach only behind a server that has some.
+    The addresses are /embed, /verify, /find; /model, /health, /metrics; /openapi.json describes them.
+    SIGTERM or Ctrl-C ends it, after what was taken has been answered. There is no authentication: listen
+    at an address that others can reach only behind a server that has some.
     """
     try:
         import fastapi  # noqa: F401

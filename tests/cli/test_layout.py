@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 
 import sigzoo
-from sigzoo.cli.layout import cut, field_lines, table_lines, wrapped
+from sigzoo.cli.layout import cut, field_lines, shortened, table_lines, wrapped
 from tests.cli.terminal import in_terminal, shown
 from tests.cli.test_arguments import commands
 
@@ -47,9 +47,21 @@ def test_list_shows_every_name_whole_and_marks_the_default(columns: int) -> None
 
 @pytest.mark.parametrize("name", sigzoo.list_models())
 def test_info_breaks_no_word(run: Run, name: str) -> None:
-    lines = lines_of(["info", name])
+    lines = lines_of(["info", name, "--all"])
     assert all(cell_len(line) <= 80 or len(line.split()) == 1 for line in lines)  # some URLs are longer
+    assert " ".join(lines).split() == run("info", name, "--all").out.split()
+
+
+@pytest.mark.parametrize("name", sigzoo.list_models())
+def test_info_fits_a_screen(run: Run, name: str) -> None:
+    lines = lines_of(["info", name])
+    assert len(lines) <= 40
+    assert max(map(cell_len, lines)) <= 80
     assert " ".join(lines).split() == run("info", name).out.split()
+    card = sigzoo.info(name)
+    text = " ".join(" ".join(lines).split())
+    assert ("commercial use yes" in text) == card.licence.commercial_use
+    assert all(f"{each.metric} {each.value:g} {each.unit}" in text for each in card.results if not each.layer)
 
 
 def test_main_outputs_fit(tmp_path: Path, signatures: list[Path]) -> None:
@@ -119,6 +131,12 @@ class TestLayout:
     def test_a_word_wider_than_its_place_moves_to_the_left(self) -> None:
         lines = field_lines([("digest", "SHA-256 " + "f" * 64)], 80)
         assert lines == ["  digest          SHA-256", " " * 16 + "f" * 64]
+
+    def test_shortened_takes_its_lines_and_no_more(self) -> None:
+        text = "word " * 30
+        assert len(wrapped(shortened(text, 2, 40), 44)) == 2
+        assert shortened(text, 9, 40) == text
+        assert shortened("one two", 1, 40) == "one two"
 
     def test_cut_keeps_whole_words(self) -> None:
         assert cut("one two three", 20) == "one two three"

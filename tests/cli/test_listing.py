@@ -75,7 +75,7 @@ def test_an_unknown_command_gets_the_nearest_names(run: Run) -> None:
 
 
 def test_info_shows_a_card_by_its_alias(run: Run) -> None:
-    done = run("info", "signetf_lambda0.95")
+    done = run("info", "signetf_lambda0.95", "--all")
     assert done.status == 0
     for words in (
         "signet-f-0.95",

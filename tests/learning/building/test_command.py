@@ -126,7 +126,7 @@ def test_json_stands_alone_on_stdout(publish, run):
 def test_list_and_info_tell_whether_it_is_built(publish, run):
     publish()
     assert "from a recipe" in run("list", "toy-student")[1]
-    out = run("info", "toy-student")[1]
+    out = run("info", "toy-student", "--all")[1]
     assert "sigzoo build toy-student" in out
     assert "settings        epochs 4" in out
     assert json.loads(run("info", "toy-student", "--json")[1])["built"] is None

@@ -12,17 +12,10 @@ import click
 from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_json, print_table, whole_file
+from sigzoo.cli.values import whole_numbers
 
 if TYPE_CHECKING:
     from sigzoo.evaluation.run import Evaluation, Row
-
-
-def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Whole numbers, separated by commas."""
-    parts = [] if value is None else value.split(",")
-    if not all(part.strip().isascii() and part.strip().isdigit() and len(part) < 6 for part in parts):
-        raise click.BadParameter("expected whole numbers, separated by commas, such as 1,3,5.")
-    return tuple(int(part) for part in parts)
 
 
 @click.command(
@@ -53,7 +46,7 @@ def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
 )
 @click.option(
     "--references",
-    callback=_numbers,
+    callback=whole_numbers,
     metavar="N,N,...",
     help="Reference signatures, for each protocol that does not say it; several give a table each.",
 )
@@ -110,9 +103,15 @@ def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     help="Draw DET curves into this file (.png, .pdf, .svg, .jpg).",
 )
 @click.option(
+    "--plot-lr",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw Tippett and ECE plots of the likelihood ratios into this file (.png, .pdf, .svg, .jpg).",
+)
+@click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a page (.html) of curves, histograms, hardest pairs as pictures, writers and embeddings.",
+    help="Write a page (.html) of curves, also Tippett and ECE plots, histograms, hardest pairs as pictures,"
+    " writers and embeddings.",
 )
 @force_option
 @json_option
@@ -128,6 +127,7 @@ def evaluate_command(
     device: str,
     output: Path | None,
     plot: Path | None,
+    plot_lr: Path | None,
     report: Path | None,
     force: bool,
     as_json: bool,
@@ -146,14 +146,15 @@ def evaluate_command(
     from sigzoo.evaluation.run import evaluate
     from sigzoo.zoo import default_zoo
 
-    for path in filter(None, (output, plot, report)):
+    files = tuple(filter(None, (output, plot, plot_lr, report)))
+    for path in files:
         check_free(path, force)
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--report writes a page; {report} does not end in .html.")
-    if plot is not None:
+    for path in filter(None, (plot, plot_lr)):
         from sigzoo.imaging.figures import check_plot
 
-        check_plot(plot)
+        check_plot(path)
     named = layers if layers in ("all", "default") else [each.strip() for each in layers.split(",")]
     found = evaluate(
         [default_zoo().resolve(name) for name in models or (None,)],
@@ -174,6 +175,11 @@ def evaluate_command(
 
         with whole_file(plot) as beside:
             draw_det(beside, found.rows)
+    if plot_lr is not None:
+        from sigzoo.evaluation.plots import draw_likelihood_ratios
+
+        with whole_file(plot_lr) as beside:
+            draw_likelihood_ratios(beside, found)
     if report is not None:
         from sigzoo.evaluation.report import page, report_of
 
@@ -186,7 +192,7 @@ def evaluate_command(
         print_json({**content, "kept": str(kept)})
     else:
         _print(found)
-        for path in filter(None, (output, plot, report)):
+        for path in files:
             echo(f"-> {path}")
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sigzoo.evaluation.metrics import checked_scores
 
 __all__ = [
+    "PRIOR_ODDS",
     "AffineCalibration",
     "IsotonicCalibration",
     "Tippett",
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+PRIOR_ODDS: Floats = np.linspace(-2.5, 2.5, 101)
+"""Logarithms of the prior odds over which an ECE plot is drawn."""
 
 _FOLDS = 5
 _STEPS = 100

@@ -20,7 +20,15 @@ from sigzoo.evaluation.metrics import (
 from sigzoo.evaluation.resampling import Estimate, WeightedErrors, estimate, writer_weights
 from sigzoo.interfaces.protocols import GENUINE, Measured, Signatures, Trials
 
-__all__ = ["ImpostorSummary", "LikelihoodSummary", "OperatingPoint", "Summary", "measured", "summarise"]
+__all__ = [
+    "ImpostorSummary",
+    "LikelihoodSummary",
+    "OperatingPoint",
+    "Summary",
+    "calibrated_ratios",
+    "measured",
+    "summarise",
+]
 
 RANDOM_FAR = 0.01
 """Share of random forgeries accepted at one of the thresholds that every summary has."""
@@ -226,20 +234,54 @@ def _split(trials: Trials, kind: str) -> dict[int, NDArray[np.float64]]:
     return {int(place): part for place, part in zip(places, parts, strict=True)}
 
 
+def calibrated_ratios(
+    trials: Sequence[Trials], kind: str, known: Signatures
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Log10 likelihood ratios of all draws together, each calibrated on other writers of its draw.
+
+    Parameters
+    ----------
+    trials
+        As `EvaluationProtocol.trials` gives them.
+    kind
+        The kind of impostor; draws without any are left out.
+    known
+        What the protocol was given.
+
+    Returns
+    -------
+    genuine, impostor or None
+        ``(G,)`` and ``(I,)``; `None` where there are too few writers to calibrate on others, or no trials.
+    """
+    arrays = KnownArrays.of(known)
+    found = [_calibrated(each, kind, arrays) for each in trials if each.of(kind).any()]
+    draws = [each for each in found if each is not None]
+    if not draws or len(draws) < len(found):
+        return None
+    return np.concatenate([each[0] for each in draws]), np.concatenate([each[1] for each in draws])
+
+
+def _calibrated(
+    trials: Trials, kind: str, known: KnownArrays
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    owner = known.writer[np.array([rows[0] for rows in trials.references])]
+    genuine, impostor = trials.of(GENUINE), trials.of(kind)
+    return cross_calibrated(
+        trials.scores[genuine],
+        owner[trials.claimed[genuine]],
+        trials.scores[impostor],
+        owner[trials.claimed[impostor]],
+    )
+
+
 def _likelihood(trials: Sequence[Trials], kind: str, known: KnownArrays) -> LikelihoodSummary | None:
     costs = []
     for each in trials:
-        owner = known.writer[np.array([rows[0] for rows in each.references])]
-        genuine, impostor = each.of(GENUINE), each.of(kind)
-        ratios = cross_calibrated(
-            each.scores[genuine],
-            owner[each.claimed[genuine]],
-            each.scores[impostor],
-            owner[each.claimed[impostor]],
-        )
+        ratios = _calibrated(each, kind, known)
         if ratios is None:
             return None
-        costs.append((cllr(*ratios), cllr_min(each.scores[genuine], each.scores[impostor])))
+        least = cllr_min(each.scores[each.of(GENUINE)], each.scores[each.of(kind)])
+        costs.append((cllr(*ratios), least))
     return LikelihoodSummary(*(float(np.mean(column)) for column in zip(*costs, strict=True)))
 
 

@@ -152,17 +152,18 @@ def test_unknown_names_are_told(signatures, choice):
 
 
 def test_the_command_prints_a_table_of_80_columns_for_each_protocol(signatures, command, tmp_path):
-    output, plot = tmp_path / "results.json", tmp_path / "det.png"
+    output, plot, likelihood = (tmp_path / name for name in ("results.json", "det.png", "lr.png"))
     status, out, _ = command(
         *("evaluate", "synsig-tiny", "--data", signatures, "--references", "1,2"),
         *("-p", "training-free:draws=2,score=mean", "-o", output, "--plot", plot),
+        *("--plot-lr", likelihood),
     )
     assert status == 0
     assert "training-free: references=1, draws=2, score=mean" in out
     assert "training-free: references=2, draws=2, score=mean" in out
     assert all(len(line) <= 80 for line in out.splitlines() if str(tmp_path.parent) not in line)
     assert "with_ink *" in out
-    assert plot.read_bytes()[:4] == b"\x89PNG"
+    assert all(each.read_bytes()[:4] == b"\x89PNG" for each in (plot, likelihood))
     results = json.loads(output.read_text())
     assert results["format"] == "sigzoo-results-1"
     skilled = results["results"][0]["impostors"]["skilled"]

@@ -74,6 +74,9 @@ class System:
     """Mean area under the ROC curve over the writers, 0 to 1."""
     cllr: Mapping[str, float] = field(default_factory=dict)
     """Cost of the calibrated likelihood ratios, in bits."""
+    log10_lr: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
+    """Log10 likelihood ratios of the genuine signatures and of each kind of impostor, calibrated on other
+    writers; without the kinds for which there are too few."""
     threshold: float | None = None
     """Where the hardest kind's errors are equal."""
     of_writers: Mapping[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""DET and ROC curves of several systems against one kind of impostor."""
+"""DET, ROC, Tippett and ECE curves of several systems against one kind of impostor."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.evaluation.likelihood_ratios import PRIOR_ODDS, IsotonicCalibration, ece_curve, tippett
 from sigzoo.evaluation.metrics import det_curve
 from sigzoo.evaluation.report.contents import System
 from sigzoo.evaluation.report.markup import Markup, tag
-from sigzoo.evaluation.report.svg import Axis, Frame, polyline
+from sigzoo.evaluation.report.svg import Axis, Frame, nice_ticks, polyline
 
-__all__ = ["det_chart", "legend", "roc_chart"]
+__all__ = ["det_chart", "ece_chart", "legend", "roc_chart", "tippett_chart"]
 
 Floats = NDArray[np.float64]
 
@@ -58,6 +59,49 @@ def roc_chart(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
         _, far, frr = det_curve(system.genuine, system.impostors[kind])
         lines.append(polyline(frame, far, 1 - frr, class_=f"curve s{number % 8}", data_system=number))
     return frame.draw(*lines, label=f"ROC curves against {_words(kind)}")
+
+
+def tippett_chart(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
+    """Share of log10 likelihood ratios at or above each value: genuine signatures, and impostors dashed.
+
+    For the arguments see `det_chart`; each system has `log10_lr` of this kind.
+    """
+    every = np.concatenate([part for _, system in systems for part in system.log10_lr[kind]])
+    low, high = (float(each) for each in np.quantile(every, (0.002, 0.998)))
+    low, high = min(low, -1.0), max(high, 1.0)
+    share = [(each / 100, str(each)) for each in range(0, 101, 20)]
+    x = Axis(low, high, nice_ticks(low, high), "log10 likelihood ratio")
+    frame = Frame(x, Axis(0, 1, share, "at or above it (%)"))
+    lines = [polyline(frame, np.zeros(2), np.array([0.0, 1.0]), class_="diagonal")]
+    for number, system in systems:
+        found = tippett(*system.log10_lr[kind])
+        style = f"curve s{number % 8}"
+        lines.append(polyline(frame, found.log10_lr, found.genuine, class_=style, data_system=number))
+        style += " dashed"
+        lines.append(polyline(frame, found.log10_lr, found.impostor, class_=style, data_system=number))
+    return frame.draw(*lines, label=f"Tippett plot against {_words(kind)}")
+
+
+def ece_chart(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
+    """Empirical cross-entropy over prior odds, and dashed what the best calibration would leave of it.
+
+    For the arguments see `det_chart`; each system has `log10_lr` of this kind. The dotted line is that of
+    likelihood ratios which are all 1 (Ramos et al., *Reliable Support*, Law, Probability and Risk, 2013).
+    """
+    low, high = float(PRIOR_ODDS[0]), float(PRIOR_ODDS[-1])
+    y = Axis(0, 1.2, nice_ticks(0, 1.2), "empirical cross-entropy (bits)")
+    frame = Frame(Axis(low, high, nice_ticks(low, high), "log10 of the prior odds"), y)
+    _, none = ece_curve([0.0], [0.0], PRIOR_ODDS)
+    lines = [polyline(frame, PRIOR_ODDS, none, class_="diagonal")]
+    for number, system in systems:
+        genuine, impostor = system.log10_lr[kind]
+        best = IsotonicCalibration.fit(genuine, impostor)
+        after = best.log10_lr(genuine), best.log10_lr(impostor)
+        for pair, dashed in (((genuine, impostor), ""), (after, " dashed")):
+            cost, _ = ece_curve(*pair, PRIOR_ODDS)
+            style = f"curve s{number % 8}{dashed}"
+            lines.append(polyline(frame, PRIOR_ODDS, cost, class_=style, data_system=number))
+    return frame.draw(*lines, label=f"ECE plot against {_words(kind)}")
 
 
 def legend(systems: Sequence[tuple[int, System]], kind: str) -> Markup:

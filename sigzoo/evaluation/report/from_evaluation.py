@@ -20,8 +20,9 @@ from sigzoo.errors import DataError, ImageError
 from sigzoo.evaluation.report.contents import Comparison, EmbeddingMap, Picture, Rate, Report, System
 from sigzoo.evaluation.report.projection import chosen_rows, project
 from sigzoo.evaluation.run import BASELINE, DataInfo, Evaluation, Row
+from sigzoo.evaluation.summary import calibrated_ratios
 from sigzoo.interfaces.images import GreyImage
-from sigzoo.interfaces.protocols import GENUINE
+from sigzoo.interfaces.protocols import GENUINE, Signatures
 
 __all__ = ["report_of"]
 
@@ -138,6 +139,7 @@ def _system(row: Row, evaluation: Evaluation, pictures: _Pictures, maps: _Maps) 
     return System(
         **{
             **vars(found),
+            "log10_lr": _likelihood_ratios(row, evaluation.known),
             "threshold": threshold if threshold is not None and np.isfinite(threshold) else None,
             "of_writers": {} if baseline else details[kind].user_eers,
             "hardest": () if baseline else tuple(_hardest(row, kind, pictures)),
@@ -151,6 +153,11 @@ def _scores(row: Row, kind: str) -> np.ndarray:
     """Scores of a kind, of all draws."""
     parts = [each.scores[each.of(kind)] for each in row.trials]
     return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _likelihood_ratios(row: Row, known: Signatures) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    found = {kind: calibrated_ratios(row.trials, kind, known) for kind in row.measured}
+    return {kind: each for kind, each in found.items() if each is not None}
 
 
 def _hardest(row: Row, impostor: str, pictures: _Pictures) -> Iterator[Comparison]:

@@ -10,7 +10,7 @@ from math import isfinite
 
 from sigzoo.evaluation.report.charts import embedding_chart, score_chart
 from sigzoo.evaluation.report.contents import Comparison, Picture, Rate, Report, System
-from sigzoo.evaluation.report.curves import det_chart, legend, roc_chart
+from sigzoo.evaluation.report.curves import det_chart, ece_chart, legend, roc_chart, tippett_chart
 from sigzoo.evaluation.report.markup import Markup, join, tag
 
 __all__ = ["page"]
@@ -69,12 +69,11 @@ def _protocol(name: str, systems: Sequence[System]) -> Markup:
     for kind in kinds:
         drawn = [(n, s) for n, s in numbered if len(s.genuine) and len(s.impostors.get(kind, ()))]
         if drawn:
-            charts = tag(
-                "div",
-                tag("figure", det_chart(drawn, kind)),
-                tag("figure", roc_chart(drawn, kind)),
-                class_="charts",
-            )
+            figures = [det_chart(drawn, kind), roc_chart(drawn, kind)]
+            likely = [(n, s) for n, s in drawn if kind in s.log10_lr]
+            if likely:
+                figures += [tippett_chart(likely, kind), ece_chart(likely, kind)]
+            charts = tag("div", *(tag("figure", each) for each in figures), class_="charts")
             parts.append(
                 tag("section", tag("h3", _title(kind)), charts, legend(drawn, kind), class_="curves")
             )
@@ -215,6 +214,10 @@ def _explanations() -> Markup:
         "per writer": "the same with a threshold for each writer, chosen in hindsight, as in publications",
         "Cllr": "cost in bits of the scores as likelihood ratios, calibrated on other writers: 0 is perfect,"
         " 1 is no evidence",
+        "Tippett plot": "which share of the likelihood ratios is at or above each value: genuine signatures"
+        " in whole lines, impostors in dashed ones; right of 0 these mislead, and left of 0 those",
+        "ECE plot": "empirical cross-entropy: what the likelihood ratios cost at each prior odds, dashed"
+        " after the best calibration in hindsight, dotted without evidence; at odds of 1 (0) it is Cllr",
         "curves": "all draws of references together; on the axes of DET curves, normal deviates, scores of"
         " two normal distributions give straight lines",
     }

@@ -69,8 +69,8 @@ def test_the_page_works_and_fits(tmp_path, width):
     assert float(told["overflow"]) <= 0
     assert told["title"].startswith("On ")  # the script in a name did not run
     assert int(told["pictures"]) == 4  # questioned and reference, of two systems, but for what has gone
-    assert int(told["curves"]) == 8
-    assert int(told["curves-after"]) == 6
+    assert int(told["curves"]) == 16  # of two systems: DET and ROC twice, and four of likelihood ratios
+    assert int(told["curves-after"]) == 10
     assert told["order"] == "worse,better"
     assert told["sorted"] == "better,worse"
     assert told["theme-hidden"] == "false"

@@ -51,6 +51,28 @@ def test_scores_and_rates_are_those_of_the_evaluation(evaluation, found):
     assert [each.baseline for each in found.systems].count(False) >= 1
 
 
+def test_likelihood_ratios_are_those_whose_cost_the_table_tells(tmp_path_factory):
+    place = tmp_path_factory.mktemp("twelve") / "set"
+    write_folder(DatasetSpec(12, 4, 2, 1, conditions("office")), place)
+    choices = [ProtocolChoice("training-free", {"references": 2, "draws": 2, "replicates": 10})]
+    options = {"protocols": choices, "cache": False, "baselines": False, "layers": ["embedding"]}
+    (row,) = (done := evaluate(["synsig-tiny"], str(place), keep_features=True, **options)).rows
+    (system,) = report_of(done).systems
+    assert set(system.log10_lr) == {"random", "skilled"}
+    for kind, (genuine, impostor) in system.log10_lr.items():
+        assert (len(genuine), len(impostor)) == (len(system.genuine), len(system.impostors[kind]))
+        cost = (np.log2(1 + 10**-genuine).mean() + np.log2(1 + 10**impostor).mean()) / 2
+        assert cost == pytest.approx(row.summary.impostors[kind].likelihood.cllr)  # all draws are as large
+    text = page(report_of(done))
+    assert "Tippett plot against skilled forgeries" in text
+    assert "ECE plot against random forgeries" in text
+
+
+def test_too_few_writers_give_no_likelihood_ratios(found):
+    assert all(not each.log10_lr for each in found.systems)
+    assert "Tippett plot against" not in page(found)
+
+
 def test_the_hardest_are_the_extremes_of_all_draws(evaluation, found):
     row, system = evaluation.rows[0], found.systems[0]
     for kind, worst in ((GENUINE, min), ("skilled", max)):

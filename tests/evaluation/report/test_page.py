@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sigzoo.evaluation.metrics import equal_error
 from sigzoo.evaluation.report import Comparison, EmbeddingMap, Report, System, page
 from sigzoo.evaluation.report.contents import Picture, Rate
-from sigzoo.evaluation.report.curves import det_chart, roc_chart
+from sigzoo.evaluation.report.curves import det_chart, ece_chart, roc_chart, tippett_chart
 from sigzoo.evaluation.report.markup import Markup, join, tag
 from sigzoo.evaluation.report.svg import nice_ticks
 
@@ -42,6 +42,7 @@ def system(model: str = "tiny", shift: float = 2.0, text: str = HOSTILE, **chang
         "eer_user": {"skilled": Rate(7.5, 6, 9)},
         "auc": {"skilled": Rate(0.9876)},
         "cllr": {"skilled": 0.321},
+        "log10_lr": {"skilled": (RNG.normal(1, 1, 300), RNG.normal(-1, 1, 500))},
         "threshold": found.threshold,
         "of_writers": {text: 12.5, "w2": 0.0},
         "hardest": [
@@ -107,12 +108,19 @@ def test_the_table_has_the_figures_and_their_intervals() -> None:
     assert "1 of 2 writers are told apart without an error" in text
 
 
-def points(chart: Markup, number: int) -> NDArray[np.float64]:
-    """Pixels of a system's curve."""
-    (line,) = [
-        e for e in ElementTree.fromstring(chart).iter("polyline") if e.get("data-system") == str(number)
+def curves(chart: Markup, number: int) -> list[NDArray[np.float64]]:
+    """Pixels of a system's curves."""
+    lines = [e for e in ElementTree.fromstring(chart).iter("polyline") if e.get("data-system") == str(number)]
+    return [
+        np.array([[float(x) for x in pair.split(",")] for pair in line.get("points", "").split()])
+        for line in lines
     ]
-    return np.array([[float(x) for x in pair.split(",")] for pair in line.get("points", "").split()])
+
+
+def points(chart: Markup, number: int) -> NDArray[np.float64]:
+    """Pixels of a system's only curve."""
+    (line,) = curves(chart, number)
+    return line
 
 
 def test_scores_of_two_normal_distributions_are_a_straight_line_of_slope_minus_one_on_det_axes() -> None:
@@ -137,6 +145,35 @@ def test_the_roc_curve_ends_in_its_corners_and_has_the_area() -> None:
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     assert abs(((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum() - above) < 0.01
+
+
+def test_a_tippett_plot_counts_the_likelihood_ratios_at_or_above_each_value() -> None:
+    made = system()
+    chart = tippett_chart([(1, made)], "skilled")
+    both = np.concatenate(made.log10_lr["skilled"])
+    low, high = np.quantile(both, (0.002, 0.998))
+    for line, ratios in zip(curves(chart, 1), made.log10_lr["skilled"], strict=True):
+        at = low + (line[:, 0] - 52) / 376 * (high - low)
+        share = (354 - line[:, 1]) / 342
+        inside = (line[:, 0] > 53) & (line[:, 0] < 427)  # beyond, values are put on the end
+        counted = [sum(ratio >= each for ratio in ratios) / len(ratios) for each in at]
+        assert inside.sum() > 200
+        # A pixel is 0.02 wide there, in which a few ratios may lie.
+        assert np.abs(share - counted)[inside].max() < 0.02
+
+
+def test_an_ece_plot_gives_cross_entropies_and_what_the_best_calibration_leaves() -> None:
+    genuine, impostor = np.array([-1.0, 0.5, 1.0, 2.0]), np.array([-2.0, -1.5, -0.5, 0.0, 0.75])
+    chart = ece_chart([(0, system(log10_lr={"skilled": (genuine, impostor)}))], "skilled")
+    shown, best = (1.2 * (354 - line[:, 1]) / 342 for line in curves(chart, 0))
+    odds = np.linspace(-2.5, 2.5, len(shown))
+    for place in range(0, len(odds), 10):
+        prior = 10 ** odds[place] / (1 + 10 ** odds[place])
+        cost = prior * np.mean([np.log2(1 + 1 / (10**lr * 10 ** odds[place])) for lr in genuine])
+        cost += (1 - prior) * np.mean([np.log2(1 + 10**lr * 10 ** odds[place]) for lr in impostor])
+        assert min(cost, 1.2) == pytest.approx(shown[place], abs=0.002)
+    assert (best <= shown + 0.002).all()
+    assert best.max() < 1.0
 
 
 def test_markup_escapes_all_but_itself() -> None:

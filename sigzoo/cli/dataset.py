@@ -124,6 +124,7 @@ def _print(found: Found, opened: SignatureSet, seen: Inspection) -> None:
     lines += _named("no ink", list(seen.blank))
     kinds = {True: "the same file", False: "the same pixels"}
     lines += _named("twice", [f"{kinds[d.byte_identical]}: {', '.join(d.names)}" for d in seen.duplicates])
+    lines += _named("the same ink", [", ".join(each.names) for each in seen.copies])
     for title, listed in (("Files", lines), ("Note", seen.warnings())):
         if listed:
             echo()

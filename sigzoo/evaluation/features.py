@@ -24,15 +24,18 @@ from sigzoo.evaluation.feature_cache import FeatureCache
 from sigzoo.imaging import read_and_apply
 from sigzoo.interfaces import GreyImage
 from sigzoo.interfaces.data_sources import SignatureSet
+from sigzoo.verification.copies import PICTURE_SIZE, ink_picture
 
 if TYPE_CHECKING:
     from sigzoo.model import SignatureModel
 
 __all__ = [
     "baseline_features",
+    "chosen_layers",
     "default_layers",
     "feature_layers",
     "image_digests",
+    "ink_pictures",
     "layer_features",
     "repeated",
     "usable",
@@ -42,6 +45,7 @@ Rows = NDArray[np.float32]
 
 _BATCH = 32
 _BASELINE_VERSION = 1
+_INK_VERSION = 1
 _KEPT_TOGETHER = 1024
 """Images whose features make one file: what a killed run has to compute again."""
 
@@ -59,6 +63,23 @@ def default_layers(model: SignatureModel) -> list[str]:
     if own not in scanner:
         return [own]
     return [*(name for name in feature_layers(model) if name not in scanner), own]
+
+
+def chosen_layers(model: SignatureModel, layers: str | Sequence[str]) -> list[str]:
+    """Layers by their names: ``all`` vectors, the ``default`` ones, or those that are listed.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such layer.
+    """
+    if layers == "all":
+        return feature_layers(model)
+    if layers == "default":
+        return default_layers(model)
+    chosen = [layers] if isinstance(layers, str) else list(layers)
+    model.backbone.check_layers(chosen)
+    return chosen
 
 
 def layer_features(
@@ -154,6 +175,38 @@ def baseline_features(
     # Statistics travel as bytes, as images do, so that they are computed in the threads that read.
     found = work.rows(_statistics, run, progress, "looking at images")["baseline"]
     return {label: found[:, columns].astype(np.float64) for label, columns in STATISTICS.items()}
+
+
+def ink_pictures(
+    opened: SignatureSet,
+    indices: NDArray[np.int64],
+    *,
+    cache: FeatureCache | None,
+    digests: Sequence[bytes] | None = None,
+    progress: ProgressLike = False,
+) -> NDArray[np.uint8]:
+    """Small pictures of the ink, by which copies are found (see `sigzoo.verification.copies`).
+
+    Returns
+    -------
+    array
+        uint8 ``(N, 48, 96)``; zeros where there is no ink.
+
+    Raises
+    ------
+    ImageError, DataError
+        If an image cannot be read; names it.
+    """
+    place = _place(cache, "ink-pictures", {"version": _INK_VERSION})
+    known = _known_digests(opened, indices, digests)
+    work = _Work(opened, indices.tolist(), known, cache, {"ink": place})
+
+    def run(images: list[GreyImage], wanted: Sequence[str]) -> dict[str, Rows]:
+        # Features are kept as float32: the pictures travel as their bytes.
+        return {each: np.stack(images).reshape(len(images), -1).view(np.float32) for each in wanted}
+
+    rows = work.rows(ink_picture, run, progress, "looking for copies")["ink"]
+    return rows.view(np.uint8).reshape(-1, *PICTURE_SIZE)
 
 
 def _place(cache: FeatureCache | None, name: str, made_with: Mapping[str, Any]) -> Path:

@@ -19,9 +19,9 @@ from sigzoo.evaluation.baseline import standardised
 from sigzoo.evaluation.feature_cache import FeatureCache
 from sigzoo.evaluation.features import (
     baseline_features,
-    default_layers,
-    feature_layers,
+    chosen_layers,
     image_digests,
+    ink_pictures,
     layer_features,
     repeated,
     usable,
@@ -30,6 +30,7 @@ from sigzoo.evaluation.summary import Summary, summarise
 from sigzoo.interfaces import Preprocessor
 from sigzoo.interfaces.data_sources import SignatureSet
 from sigzoo.interfaces.protocols import EvaluationProtocol, FeatureSet, Measured, Signatures, Trials
+from sigzoo.verification.copies import groups_of_copies
 from sigzoo.verification.scores import Score
 from sigzoo.zoo import Zoo, resolve_zoo
 
@@ -184,7 +185,9 @@ def evaluate(
         rows: list[Row] = []
         for model in loaded:
             suited = [_with_score_of(model, zoo, *each) for each in zip(protocols, built, strict=True)]
-            rows += _model_rows(model, _layers(model, layers), suited, tested, teaching, keep=keep_features)
+            rows += _model_rows(
+                model, chosen_layers(model, layers), suited, tested, teaching, keep=keep_features
+            )
         if baselines:
             rows += _baseline_rows(zoo, protocols, built, tested, teaching)
         if all(row.problem for row in rows):
@@ -253,6 +256,11 @@ class _Set:
             progress=self.progress,
         )
 
+    def ink_pictures(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        return ink_pictures(
+            self.opened, self.indices, cache=self.cache, digests=self.digests, progress=self.progress
+        )
+
     def baselines(self) -> Mapping[str, ArrayLike]:
         found = baseline_features(
             self.opened, self.indices, cache=self.cache, digests=self.digests, progress=self.progress
@@ -300,16 +308,6 @@ def _defaults(zoo: Zoo, protocol: str) -> dict[str, Any]:
     parameters = inspect.signature(zoo.component("protocol", protocol)).parameters.values()
     named = [each for each in parameters if each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)]
     return {each.name: None if each.default is each.empty else each.default for each in named}
-
-
-def _layers(model: SignatureModel, layers: str | Sequence[str]) -> list[str]:
-    if layers == "all":
-        return feature_layers(model)
-    if layers == "default":
-        return default_layers(model)
-    chosen = [layers] if isinstance(layers, str) else list(layers)
-    model.backbone.check_layers(chosen)
-    return chosen
 
 
 def _model_rows(
@@ -391,6 +389,8 @@ def _notes(tested: _Set, rows: Sequence[Row]) -> list[str]:
             f"{len(again)} signatures are the same file as another, so that a reference may be questioned"
             f" ({tested.names[again[0]]}, for one): `sigzoo dataset inspect` lists them."
         )
+    if not tested.opened.preprocessed:
+        notes += _copies(tested, set(again))
     genuine: dict[str, int] = dict.fromkeys(tested.known.identity, 0)
     for name, forged in zip(tested.known.identity, tested.known.forged, strict=True):
         genuine[name] += not forged
@@ -407,3 +407,20 @@ def _notes(tested: _Set, rows: Sequence[Row]) -> list[str]:
                     f" and are left out: {shown}{more}."
                 )
     return notes
+
+
+def _copies(tested: _Set, identical: set[int]) -> list[str]:
+    """A sentence on images of one writer with the same ink; those that are the same file are told already."""
+    groups = [
+        left
+        for group in groups_of_copies(tested.ink_pictures(), tested.known.writer)
+        if len(left := [place for place in group if place not in identical]) > 1
+    ]
+    if not groups:
+        return []
+    first, other = (tested.names[place] for place in groups[0][:2])
+    return [
+        f"{sum(map(len, groups))} signatures in {len(groups)} groups hold the same ink as another of the"
+        f" writer, in another crop or scale ({first} and {other}, for two): a reference may be questioned;"
+        " `sigzoo dataset inspect` lists them."
+    ]

@@ -21,6 +21,7 @@ COMMANDS = {
     "find": "sigzoo.cli.find:find",
     "index": "sigzoo.cli.index:index_command",
     "serve": "sigzoo.cli.serve:serve",
+    "calibrate": "sigzoo.cli.calibrate:calibrate",
     "evaluate": "sigzoo.cli.evaluate:evaluate_command",
     "leaderboard": "sigzoo.cli.leaderboard:leaderboard",
     "synth": "sigzoo.cli.synth:synth",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -9,7 +11,7 @@ from PIL import Image
 from sigzoo.imaging.histogram import grey_histogram
 from sigzoo.imaging.plausibility import ink_threshold
 
-__all__ = ["COPY", "ink_print"]
+__all__ = ["COPY", "PICTURE_SIZE", "groups_of_copies", "ink_picture", "ink_print"]
 
 COPY = 0.85
 """Prints that correlate more are of one signature.
@@ -19,8 +21,8 @@ of 120 of SigComp2009 the highest is 0.44, of 1,500 of crossmedia 0.59. Copies t
 by 1.5, or compressed as JPEG mostly do; turned or blurred ones mostly do not, nor do small grey scans.
 """
 
-_SIZE = 96, 48
-"""Width and height of a print."""
+PICTURE_SIZE = 48, 96
+"""Height and width of a picture of the ink."""
 
 
 def ink_print(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -36,14 +38,67 @@ def ink_print(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     array
         float32 ``(4608,)``; zeros for an image of one grey level.
     """
-    flat = np.zeros(_SIZE[0] * _SIZE[1], np.float32)
+    (found,) = _prints(ink_picture(image)[np.newaxis])
+    return np.asarray(found, np.float32)
+
+
+def ink_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The ink's box as a small picture, uint8 `PICTURE_SIZE`; zeros for an image of one grey level.
+
+    Parameters
+    ----------
+    image
+        uint8 ``(H, W)``, 0 ink and 255 paper.
+    """
     if image.min() == image.max():
-        return flat
+        return np.zeros(PICTURE_SIZE, np.uint8)
     ink = image <= ink_threshold(grey_histogram(image))
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    small = Image.fromarray(box.astype(np.uint8) * 255).resize(_SIZE, Image.Resampling.BOX)
-    values = np.asarray(small, np.float32).ravel()
-    values = values - values.mean()
-    length = float(np.linalg.norm(values))
-    return values / length if length else flat
+    return np.asarray(
+        Image.fromarray(box.astype(np.uint8) * 255).resize(PICTURE_SIZE[::-1], Image.Resampling.BOX)
+    )
+
+
+def _prints(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    values = pictures.reshape(len(pictures), -1).astype(np.float32)
+    values -= values.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    found: NDArray[np.float32] = np.divide(values, lengths, out=np.zeros_like(values), where=lengths > 0)
+    return found
+
+
+def groups_of_copies(
+    pictures: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], writers: Sequence[object]
+) -> list[tuple[int, ...]]:
+    """Which images hold the same ink as another one of the same writer, genuine or forged.
+
+    Parameters
+    ----------
+    pictures
+        uint8 ``(N, 48, 96)``: of each image its `ink_picture`.
+    writers
+        Of each image the writer; those of different ones are not compared.
+
+    Returns
+    -------
+    list
+        Places of the images of each group, in their order; images without a copy are in none.
+    """
+    places: dict[object, list[int]] = {}
+    for place, writer in enumerate(writers):
+        places.setdefault(writer, []).append(place)
+    found = []
+    for own in places.values():
+        prints = _prints(np.stack([pictures[place] for place in own]))
+        alike = prints @ prints.T > COPY
+        left = list(range(len(own)))
+        while left:
+            group, new = {left[0]}, [left[0]]
+            while new:  # copies of a copy are of the group too
+                new = [each for each in np.flatnonzero(alike[new].any(axis=0)).tolist() if each not in group]
+                group.update(new)
+            left = [each for each in left if each not in group]
+            if len(group) > 1:
+                found.append(tuple(own[each] for each in sorted(group)))
+    return sorted(found)

@@ -60,7 +60,7 @@ def test_counts_sizes_and_resolutions(place):
     )
     assert seen.widths.median == np.median([s[1] for s in shapes])
     assert seen.resolutions == {"300": 21}
-    assert seen.duplicates == seen.unreadable == seen.blank == ()
+    assert seen.duplicates == seen.copies == seen.unreadable == seen.blank == ()
 
 
 def test_a_cue_that_gives_forgeries_away_is_warned_of(place):
@@ -121,6 +121,21 @@ def test_duplicates_unreadable_and_blank_images_are_named(place):
     told = seen.warnings()
     assert "1 group of identical images that count as genuine and as forged" in told
     assert "1 of the images cannot be read" in told
+
+
+def test_copies_in_another_crop_or_scale_are_named(place):
+    first = Image.open(place / "w001_g00.png")
+    first.resize((first.width * 3 // 2, first.height * 3 // 2)).save(place / "w001_f90.png")
+    cut = np.pad(np.asarray(Image.open(place / "w002_g07.png")), 9, constant_values=255)
+    save(place / "w002_g91.png", cut)
+    save(place / "w003_g92.png", cut)  # of another writer: not compared
+    seen = inspect_signatures(open_data(str(place))[0])
+    groups = {frozenset(Path(name).stem for name in each.names): each.across_kinds for each in seen.copies}
+    assert groups == {
+        frozenset({"w001_g00", "w001_f90"}): True,
+        frozenset({"w002_g07", "w002_g91"}): False,
+    }
+    assert any("2 groups of images of one writer with the same ink" in each for each in seen.warnings())
 
 
 def test_one_writer_and_no_forgeries_are_said(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 
 import sigzoo
 from sigzoo.imaging import read_image
-from sigzoo.verification.copies import COPY, ink_print
+from sigzoo.verification.copies import COPY, groups_of_copies, ink_picture, ink_print
 
 Written = Callable[[int, int], Path]
 Change = Callable[[Image.Image], Image.Image]
@@ -73,6 +74,32 @@ def test_a_print_is_the_correlation_of_the_cut_and_scaled_ink(written: Written) 
         pictures.append(np.asarray(small, float).ravel())
     expected = np.corrcoef(*pictures)[0, 1]
     assert float(ink_print(images[0]) @ ink_print(images[1])) == pytest.approx(expected, abs=1e-4)
+
+
+def test_copies_are_grouped_by_writer_and_a_copy_of_a_copy_with_them(written: Written) -> None:
+    images = [_grey(written(1, number)) for number in range(3)]
+    wider = np.pad(images[0], 20, constant_values=255)
+    large = np.asarray(Image.fromarray(images[0]).resize((images[0].shape[1] * 2, images[0].shape[0] * 2)))
+    pictures = [ink_picture(each) for each in (*images, wider, large, images[1])]
+    assert groups_of_copies(pictures, ["a", "a", "a", "a", "a", "b"]) == [(0, 3, 4)]
+    assert groups_of_copies(pictures, ["a", "b", "a", "c", "a", "b"]) == [(0, 4), (1, 5)]
+    assert groups_of_copies([], []) == []
+
+
+def test_the_copies_of_a_release_are_found(shared_data: Path) -> None:
+    folders = [shared_data / "bhsig-dev" / writer for writer in ("001", "002", "003")]
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    pictures = [ink_picture(_grey(file)) for file in files]
+    found = groups_of_copies(pictures, [file.parent.parent.name for file in files])
+    prints = [np.asarray(each, float).ravel() for each in pictures]
+    pairs = {
+        (one, other)
+        for one in range(len(files))
+        for other in range(one + 1, len(files))
+        if files[one].parents[1] == files[other].parents[1]
+        and np.corrcoef(prints[one], prints[other])[0, 1] > COPY
+    }
+    assert {pair for group in found for pair in combinations(group, 2)} == pairs
 
 
 def _otsu_by_trying(image: NDArray[np.uint8]) -> int:

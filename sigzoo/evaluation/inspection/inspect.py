@@ -11,8 +11,9 @@ import numpy as np
 from sigzoo.evaluation.inspection.cues import CueSeparation, separation
 from sigzoo.evaluation.inspection.facts import CUES, ImageFacts, all_facts
 from sigzoo.interfaces.data_sources import SignatureSet
+from sigzoo.verification.copies import groups_of_copies
 
-__all__ = ["Duplicates", "Inspection", "Spread", "inspect_signatures"]
+__all__ = ["Copies", "Duplicates", "Inspection", "Spread", "inspect_signatures"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class Duplicates:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """Images of a writer that hold the same ink, cut, scaled or compressed otherwise."""
+
+    names: tuple[str, ...]
+    across_kinds: bool
+    """Whether one counts as genuine and another as forged."""
+
+
+@dataclass(frozen=True)
 class Inspection:
     """What a look at a data set found."""
 
@@ -70,6 +80,8 @@ class Inspection:
     resolutions: dict[str, int]
     """Dots per inch that files state -> how many."""
     duplicates: tuple[Duplicates, ...]
+    copies: tuple[Copies, ...]
+    """Beside the duplicates, which are no more than copies."""
     unreadable: tuple[tuple[str, str], ...]
     """Names, and why."""
     blank: tuple[str, ...]
@@ -98,6 +110,12 @@ class Inspection:
         ):
             if count:
                 found.append(f"{count} group{'s' * (count != 1)} of identical images {what}")
+        if self.copies:
+            several = "s" * (len(self.copies) != 1)
+            found.append(
+                f"{len(self.copies)} group{several} of images of one writer with the same ink, in another"
+                " crop or scale: a reference may be questioned"
+            )
         return found + [cue.sentence() for cue in self.cues if cue.suspicious]
 
     def to_json(self) -> dict[str, object]:
@@ -146,6 +164,7 @@ def inspect_signatures(
         two_level=sum(each.levels <= 2 for each in read),
         resolutions=dict(Counter("none" if dpi is None else f"{dpi:.0f}" for dpi in stated).most_common()),
         duplicates=_duplicates(facts, writers, opened),
+        copies=_copies(facts, writers, opened),
         unreadable=tuple((each.name, each.unreadable) for each in facts if each.unreadable is not None),
         blank=tuple(each.name for each in read if each.blank),
         cues=_cues(facts, opened),
@@ -158,6 +177,20 @@ def _cues(facts: Sequence[ImageFacts], opened: SignatureSet) -> tuple[CueSeparat
         for place, cue in enumerate(CUES)
     )
     return tuple(sorted((each for each in found if each is not None), key=lambda each: each.eer))
+
+
+def _copies(facts: Sequence[ImageFacts], writers: Sequence[str], opened: SignatureSet) -> tuple[Copies, ...]:
+    inked = [(index, each.ink) for index, each in enumerate(facts) if each.ink is not None]
+    groups = groups_of_copies([ink for _, ink in inked], [writers[index] for index, _ in inked])
+    found = ([inked[place][0] for place in group] for group in groups)
+    return tuple(
+        Copies(
+            tuple(facts[index].name for index in group),
+            len({bool(opened.forged[index]) for index in group}) > 1,
+        )
+        for group in found
+        if len({facts[index].pixel_digest for index in group}) > 1
+    )
 
 
 def _duplicates(

@@ -8,11 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.imaging import grey_histogram
+from sigzoo.interfaces import GreyImage
 
-__all__ = ["Counts", "otsu", "percentile", "percentiles"]
+__all__ = ["Counts", "black_and_white", "otsu", "percentile", "percentiles"]
+
+_ENOUGH = 16
+"""Rows at equal distances that are looked at first."""
 
 Counts = NDArray[np.int64]
 """Number of pixels at each of the 256 levels."""
+
+
+def black_and_white(image: GreyImage) -> bool:
+    """Whether an image ``(H, W)`` holds the levels 0 and 255 alone, as a scan of two levels does."""
+    some = image[:: max(1, image.shape[0] // _ENOUGH)]  # tells most scans of many levels apart, in no time
+    return _ends_alone(some) and _ends_alone(image)
+
+
+def _ends_alone(image: GreyImage) -> bool:
+    counts = grey_histogram(image)
+    return int(counts[0] + counts[-1]) == image.size
 
 
 def percentiles(counts: Counts, shares: Sequence[float]) -> list[float]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sigzoo.interfaces import GreyImage, Preprocessor, Size, UsageError, check_grey
 from sigzoo_students.ink import Floats, Ink, Mask, Places, find_ink, ink_levels, to_bytes
-from sigzoo_students.levels import percentile
+from sigzoo_students.levels import black_and_white, percentile
 from sigzoo_students.memory import reused
 from sigzoo_students.resampling import Resampling
 from sigzoo_students.shrinking import shrunk
@@ -38,7 +38,8 @@ class SynsigPreprocessor(Preprocessor):
         Share of the ink left outside the box on each side.
     statistics
         Write three rows below the picture, each of one level (see `ink_levels`): length of the line
-        and width of the stroke in the image's own pixels, and darkness of the ink.
+        and width of the stroke in the image's own pixels, and darkness of the ink, 255 in a scan of
+        black and white alone.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class SynsigPreprocessor(Preprocessor):
         """
         located = _locate(check_grey(image), self._tail)
         canvas = self._place(_evened(located.ink), located)
-        return self._with_statistics(canvas, located) if self._statistics else canvas
+        return self._with_statistics(canvas, located, image) if self._statistics else canvas
 
     def stages(self, image: GreyImage) -> dict[str, GreyImage]:
         """Return ``located`` (the part with ink), ``ink`` (paper removed, evened out), ``canvas``.
@@ -85,7 +86,7 @@ class SynsigPreprocessor(Preprocessor):
         canvas = self._place(even, located)
         found = {"located": located.part.copy(), "ink": even.picture(), "canvas": canvas}
         if self._statistics:
-            found["statistics"] = self._with_statistics(canvas, located)
+            found["statistics"] = self._with_statistics(canvas, located, image)
         return found
 
     def _place(self, even: _Even, located: _Located) -> GreyImage:
@@ -103,10 +104,12 @@ class SynsigPreprocessor(Preprocessor):
         strength = percentile(inked, 0.75) if inked.size else 255.0
         return to_bytes(small * np.float32(255.0 / strength))
 
-    def _with_statistics(self, canvas: GreyImage, located: _Located) -> GreyImage:
+    def _with_statistics(self, canvas: GreyImage, located: _Located, image: GreyImage) -> GreyImage:
         depth: Floats = reused("depth of the image", located.part.shape, np.float32)
         depth[...] = located.ink.depth[1:-1, 1:-1]
         levels = ink_levels(depth, located.shrunk)
+        if black_and_white(image):  # ink is black there, however pale thin lines become as the scan is shrunk
+            levels[2] = 255
         return np.concatenate([canvas, np.repeat(levels[:, np.newaxis], self._size[1], axis=1)])
 
 

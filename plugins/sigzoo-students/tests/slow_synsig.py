@@ -33,7 +33,10 @@ def slow_synsig(image: np.ndarray) -> np.ndarray | None:
             near |= p[i : i + mask.shape[0], j : j + mask.shape[1]]
     even[~near] = 0.0
     canvas = placed(even, box(mask))
-    return np.concatenate([canvas, np.repeat(statistics(depth, factor)[:, None], SIZE[1], axis=1)])
+    levels = statistics(depth, factor)
+    if set(np.unique(image)) <= {0, 255}:
+        levels[2] = 255
+    return np.concatenate([canvas, np.repeat(levels[:, None], SIZE[1], axis=1)])
 
 
 def shrunk(image: np.ndarray) -> np.ndarray:

@@ -77,6 +77,16 @@ def test_the_statistics_count_the_pixels_of_the_image_however_large_it_is():
     np.testing.assert_allclose(other - one, [255 / 12 * np.log(4), 255 / 6 * np.log(4), 0.0], atol=3.0)
 
 
+@pytest.mark.parametrize("negative", [False, True])
+def test_ink_is_black_in_a_scan_of_black_and_white_however_far_it_is_shrunk(negative):
+    thin = bars(2, 2500, grey=0, apart=100)
+    work = SynsigPreprocessor(statistics=True)
+    scan = 255 - thin if negative else thin
+    assert (work(scan)[98] == 255).all()
+    scan[0, 0] ^= 1  # of many levels
+    assert (work(scan)[98] < 225).all()
+
+
 def test_the_picture_is_the_same_with_statistics_and_without(preprocess, signature):
     full = SynsigPreprocessor(statistics=True)
     assert full.output_size == (99, 192)

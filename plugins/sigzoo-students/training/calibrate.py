@@ -11,37 +11,20 @@ by default, by the mean Cllr of three references. CEDAR chooses nothing.
 from __future__ import annotations
 
 import argparse
-import datetime
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from calibration_sets import BASIS, CEDAR, TRIED, NamedSet, features_of
 from cli_main import cli_main
-from numpy.typing import NDArray
 
 import sigzoo
-from sigzoo.errors import DataError
-from sigzoo.evaluation.calibrating import ScoreSample, calibrate_references
-from sigzoo.evaluation.protocols import DistanceProtocol
-from sigzoo.interfaces.protocols import Signatures
-from sigzoo.verification import Calibration, Score, write_calibration
-from sigzoo.verification.calibration import CalibrationSet, ReferenceCount
+from sigzoo.evaluation.making_calibration import CalibrationFeatures, describe_set, make_calibration
+from sigzoo.verification import Calibration, write_calibration
 
 MODELS = ["synsig-tiny", "synsig-base"]
 LAYERS = ["embedding", "with_directions", "with_ink"]
-REFERENCES = (1, 2, 3, 5, 10)
-MOST_DRAWS, SCORED = 4, 120
-"""References are drawn so often that about 120 writers are scored, at most 4 times."""
-PROTOCOL = (
-    f"references drawn until about {SCORED} writers are scored, {MOST_DRAWS} times at most; all other genuine"
-    " signatures of the writer; skilled forgeries of the writer, random ones of all other writers; every set"
-    " weighs the same"
-)
-
-Features = tuple[dict[str, NDArray[np.float32]], Signatures]
 
 
 def main() -> None:
@@ -57,10 +40,12 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     for name in args.models:
         model = sigzoo.load(name, device="cpu")
-        sets = {each: _features(each, args.data, model, args.cache) for each in (*BASIS, *TRIED)}
+        basis, tried = (
+            [_features(each, args.data, model, args.cache) for each in sets] for sets in (BASIS, TRIED)
+        )
         if args.cedar is not None:
-            sets[CEDAR] = _features(CEDAR, args.cedar, model, args.cache)
-        made = _calibration(model, sets)
+            tried.append(_features(CEDAR, args.cedar, model, args.cache))
+        made = make_calibration(model, basis, tried)
         file = args.output / f"{name}.calibration.json"
         write_calibration(file, made)
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -68,65 +53,9 @@ def main() -> None:
         _tell(name, made)
 
 
-def _features(named: NamedSet, data: Path, model: sigzoo.SignatureModel, cache: Path) -> Features:
+def _features(named: NamedSet, data: Path, model: sigzoo.SignatureModel, cache: Path) -> CalibrationFeatures:
     found, known = features_of(named, data, model, LAYERS, cache)
-    return dict(found), known
-
-
-def _calibration(model: sigzoo.SignatureModel, sets: dict[NamedSet, Features]) -> Calibration:
-    provenance, score = model.provenance(), model.score
-    described = {each: _described(each, known) for each, (_, known) in sets.items()}
-    layers = {
-        layer: {number: _for_references(sets, layer, number, score) for number in REFERENCES}
-        for layer in LAYERS
-    }
-    return Calibration(
-        format=1,
-        model=model.name,
-        weights_sha256=provenance["weights_sha256"],
-        preprocessor=provenance["preprocessor"],
-        preprocessor_options=provenance["preprocessor_options"],
-        input_scale=provenance["input_scale"],
-        made=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-        sigzoo_version=provenance["sigzoo_version"],
-        score=score.name,
-        score_options=score.options,
-        protocol=PROTOCOL,
-        basis=[described[each] for each in BASIS],
-        checked_on=[each for named, each in described.items() if named not in BASIS],
-        layer=min(LAYERS, key=lambda layer: _cost(layers[layer][3])),
-        layers=layers,
-    )
-
-
-def _cost(count: ReferenceCount) -> float:
-    """Mean Cllr over the development sets, each by a calibration made without it: chooses the layer."""
-    sets = [each for each in count.rates if each.dataset != CEDAR.name]
-    return float(np.mean([np.mean(list(each.cllr.values())) for each in sets]))
-
-
-def _described(named: NamedSet, known: Signatures) -> CalibrationSet:
-    forged = int(np.count_nonzero(known.forged))
-    return CalibrationSet(
-        name=named.name,
-        writers=len(set(known.writer)),
-        genuine=len(known.forged) - forged,
-        forged=forged,
-        note=named.note,
-    )
-
-
-def _for_references(sets: dict[NamedSet, Features], layer: str, number: int, score: Score) -> ReferenceCount:
-    basis, tried = {}, {}
-    for named, (features, known) in sets.items():
-        draws = min(MOST_DRAWS, -(-SCORED // len(set(known.identity))))
-        protocol = DistanceProtocol(references=number, draws=draws, score=score)
-        try:
-            sample = ScoreSample.of(protocol.trials(features[layer], known))
-        except DataError:  # nobody has so many signatures
-            continue
-        (basis if named in BASIS else tried)[named.name] = sample
-    return calibrate_references(basis, tried)
+    return CalibrationFeatures(describe_set(named.name, named.note, known), found, known, named is not CEDAR)
 
 
 def _tell(name: str, made: Calibration, shown: Sequence[int] = (1, 3, 10)) -> None:

@@ -20,25 +20,18 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 from cli_main import cli_main
-from development import LAYERS, LEARNING, MODELS, SETS, Comparison, FeatureSet, comparisons, read_features
+from development import LAYERS, LEARNING, MODELS, SETS, FeatureSet, read_features
 from learn_scores import cohort, learn_logistic, learn_plda_arrays
+from places import Place, places_of
 
-from sigzoo.evaluation.metrics import equal_error
 from sigzoo.verification.scores import Score, make_score
 
-REFERENCES = (1, 3, 5)
-DRAWS = range(4)
-FLOOR = 0.5
-"""Percent."""
-WEIGHTS = {"skilled": 2.0, "same text": 1.0, "random": 1.0}
 INK_COLUMN = {"synsig-tiny": 328, "synsig-base": 424}
 """Where the statistics of the ink begin in ``with_ink``; other layers end there or before."""
 INK_WEIGHT = 1 / 3
@@ -51,41 +44,6 @@ GRID = {
 
 MakeScore = Callable[[str, str], Score]
 """From model and layer to the score of its features."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A set, with a number of references, and what is compared there."""
-
-    features: FeatureSet
-    references: int
-    draws: tuple[list[Comparison], ...]
-
-    @cached_property
-    def weights(self) -> Mapping[str, float]:
-        """How much each kind of impostor counts; 1 together."""
-        kinds = set().union(*(each.questioned for draw in self.draws for each in draw)) - {"genuine"}
-        found = {kind: WEIGHTS[kind] for kind in WEIGHTS if kind in kinds}
-        if "skilled" not in found and "same text" in found:
-            found["same text"] = WEIGHTS["skilled"]
-        return {kind: each / sum(found.values()) for kind, each in found.items()}
-
-    def rates(self, score: Score, model: str, layer: str, others: np.ndarray) -> dict[str, float]:
-        """EER in percent by kind of impostor, mean over the draws."""
-        ready = score.prepare(self.features.features[model, layer], others)
-        found: dict[str, list[float]] = {kind: [] for kind in self.weights}
-        for draw in self.draws:
-            scores: dict[str, list[np.ndarray]] = {}
-            for each in draw:
-                asked = np.concatenate(list(each.questioned.values()))
-                values = score.compare(ready[each.references], ready[asked])
-                ends = np.cumsum([len(one) for one in each.questioned.values()])[:-1]
-                for kind, part in zip(each.questioned, np.split(values, ends), strict=True):
-                    scores.setdefault(kind, []).append(part)
-            genuine = np.concatenate(scores.pop("genuine"))
-            for kind, parts in scores.items():
-                found[kind].append(100.0 * equal_error(genuine, np.concatenate(parts)).eer)
-        return {kind: float(np.mean(each)) for kind, each in found.items()}
 
 
 Rates = dict[tuple[str, int, str, str], dict[str, float]]
@@ -102,19 +60,12 @@ def main() -> None:
     args = parser.parse_args()
     sets = [read_features(name, args.data, args.work, args.workers) for name in SETS]
     learning = [read_features(name, args.data, args.work, args.workers) for name in LEARNING]
-    places = [place for each in sets for place in _places(each)]
+    places = [place for each in sets for place in places_of(each)]
     others = {(model, layer): cohort(learning, model, layer) for model, layer in product(MODELS, LAYERS)}
     table = Table(places, others)
     for name, make in (grid() if args.grid else candidates(learning)).items():
         table.add(name, make)
     table.conclude()
-
-
-def _places(features: FeatureSet) -> Iterator[Place]:
-    for references in REFERENCES:
-        draws = tuple(comparisons(features.known, references, seed) for seed in DRAWS)
-        if all(draws):
-            yield Place(features, references, draws)
 
 
 class Table:
@@ -144,11 +95,7 @@ class Table:
             parts = []
             for model, layer in product(MODELS, LAYERS):
                 key = place.features.name, place.references, model, layer
-                ratio = {
-                    kind: math.log(max(found[key][kind], FLOOR) / max(self._plain[key][kind], FLOOR))
-                    for kind in place.weights
-                }
-                parts.append(sum(share * ratio[kind] for kind, share in place.weights.items()))
+                parts.append(place.log_ratio(found[key], self._plain[key]))
             logarithms.append(float(np.mean(parts)))
         self._found[name] = float(np.mean(logarithms))
         row = " ".join(f"{math.exp(each):5.2f}" for each in logarithms)

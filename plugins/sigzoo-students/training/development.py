@@ -8,15 +8,16 @@ choices such as these.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import sigzoo_students
 import torch
 from numpy.typing import NDArray
-from sets import MeasuredSet, across_media, synthetic
+from sets import AsTwoLevels, MeasuredSet, across_media, synthetic
 from sigzoo_students.families import FamiliesSpec, FamilySignatures
 from sigzoo_students.preprocessing import SynsigPreprocessor
 from sigzoo_students.synsig_presets import HELD_OUT
@@ -27,8 +28,20 @@ from sigzoo.data.npz import open_npz
 from sigzoo.data.npz_writer import ArrayWriter
 from sigzoo.datasets import known_signatures, open_data
 from sigzoo.evaluation.protocols import Signatures
+from sigzoo.interfaces import Backbone, GreyImage
+from sigzoo.weights import load_into, read_weights
 
-__all__ = ["LAYERS", "LEARNING", "MODELS", "SETS", "Comparison", "FeatureSet", "comparisons", "read_features"]
+__all__ = [
+    "LAYERS",
+    "LEARNING",
+    "MODELS",
+    "SETS",
+    "TWO_LEVEL_SETS",
+    "Comparison",
+    "FeatureSet",
+    "comparisons",
+    "read_features",
+]
 
 MODELS = ("synsig-tiny", "synsig-base")
 LAYERS = ("embedding", "with_directions", "with_ink")
@@ -36,6 +49,12 @@ SETS = ("sigcomp2009", "bhsig-dev", "crossmedia val", "one sitting", "any condit
 LEARNING = ("one sitting, to learn from", "any conditions, to learn from")
 """Other synthetic writers, for what is learnt, and as cohort."""
 
+TWO_LEVELS = ", two levels"
+"""Behind a set's name: the same signatures as scans of two levels, on which darkness means nothing."""
+TWO_LEVEL_SETS = tuple(name + TWO_LEVELS for name in SETS if name != "bhsig-dev")
+"""bhsig-dev is scanned so already."""
+
+_PREPROCESSING = ("preprocessing", "ink", "framing", "levels", "paper", "resampling", "shrinking")
 _GENUINE = 8
 """Signatures of a synthetic writer: five references leave three to question."""
 _FAMILIES = {
@@ -66,48 +85,85 @@ class Comparison:
     questioned: Mapping[str, NDArray[np.int64]]
 
 
-def read_features(name: str, data: Path, work: Path, workers: int) -> FeatureSet:
-    """A set's features, kept in the folder `work`."""
-    path = work / f"{name.replace(' ', '-')}-{_digest(name)[:12]}.npz"
-    if not path.exists():
-        _save(path, *_images(name, data, workers))
-    with open_npz(path) as file:
-        known = json.loads(bytes(file["known"].read()))
-        features = {(model, layer): file[f"{model} {layer}"].read() for model in MODELS for layer in LAYERS}
-    return FeatureSet(name, features, Signatures(**known))
+def read_features(
+    name: str, data: Path, work: Path, workers: int, weights: Mapping[str, Path] | None = None
+) -> FeatureSet:
+    """A set's features, kept in the folder `work`, as the images are.
+
+    `weights` are the files of networks that have other names than the bundled ones: ``MODEL label`` -> file.
+    """
+    canvases = None
+    features: dict[tuple[str, str], NDArray[np.float32]] = {}
+    images = work / f"{_stem(name)}-{_drawn_digest(name)[:12]}.npz"
+    if not images.exists():
+        _save_images(images, *_images(name, data, workers))
+    with open_npz(images) as file:
+        known = Signatures(**json.loads(bytes(file["known"].read())))
+    for label, chosen in {**dict.fromkeys(MODELS), **(weights or {})}.items():
+        model = sigzoo.load(label.split()[0], device="cpu")
+        digest = str(model.provenance()["weights_sha256"])
+        if chosen is not None:
+            digest = sha256(chosen.read_bytes()).hexdigest()
+            load_into(model.backbone, read_weights(chosen, "safetensors").tensors, source=str(chosen))
+        path = work / f"{images.stem}-{digest[:12]}.npz"
+        if not path.exists():
+            canvases = _read_images(images) if canvases is None else canvases
+            _save_features(path, model.backbone, canvases)
+        with open_npz(path) as file:
+            features |= {(label, layer): file[layer].read() for layer in LAYERS}
+    return FeatureSet(name, features, known)
+
+
+def _stem(name: str) -> str:
+    return name.replace(",", "").replace(" ", "-")
 
 
 def _images(name: str, data: Path, workers: int) -> MeasuredSet:
-    if name in _FAMILIES:
-        return synthetic(_FAMILIES[name], workers)
-    if name == "crossmedia val":
-        return across_media(data / "crossmedia")
-    (opened, _), preprocess = open_data(str(data / name)), SynsigPreprocessor(statistics=True)
+    of, two_level = name.removesuffix(TWO_LEVELS), name.endswith(TWO_LEVELS)
+    preprocess: Callable[[GreyImage], GreyImage] = SynsigPreprocessor(statistics=True)
+    if two_level:
+        preprocess = AsTwoLevels(preprocess)
+    if of in _FAMILIES:
+        return synthetic(_FAMILIES[of], workers, preprocess)
+    if of == "crossmedia val":
+        return across_media(data / "crossmedia", preprocess)
+    opened, _ = open_data(str(data / of))
     images = [preprocess(image) for image in opened.read_many(range(len(opened)))]
     return np.stack(images), known_signatures(opened)
 
 
-def _digest(name: str) -> str:
-    """What features depend on: the models' weights, and the programs that draw synthetic writers."""
-    weights = [sigzoo.load(model, device="cpu").provenance()["weights_sha256"] for model in MODELS]
-    drawn = FamilySignatures(_FAMILIES[name]).digest() if name in _FAMILIES else ""
-    return sha256(" ".join([*map(str, weights), drawn]).encode()).hexdigest()
+def _drawn_digest(name: str) -> str:
+    """What images depend on: the programs that preprocess, and those that draw synthetic writers."""
+    of = name.removesuffix(TWO_LEVELS)
+    drawn = FamilySignatures(_FAMILIES[of]).digest() if of in _FAMILIES else ""
+    folder = Path(sigzoo_students.__file__).parent
+    programs = b"".join((folder / f"{each}.py").read_bytes() for each in _PREPROCESSING)
+    return sha256(programs + drawn.encode()).hexdigest()
 
 
-def _save(path: Path, images: NDArray[np.uint8], known: Signatures) -> None:
+def _save_images(path: Path, images: NDArray[np.uint8], known: Signatures) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path, suffix=".npz") as file, ArrayWriter(file) as archive:
         plain = {key: None if value is None else list(value) for key, value in vars(known).items()}
         archive.add("known", np.frombuffer(json.dumps(plain).encode(), np.uint8))
-        for model in MODELS:
-            backbone = sigzoo.load(model, device="cpu").backbone.eval()
-            with torch.inference_mode():
-                parts = [
-                    backbone.forward_layers(part.float() / 255.0, LAYERS)
-                    for part in torch.from_numpy(images)[:, None].split(64)
-                ]
-            for layer in LAYERS:
-                archive.add(f"{model} {layer}", torch.cat([part[layer] for part in parts]).numpy())
+        archive.add("images", images)
+
+
+def _read_images(path: Path) -> NDArray[np.uint8]:
+    with open_npz(path) as file:
+        return file["images"].read()
+
+
+def _save_features(path: Path, backbone: Backbone, images: NDArray[np.uint8]) -> None:
+    backbone = backbone.eval()
+    with torch.inference_mode():
+        parts = [
+            backbone.forward_layers(part.float() / 255.0, LAYERS)
+            for part in torch.from_numpy(images)[:, None].split(64)
+        ]
+    with whole_file(path, suffix=".npz") as file, ArrayWriter(file) as archive:
+        for layer in LAYERS:
+            archive.add(layer, torch.cat([part[layer] for part in parts]).numpy())
 
 
 def comparisons(known: Signatures, references: int, seed: int) -> list[Comparison]:

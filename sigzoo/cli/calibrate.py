@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_fields, print_json, print_table
 from sigzoo.cli.values import whole_numbers
@@ -19,7 +20,7 @@ FEW = 20
 """Writers below which error rates are hardly known."""
 
 
-@click.command()
+@click.command(cls=HelpfulCommand, examples=["sigzoo calibrate synsig-tiny --data signatures -o own.json"])
 @click.argument("model", required=False)
 @click.option(
     "--data",
@@ -38,6 +39,7 @@ FEW = 20
 )
 @click.option(
     "--references",
+    cls=ExpertOption,
     callback=whole_numbers,
     default="1,2,3,5,10",
     show_default=True,
@@ -46,6 +48,7 @@ FEW = 20
 )
 @click.option(
     "--layers",
+    cls=ExpertOption,
     default="default",
     show_default=True,
     metavar="NAME,...|all",
@@ -57,7 +60,9 @@ FEW = 20
     show_default=True,
     help="Keep features in SIGZOO_HOME for the next run.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@click.option(
+    "--device", cls=ExpertOption, default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
+)
 @click.option(
     "-o",
     "--output",
@@ -80,11 +85,12 @@ def calibrate(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Make thresholds and likelihood ratios for MODEL (the default one if left out) from your signatures.
+    """Make thresholds and likelihood ratios from signatures of your own.
 
-    The file is for `sigzoo verify --calibration FILE`. Calibrations travel badly: one that was made on
-    signatures like yours, written and scanned as yours are, is worth more than the one that comes with a
-    model. It takes several writers, genuine signatures of each, and skilled forgeries where there are any.
+    The file is for `sigzoo verify --calibration FILE` and the same MODEL (the default one if left out).
+    Calibrations travel badly: one that was made on signatures like yours, written and scanned as yours are,
+    is worth more than the one that comes with a model. It takes several writers, genuine signatures of each,
+    and skilled forgeries where there are any.
     """
     from sigzoo.evaluation.feature_cache import FeatureCache
     from sigzoo.evaluation.features import chosen_layers

@@ -104,6 +104,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--plot-lr",
+    cls=ExpertOption,
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw Tippett and ECE plots of the likelihood ratios into this file (.png, .pdf, .svg, .jpg).",
 )

@@ -33,7 +33,8 @@ class AsTwoLevels:
 
     def __call__(self, image: GreyImage) -> GreyImage:
         """Uint8 ``(H, W)`` in; what `preprocess` makes of its two levels out."""
-        return self.preprocess(np.where(find_ink(image).mask, 0, 255).astype(np.uint8))
+        ink = find_ink(image).mask[:, : image.shape[1]]
+        return self.preprocess(np.where(ink, 0, 255).astype(np.uint8))
 
 
 def synthetic(spec: FamiliesSpec, workers: int, preprocess: Preprocess | None = None) -> MeasuredSet:

@@ -135,6 +135,11 @@ class SignatureModel:
         """Where the network runs: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ..."""
         return self._runtime.device
 
+    @property
+    def runtime(self) -> str:
+        """What runs the network: a class, such as ``"sigzoo.runtimes.torch:TorchRuntime"``."""
+        return f"{self._kind.__module__}:{self._kind.__qualname__}"
+
     def provenance(self, layer: str | None = None) -> dict[str, Any]:
         """What features depend on, beside the image, as plain data: `sigzoo embed` keeps it with them.
 
@@ -279,7 +284,7 @@ class SignatureModel:
         images: ImageSource | Iterable[ImageSource],
         *,
         layer: str | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         progress: ProgressLike = False,
         on_error: OnError = "raise",
         check_images: bool = True,
@@ -297,7 +302,8 @@ class SignatureModel:
         layer
             One of ``model.backbone.layers``; the card's layer by default.
         batch_size
-            Images that go through the network at once.
+            Images that go through the network at once, fewer where they are large; by default 32, on a GPU as
+            many as its memory holds.
         progress
             `True` for a progress bar on stderr, or a function that is told how many more are done.
         on_error
@@ -367,7 +373,7 @@ class SignatureModel:
         images: ImageSource | Iterable[ImageSource],
         *,
         layer: str | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         on_error: OnError = "raise",
         check_images: bool = True,
         grey_range: tuple[float, float] | None = None,
@@ -423,7 +429,7 @@ class SignatureModel:
         if not isinstance(layer, str):
             raise UsageError(f"A layer name must be a string, got {layer!r}.")
         self._facts.check_layers([layer])
-        if not _is_whole(batch_size) or batch_size < 1:
+        if batch_size is not None and (not _is_whole(batch_size) or batch_size < 1):
             raise UsageError(
                 f"A batch is a whole number of images, at least 1; got batch_size={batch_size!r}."
             )
@@ -436,7 +442,8 @@ class SignatureModel:
             layer,
             input_scale=self.card.input_scale,
             minimum_size=self._facts.minimum_size,
-            batch_size=min(int(batch_size), 1 << 20),  # `islice` takes no number beyond the machine's
+            # `islice` takes no number beyond the machine's.
+            batch_size=None if batch_size is None else min(int(batch_size), 1 << 20),
             options=options or ReadOptions(),
             workers=available_cores() if workers is None else max(1, int(workers)),
         )
@@ -491,7 +498,7 @@ class SignatureModel:
         against: Impostor | None = None,
         score: Score | None = None,
         calibration: Calibration | str | os.PathLike[str] | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         progress: ProgressLike = False,
         check_images: bool = True,
         grey_range: tuple[float, float] | None = None,
@@ -566,7 +573,11 @@ class SignatureModel:
         return answers[0] if one else answers
 
     def logits(
-        self, images: ImageSource | Iterable[ImageSource], *, head: str = "writer", batch_size: int = 32
+        self,
+        images: ImageSource | Iterable[ImageSource],
+        *,
+        head: str = "writer",
+        batch_size: int | None = None,
     ) -> NDArray[np.float32]:
         """A head's output, for models that keep one: float32 ``(N, outputs)``.
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 MODELS = (ROOT / "docs" / "models.md").read_text()
 VERIFICATION = (ROOT / "docs" / "verification.md").read_text()
+EXPORT = (ROOT / "docs" / "export.md").read_text()
 SETUP = "python3 -m venv .venv && .venv/bin/pip install -q -r requirements.txt"
 
 
@@ -72,6 +73,19 @@ def test_each_further_command_works(folder: Path, command: str) -> None:
 )
 def test_each_command_of_the_pages_of_models_and_verification_works(folder: Path, command: str) -> None:
     run(command, folder)
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_on_export_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("onnx", "onnxruntime", "onnxscript", "openvino"):
+        pytest.importorskip(module)
+    monkeypatch.setenv("SIGZOO_HOME", str(tmp_path / "home"))
+    said = {line: run(line, tmp_path) for line in "".join(blocks("bash", EXPORT)).splitlines()}
+    checks = [text for line, text in said.items() if line.startswith("sigzoo check")]
+    assert len(checks) == 2
+    assert all("least cosine with torch in float32" in text and "all passed" in text for text in checks)
+    assert (tmp_path / "features.npz").stat().st_size > 1000
+    assert (tmp_path / "synsig-tiny.onnx").stat().st_size > 100_000
 
 
 EVALUATION = (ROOT / "docs" / "evaluation.md").read_text()

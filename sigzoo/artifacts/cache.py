@@ -10,6 +10,7 @@ from pathlib import Path
 from sigzoo.artifacts import built, pins
 from sigzoo.artifacts.home import cache_home, is_folder, names_in, storage_errors, unlink_if_exists
 from sigzoo.artifacts.json_records import read_json
+from sigzoo.artifacts.kept_graphs import GRAPHS, graphs_folder, kept_graphs
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.spec import RESERVED_ENDINGS, ArtifactSpec, is_safe_filename
 from sigzoo.artifacts.urls import NotInstalledError, package_file
@@ -30,8 +31,9 @@ class Entry:
     path: Path
     size: int
     state: str
-    """``verified``, ``changed`` since it was verified, ``unverified``, ``partial``, or ``damaged``: a built
-    model without its provenance."""
+    """``verified``, ``changed`` since it was verified, ``unverified``, ``partial``, ``damaged``: a built
+    model without its provenance or a graph without its record; or ``kept``: a graph, which is verified
+    whenever it is used."""
     sha256: str | None = None
     source: str | None = None
 
@@ -45,7 +47,7 @@ class Verdict:
     problem: str | None
     against: str
     """What it was compared with: ``registry``, else ``stamp``, else ``nothing``; ``provenance`` for a
-    model that was built."""
+    model that was built, ``record`` for a graph."""
 
 
 def artifact_names_in_cache() -> list[str]:
@@ -54,7 +56,7 @@ def artifact_names_in_cache() -> list[str]:
 
 
 def entries() -> list[Entry]:
-    """Every file in the cache, whole or partial, artifacts before built models; reads no file's content."""
+    """Every file in the cache, whole or partial: artifacts, built models, graphs; reads no file's content."""
     found = []
     for name in artifact_names_in_cache():
         folder = cache_home() / "artifacts" / name
@@ -62,7 +64,12 @@ def entries() -> list[Entry]:
             found += [_entry(name, path) for path in _files(name)]
             partial = sorted(folder.glob("*.part"))
             found += [Entry(name, path, path.lstat().st_size, "partial") for path in partial]
-    return [*found, *map(_built_entry, built.built_names()), *map(_run_entry, built.run_names())]
+    made = [*map(_built_entry, built.built_names()), *map(_run_entry, built.run_names())]
+    graphs = [
+        Entry(GRAPHS, each.path, each.size, "kept" if each.sha256 else "damaged", each.sha256, each.source)
+        for each in kept_graphs()
+    ]
+    return [*found, *made, *graphs]
 
 
 def _built_entry(name: str) -> Entry:
@@ -125,6 +132,8 @@ def verify_again(
             verdicts += [_verify_file(name, path, lookup(name, path.name)) for path in _files(name)]
             verdicts += _verify_members(name)
     verdicts.extend(_verify_built(name) for name in built.built_names() if names is None or name in names)
+    if names is None or GRAPHS in names:
+        verdicts += [Verdict(GRAPHS, each.path, each.problem(), "record") for each in kept_graphs()]
     for spec in bundled or []:
         verdicts.extend(_verify_bundled(spec))
     return verdicts
@@ -226,6 +235,8 @@ def clear(names: list[str] | None = None, *, partial_only: bool = False, forget_
         freed += built.clear_built(name, partial_only=partial_only)
         if forget_pins:
             pins.forget(name)
+    if (names is None or GRAPHS in names) and not partial_only:
+        freed += _remove_tree(graphs_folder())
     if names is None and not partial_only:
         freed += _remove_tree(cache_home() / "members")
     return freed

@@ -14,6 +14,7 @@ from sigzoo.artifacts.bundle import Imported, export_cache, import_cache
 from sigzoo.artifacts.cache import Entry, Verdict
 from sigzoo.artifacts.fetching import locate
 from sigzoo.artifacts.home import cache_home, is_file, target_path
+from sigzoo.artifacts.kept_graphs import GRAPHS
 from sigzoo.artifacts.spec import ArtifactSpec
 from sigzoo.errors import ArtifactError, UnknownNameError, UsageError
 from sigzoo.registry import Card
@@ -228,7 +229,7 @@ class ZooCache:
 
     def _names_here(self, names: Iterable[str]) -> list[str]:
         """Names of artifacts and built models; what is in the cache needs no place in the registry."""
-        here = {*cache.artifact_names_in_cache(), *built_names(), *run_names()}
+        here = {*cache.artifact_names_in_cache(), *built_names(), *run_names(), GRAPHS}
         found: dict[str, None] = {}
         for name in names:
             if name in here:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     ],
 )
 def cache() -> None:
-    """Look after the files that were fetched or built."""
+    """Look after the files that were fetched, built or made."""
 
 
 @cache.command("list", examples=["sigzoo cache list"])
@@ -112,7 +112,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
         raise VerificationError(
             f"{len(wrong)} of {len(verdicts)} files are not what they should be: {', '.join(wrong)}. "
             "The next fetch replaces what was fetched, `sigzoo build` what was built; a bundled file comes"
-            " back with its package."
+            " back with its package; a graph is made again when a runtime needs it."
         )
 
 

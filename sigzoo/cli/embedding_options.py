@@ -31,7 +31,7 @@ class EmbeddingOptions:
     model: str | None
     weights: str | None
     layer: str | None
-    batch_size: int
+    batch_size: int | None
     device: str
     runtime: str
     precision: str
@@ -144,9 +144,7 @@ def embedding_options(command: _F) -> _F:
             cls=ExpertOption,
             group=NETWORK,
             type=click.IntRange(min=1),
-            default=32,
-            show_default=True,
-            help="Images that go through the network together.",
+            help="Images that go through the network together; by default 32, on a GPU as many as fit.",
         ),
         click.option(
             "--device",

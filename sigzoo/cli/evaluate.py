@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sigzoo.cli.embedding_options import runtime_options
 from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_json, print_table, whole_file
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="auto, cpu, cuda, cuda:1, ...",
 )
+@runtime_options
 @click.option(
     "-o",
     "--output",
@@ -126,6 +128,8 @@ def evaluate_command(
     baselines: bool,
     cache: bool,
     device: str,
+    runtime: str,
+    precision: str,
     output: Path | None,
     plot: Path | None,
     plot_lr: Path | None,
@@ -167,6 +171,8 @@ def evaluate_command(
         cache=cache,
         keep_features=report is not None,
         device=device,
+        runtime=runtime,
+        precision=precision,
         progress=True,
     )
     content = to_json(found)

@@ -19,11 +19,9 @@ from sigzoo.embedding.preparation import Preparation, Prepared
 from sigzoo.errors import SigzooError, WeightsError
 from sigzoo.imaging import ImageSource, ReadOptions
 from sigzoo.interfaces import GreyImage, Preprocessor, Runtime, Size
+from sigzoo.interfaces.runtimes import BATCH
 
-__all__ = ["MAX_BATCH_PIXELS", "Embedded", "EmbeddingStream"]
-
-MAX_BATCH_PIXELS = 2**22
-"""Most pixels in a batch. SigNet-SPP takes some 32 bytes a pixel: 32 A4 pages at 300 dpi were 9 GiB."""
+__all__ = ["Embedded", "EmbeddingStream"]
 
 MAX_WINDOW_PIXELS = 2**25
 """Most pixels of preprocessed images among which equal sizes are looked for: 32 MiB."""
@@ -88,7 +86,8 @@ class EmbeddingStream:
     minimum_size
         Smallest ``(h, w)`` that gives features.
     batch_size
-        Most images that go through the network at once; fewer where they are large.
+        Most images that go through the network at once, fewer where they are large; `None` for what suits
+        the device.
     options
         How images are read.
     workers
@@ -101,7 +100,7 @@ class EmbeddingStream:
     layer: str
     input_scale: float
     minimum_size: Size
-    batch_size: int
+    batch_size: int | None
     options: ReadOptions
     workers: int
 
@@ -109,6 +108,14 @@ class EmbeddingStream:
     def preparation(self) -> Preparation:
         """What is done with an image before the network."""
         return Preparation(self.model, self.preprocessor, self.minimum_size, self.options)
+
+    @property
+    def _window(self) -> int:
+        """Images that are taken together: a batch, where all are of one size."""
+        size = self.preprocessor.output_size
+        if size is None:
+            return BATCH if self.batch_size is None else self.batch_size
+        return self.runtime.batch_size(size, self.batch_size)
 
     def run(self, images: Iterable[ImageSource], *, skip: bool) -> Iterator[Embedded]:
         """Features of the images in their order; with `skip` an unusable one comes out with its error.
@@ -120,7 +127,7 @@ class EmbeddingStream:
         WeightsError
             If features are not finite, unless `skip`.
         """
-        prepared = prepared_in_order(self.preparation, images, workers=self.workers, ahead=self.batch_size)
+        prepared = prepared_in_order(self.preparation, images, workers=self.workers, ahead=self._window)
         lanes = Lanes(self.runtime, self._begin, self.workers)
         with closing(prepared), closing(lanes):
             for window in self._computed(self._windows(prepared), lanes):
@@ -166,7 +173,7 @@ class EmbeddingStream:
     def _windows(self, prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:
         """Runs of images among which batches of equal size are looked for."""
         if self.preprocessor.output_size is not None:
-            take = partial(islice, prepared, self.batch_size)
+            take = partial(islice, prepared, self._window)
             yield from iter(lambda: list(take()), [])
             return
         # Without a fixed size a wider window finds equal ones to batch, as far as memory goes.
@@ -175,7 +182,7 @@ class EmbeddingStream:
         for item in prepared:
             window.append(item)
             pixels += 0 if item.image is None else item.image.size
-            if len(window) == 4 * self.batch_size or pixels >= MAX_WINDOW_PIXELS or item.error is not None:
+            if len(window) == 4 * self._window or pixels >= MAX_WINDOW_PIXELS or item.error is not None:
                 yield window
                 window, pixels = [], 0
         if window:
@@ -188,7 +195,7 @@ class EmbeddingStream:
             if item.image is not None:
                 sizes.setdefault(item.image.shape, []).append((item.index, item.image))
         for (height, width), same in sizes.items():
-            count = max(1, min(self.batch_size, MAX_BATCH_PIXELS // (height * width)))
+            count = self.runtime.batch_size((height, width), self.batch_size)
             yield from (same[start : start + count] for start in range(0, len(same), count))
 
     def _begin(self, batch: _Batch) -> Callable[[], _Features]:

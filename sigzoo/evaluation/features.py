@@ -123,7 +123,7 @@ def layer_features(
     """
     model.backbone.check_layers(layers)
     prepare: Callable[[GreyImage], GreyImage] = _as_it_is if opened.preprocessed else model.preprocessor
-    provenance = model.provenance()
+    provenance = {**model.provenance(), "runtime": model.runtime}
     programs = code_digest(type(model.backbone), type(model.preprocessor))
 
     def run(images: list[GreyImage], wanted: Sequence[str]) -> dict[str, Rows]:

@@ -132,6 +132,8 @@ def evaluate(
     cache: bool = True,
     keep_features: bool = False,
     device: str = "auto",
+    runtime: str = "torch",
+    precision: str = "float32",
     progress: ProgressLike = False,
     zoo: Zoo | None = None,
 ) -> Evaluation:
@@ -156,8 +158,8 @@ def evaluate(
         Whether features are kept, and kept ones are used.
     keep_features
         Whether rows keep the features they were measured on, as a report needs them.
-    device
-        Where networks run.
+    device, runtime, precision
+        Where networks run, what runs them, and what they compute in, as `sigzoo.load` takes them.
     progress
         As for `SignatureModel.embed`.
     zoo
@@ -176,7 +178,7 @@ def evaluate(
     kept = FeatureCache() if cache else None
     with zoo.as_default(), ExitStack() as stack:
         built = [_build(zoo, choice) for choice in protocols]
-        loaded = [zoo.load(name, device=device) for name in models]
+        loaded = [zoo.load(name, device=device, runtime=runtime, precision=precision) for name in models]
         preparers = [model.preprocessor for model in loaded]
         tested = _Set.open(data, preparers, kept, progress, stack)
         teaching = None
@@ -321,7 +323,7 @@ def _model_rows(
 ) -> Iterator[Row]:
     here = tested.features(model, layers)
     there = {} if teaching is None else teaching.features(model, layers)
-    made_by = model.provenance()
+    made_by = {**model.provenance(), "runtime": model.runtime}
     with bar(tested.progress, len(layers) * len(protocols), f"measuring {model.name}") as step:
         for layer in layers:
             provenance = {**made_by, "layer": layer}

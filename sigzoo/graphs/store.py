@@ -18,12 +18,13 @@ from typing import Any
 
 from sigzoo.artifacts.home import StorageError, cache_home, make_folder, storage_error, store
 from sigzoo.artifacts.json_records import read_json, write_json
+from sigzoo.artifacts.kept_graphs import graphs_folder
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.ownership import others_may_change
 from sigzoo.common import atomic
 from sigzoo.interfaces.runtimes import NetworkFacts
 
-__all__ = ["GraphStore", "KeptGraph", "code_digest", "graphs_folder"]
+__all__ = ["GraphStore", "KeptGraph", "code_digest"]
 
 _FORMAT = 1
 _LARGEST = 2 << 30
@@ -37,11 +38,6 @@ class KeptGraph:
     """The file, verified."""
     facts: NetworkFacts
     """Of the network that it was made of."""
-
-
-def graphs_folder() -> Path:
-    """Where graphs are kept."""
-    return cache_home() / "graphs"
 
 
 class GraphStore:

@@ -19,11 +19,25 @@ if TYPE_CHECKING:
 
     from sigzoo.interfaces.backbones import Backbone
 
-__all__ = ["PRECISIONS", "NetworkFacts", "NetworkSource", "Outputs", "Runtime"]
+__all__ = [
+    "BATCH",
+    "MAX_BATCH_PIXELS",
+    "PRECISIONS",
+    "NetworkFacts",
+    "NetworkSource",
+    "Outputs",
+    "Runtime",
+]
 
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "int8")
 """What a network can be asked to compute in. ``float32`` means float32, ``tf32`` that products may be
 rounded to 10 bits of mantissa."""
+
+BATCH = 32
+"""Images that go through a network at once on a CPU, where nobody says how many."""
+
+MAX_BATCH_PIXELS = 2**22
+"""Most pixels in a batch. SigNet-SPP takes some 32 bytes a pixel: 32 A4 pages at 300 dpi were 9 GiB."""
 
 Outputs = dict[str, NDArray[np.float32]]
 """Layers of a batch by name: float32 ``(N, ...)`` each."""
@@ -181,6 +195,27 @@ class Runtime(ABC):
         """
         found = self.run(images * np.float32(scale), layers)
         return lambda: found
+
+    def batch_size(self, size: Size, wanted: int | None = None) -> int:
+        """How many images go through the network at once.
+
+        By default those that are wanted, or `BATCH`, as far as `MAX_BATCH_PIXELS` go. A runtime on a device
+        overrides this by what the device's memory holds.
+
+        Parameters
+        ----------
+        size
+            ``(h, w)`` of the images.
+        wanted
+            What a caller asks for; `None` for what suits the device.
+
+        Returns
+        -------
+        int
+            At least 1.
+        """
+        most = max(1, MAX_BATCH_PIXELS // (size[0] * size[1]))
+        return min(BATCH if wanted is None else wanted, most)
 
     def on_one_core(self) -> AbstractContextManager[object]:
         """Let the calling thread's calls of `run` in the block compute on that thread alone, where they can.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.common.parallel import Threads
 from sigzoo.errors import UsageError
 from sigzoo.graphs.store import GraphStore
 from sigzoo.interfaces.runtimes import NetworkFacts, NetworkSource, Outputs, Runtime
@@ -42,7 +43,6 @@ class GraphRuntime(Runtime):
     """
 
     compiles: ClassVar[bool] = True
-    parallel_calls = True
 
     def __init__(self, backbone: Backbone, *, device: str = "auto", precision: str = "float32") -> None:
         """Make a network ready to run; its graph is made now.
@@ -69,6 +69,7 @@ class GraphRuntime(Runtime):
         self._source, self._store = source, GraphStore(source.identity)
         self._lock, self._thread = threading.RLock(), threading.local()
         self._sessions: dict[tuple[Any, ...], Session] = {}
+        self.parallel_calls = self.device == "cpu"
         self._state: Hashable | None = None
         self._made: tuple[tuple[str, ...], bytes] | None = None
         self._state = source.state()
@@ -103,6 +104,21 @@ class GraphRuntime(Runtime):
                 self._sessions[key] = self._session(graph, precision=self.precision, one_core=one_core)
             session = self._sessions[key]
         return dict(zip(names, session(np.ascontiguousarray(batch)), strict=True))
+
+    def submit(
+        self, images: NDArray[np.uint8], layers: Sequence[str], *, scale: float
+    ) -> Callable[[], Outputs]:
+        """Compute layers of images; on a GPU beside the caller, who prepares the next batch meanwhile."""
+        if self.parallel_calls:
+            return super().submit(images, layers, scale=scale)
+        thread = Threads(self._scaled_run, 1, finish=True)
+        batch = thread.submit((images, tuple(layers), scale))
+        thread.stop()  # after this one
+        return batch.result
+
+    def _scaled_run(self, batch: tuple[NDArray[np.uint8], tuple[str, ...], float]) -> Outputs:
+        images, layers, scale = batch
+        return self.run(images * np.float32(scale), layers)
 
     def on_one_core(self) -> AbstractContextManager[object]:
         """Let this thread's calls in the block compute on one core each."""

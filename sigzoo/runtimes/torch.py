@@ -16,8 +16,10 @@ from sigzoo.errors import UsageError
 from sigzoo.graphs.changes import network_state
 from sigzoo.graphs.folding import fold_batch_norms, has_hooks
 from sigzoo.interfaces.backbones import Backbone
+from sigzoo.interfaces.images import Size
 from sigzoo.interfaces.runtimes import Outputs, Runtime
 from sigzoo.runtimes.torch_copies import fetching, scaled
+from sigzoo.runtimes.torch_memory import BatchSizes, CudaMeter
 from sigzoo.runtimes.torch_state import Evaluation, one_thread, products
 
 __all__ = ["CompiledTorchRuntime", "TorchRuntime"]
@@ -58,6 +60,9 @@ class TorchRuntime(Runtime):
         self._preparing = threading.Lock()
         self._ready: nn.Module | None = None
         self._made_of: tuple[Any, ...] = ()
+        self._batch_sizes: BatchSizes | None = None
+        if _place(self.backbone)[0].type == "cuda":
+            self._batch_sizes = BatchSizes(CudaMeter(_place(self.backbone)[0]), self._try)
 
     def on_one_core(self) -> AbstractContextManager[object]:
         """Compute with one thread of torch in the block, whatever number other threads use."""
@@ -87,6 +92,17 @@ class TorchRuntime(Runtime):
         """
         return self._begin(lambda device: scaled(images, scale, device), layers)
 
+    def batch_size(self, size: Size, wanted: int | None = None) -> int:
+        """Images that go through at once; on a GPU as many as its memory holds, see `Runtime.batch_size`."""
+        if self._batch_sizes is None:
+            return super().batch_size(size, wanted)
+        most = self._batch_sizes.most(size)
+        return most if wanted is None else min(wanted, most)
+
+    def _try(self, images: NDArray[np.uint8]) -> None:
+        """Compute images for nothing but the memory that it takes."""
+        self.submit(images, self.backbone.layers[-1:], scale=1.0)()
+
     def _begin(
         self, pixels_on: Callable[[torch.device], Tensor], layers: Sequence[str]
     ) -> Callable[[], Outputs]:
@@ -102,6 +118,8 @@ class TorchRuntime(Runtime):
                 block.enter_context(torch.autocast(device.type, _HALF[self.precision]))
             try:
                 return fetching(network.forward_layers(pixels, layers), device)
+            except torch.OutOfMemoryError as error:
+                raise _too_large(pixels, device) from error
             except RuntimeError as error:
                 if not as_it_is or (device, dtype) == (torch.device(self.device), torch.float32):
                     raise  # nobody has changed the backbone: this is a fault of its own
@@ -154,6 +172,15 @@ class CompiledTorchRuntime(TorchRuntime):
         network = super()._prepared()
         network.forward_layers = torch.compile(network.forward_layers, dynamic=True)
         return network
+
+
+def _too_large(pixels: Tensor, device: torch.device) -> UsageError:
+    """What to say of a batch that the device's memory does not hold."""
+    count, (height, width) = len(pixels), pixels.shape[-2:]
+    return UsageError(
+        f"{device} has not enough memory for {count} images of {height} x {width} at once. Try"
+        f" batch_size={max(1, count // 2)}, or device='cpu'."
+    )
 
 
 def _check_precision(precision: str, device: torch.device) -> None:

@@ -57,6 +57,24 @@ def test_a_row_holds_what_the_protocol_measures_on_the_models_features(signature
     assert found.notes == []
 
 
+def test_models_are_measured_in_another_precision_and_features_are_kept_apart(signatures):
+    options = {"protocols": [FEW], "layers": ["embedding"], "baselines": False, "keep_features": True}
+    exact, rounded, again = (
+        evaluate(["synsig-tiny"], str(signatures), precision=precision, **options).rows[0]
+        for precision in ("float32", "bfloat16", "float32")
+    )
+    assert rounded.provenance["precision"] == "bfloat16"
+    assert rounded.provenance["runtime"] == "sigzoo.runtimes.torch:TorchRuntime"
+    assert 0 < np.abs(rounded.features - exact.features).max() < 0.1
+    assert np.array_equal(again.features, exact.features)
+
+
+def test_the_command_hands_on_the_runtime(signatures, command):
+    status, _, said = command("evaluate", "--data", signatures, "--runtime", "torhc")
+    assert status == 2
+    assert "no runtime named 'torhc'. Did you mean torch" in said
+
+
 def test_every_protocol_is_measured_with_its_options(signatures):
     choices = [
         FEW,

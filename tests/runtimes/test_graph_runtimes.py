@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import torch
 
 import sigzoo
 from sigzoo.errors import UnknownNameError, UsageError
+from sigzoo.graphs.store import GraphStore
+from sigzoo.interfaces.runtimes import NetworkFacts
 from sigzoo.synthesis import Writer
 from sigzoo.testing import check_runtime
 from sigzoo.zoo import default_zoo
@@ -121,6 +124,7 @@ def test_int8_comes_close(runtime, images, shared_cache) -> None:
     assert alike(found, expected) > 0.999
 
 
+@pytest.mark.slow
 def test_int8_is_the_same_every_time(tmp_path, monkeypatch) -> None:
     pytest.importorskip("onnxruntime")
     found = []
@@ -202,23 +206,38 @@ def spoil_owner(graph: Path, record: Path) -> None:
     graph.chmod(0o666)
 
 
-@pytest.mark.parametrize(
-    "spoil", [spoil_content, spoil_length, spoil_record, spoil_facts, spoil_code, spoil_owner]
-)
-def test_a_graph_that_is_not_ours_is_not_used(spoil, images, tmp_path, monkeypatch, kept) -> None:
+SPOILT = [spoil_content, spoil_length, spoil_record, spoil_facts, spoil_code, spoil_owner]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_a_graph_that_is_not_ours_is_not_found(spoil, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SIGZOO_HOME", str(tmp_path))
+    store = GraphStore({"backbone": "tiny"})
+    kind = {"layers": ["out"], "precision": "float32"}
+    facts = NetworkFacts(("out",), 3, (8, 12), (8, 12))
+    store.keep(kind, b"a graph" * 1000, facts, {"sigzoo.graphs"})
+    found = store.find(kind)
+    assert found is not None
+    assert (found.content, found.facts) == (b"a graph" * 1000, facts)
+    assert store.find({**kind, "precision": "int8"}) is None
+    assert GraphStore({"backbone": "base"}).find(kind) is None
+    spoil(*graph_files(tmp_path))
+    assert store.find(kind) is None, "the graph in the cache was believed"
+
+
+def test_a_spoilt_graph_is_made_again(images, tmp_path, monkeypatch, kept) -> None:
     pytest.importorskip("onnxruntime")
     monkeypatch.setenv("SIGZOO_HOME", str(kept / "one"))
     expected = sigzoo.load(device="cpu", runtime="onnx").embed(images)
-    graph, record = graph_files(kept / "one")
     (tmp_path / "graphs").mkdir()
-    copies = [Path(shutil.copy(each, tmp_path / "graphs")) for each in (graph, record)]
+    copies = [Path(shutil.copy(each, tmp_path / "graphs")) for each in graph_files(kept / "one")]
     monkeypatch.setenv("SIGZOO_HOME", str(tmp_path))
-    sound = sigzoo.load(device="cpu", runtime="onnx")
-    assert not sound._network.loaded
-    spoil(*copies)
+    assert not sigzoo.load(device="cpu", runtime="onnx")._network.loaded
+    spoil_content(*copies)
     model = sigzoo.load(device="cpu", runtime="onnx")
     assert np.array_equal(model.embed(images), expected)
-    assert model._network.loaded, "the graph in the cache was believed"
+    assert model._network.loaded
+    assert not sigzoo.load(device="cpu", runtime="onnx")._network.loaded
 
 
 def test_a_cache_that_cannot_be_written_costs_time_alone(images, tmp_path, monkeypatch) -> None:
@@ -286,6 +305,29 @@ def test_several_threads_at_a_time(runtime, images, shared_cache) -> None:
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(compute, range(12)):
             assert np.abs(found - expected).max() < 1e-5
+
+
+def test_on_a_gpu_a_batch_is_computed_beside_the_caller(images, shared_cache) -> None:
+    """With a runtime that is told that it is on one: nothing here needs it to be there."""
+    pytest.importorskip("onnxruntime")
+    runtime = sigzoo.load(device="cpu", runtime="onnx")._runtime
+    layer = runtime._source.layer
+    batch = np.zeros((2, 1, *runtime.facts.input_size), np.uint8)
+    expected = runtime.submit(batch, [layer], scale=0.5)()[layer]
+    began, may_end = threading.Event(), threading.Event()
+    session = runtime._sessions[(layer,), False]
+
+    def slow(given: np.ndarray) -> list[np.ndarray]:
+        began.set()
+        assert may_end.wait(60)
+        return session(given)
+
+    runtime._sessions[(layer,), False] = slow
+    runtime.parallel_calls = False
+    fetch = runtime.submit(batch, [layer], scale=0.5)
+    assert began.wait(60), "nothing has begun"
+    may_end.set()
+    assert np.array_equal(fetch()[layer], expected)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there are no owners")

@@ -29,7 +29,7 @@ class EmbedSettings:
     model: str | None = None
     weights: str | None = None
     layer: str | None = None
-    batch_size: int = 32
+    batch_size: int | None = None
     device: str = "auto"
     runtime: str = "torch"
     precision: str = "float32"

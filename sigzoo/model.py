@@ -407,7 +407,7 @@ class SignatureModel:
         self,
         *,
         layer: str | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         options: ReadOptions | None = None,
         workers: int | None = None,
     ) -> EmbeddingStream:

@@ -105,7 +105,7 @@ def serve(
         max_images=max_images,
         max_queue=max_queue,
         max_held_bytes=max(ServingLimits.max_held_bytes, max_bytes),
-        batch_size=options.batch_size,
+        batch_size=options.batch_size or ServingLimits.batch_size,
         max_wait=max_wait / 1000,
     )
     nothing = ImageInputs([])

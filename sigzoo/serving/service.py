@@ -214,7 +214,7 @@ class _BatchedModel:
         images: Iterable[ImageSource],
         *,
         layer: str | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         progress: ProgressLike = False,
         check_images: bool = True,
         preprocessed: bool = False,

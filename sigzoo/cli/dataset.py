@@ -210,6 +210,11 @@ def _draw_sheet(opened: SignatureSet, path: Path) -> None:
     default=1,
     help="Processes for images that are drawn.",
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Keep prepared images in FILE.npz.partial until the file is whole, and go on after those there.",
+)
 @force_option
 @json_option
 def pack(
@@ -219,6 +224,7 @@ def pack(
     options: tuple[tuple[str, Any], ...],
     canvas: tuple[int, int] | None,
     workers: int,
+    resume: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -230,6 +236,7 @@ def pack(
     """
     import json
 
+    from sigzoo import __version__
     from sigzoo.common.progress import bar
     from sigzoo.datasets import open_data
     from sigzoo.datasets.pack import pack as write
@@ -247,9 +254,17 @@ def pack(
         about = {} if preprocessor is None else {"preprocessor": preprocessor}
         if preprocessor is not None:
             about["preprocessor_options"] = json.dumps(chosen, sort_keys=True)
+        kept = {"preprocessor": preprocessor, "preprocessor_options": chosen, "sigzoo_version": __version__}
         with bar(True, len(opened), "packing") as step:
             done = write(
-                opened, output, prepare=prepare, canvas=canvas, about=about, workers=workers, progress=step
+                opened,
+                output,
+                prepare=prepare,
+                canvas=canvas,
+                about=about,
+                resume=kept if resume else None,
+                workers=workers,
+                progress=step,
             )
     finally:
         opened.close()

@@ -86,6 +86,11 @@ PENS = ["ballpoint", "fibre", "pencil", "stylus"]
     type=click.IntRange(1, 256),
     help="Processes that draw; by default one a core, fewer for a small set. The files are the same.",
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Begin a folder that can be gone on with, or go on: images that are there are not drawn again.",
+)
 @click.option("--force", is_flag=True, help="Replace files of the same name that hold something else.")
 @json_option
 def synth(
@@ -99,6 +104,7 @@ def synth(
     dpi: int | None,
     pen: str | None,
     workers: int | None,
+    resume: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -108,6 +114,7 @@ def synth(
     be shown, shared and committed anywhere. A forgery is another invented person's attempt at the
     writer's signature.
     """
+    from sigzoo import __version__
     from sigzoo.common.progress import bar
     from sigzoo.common.terminal import safe_text
     from sigzoo.errors import UsageError
@@ -116,14 +123,20 @@ def synth(
 
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot writes a PNG picture; {plot} does not end in .png.")
+    if resume and (force or output.suffix.lower() == ".npz"):
+        raise UsageError("--resume goes on with a folder of images; it goes with no .npz and no --force.")
+    made_with = {"seed": seed, "rendering": rendering, "dpi": dpi, "pen": pen, "sigzoo_version": __version__}
     spec = DatasetSpec(writers, genuine, forgeries, seed, conditions(rendering, dpi=dpi, pen=pen))
     workers = workers or _fitting(len(spec))
     sheet = None if plot is None else png_bytes(sheet_of(spec))
     if plot is not None and sheet is not None and not force:
         check_free(plot, sheet)
     with bar(True, len(spec), "writing") as step:
-        write = write_npz if output.suffix.lower() == ".npz" else write_folder
-        count = write(spec, output, force=force, workers=workers, progress=step)
+        if output.suffix.lower() == ".npz":
+            count = write_npz(spec, output, force=force, workers=workers, progress=step)
+        else:
+            again = made_with if resume else None
+            count = write_folder(spec, output, force=force, resume=again, workers=workers, progress=step)
     if plot is not None and sheet is not None:
         write_file(plot, sheet, force=force)
     if as_json:

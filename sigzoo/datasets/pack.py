@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sigzoo.common.atomic import whole_file, write_error
 from sigzoo.data.npz_writer import ArrayWriter
 from sigzoo.datasets.image_files import natural
+from sigzoo.datasets.packed_parts import prepared_images
 from sigzoo.errors import DataError, SigzooError, UsageError
 from sigzoo.interfaces.data_sources import SignatureSet
 from sigzoo.interfaces.images import GreyImage, Size
@@ -43,6 +44,7 @@ def pack(
     canvas: Size | None = None,
     about: dict[str, str] | None = None,
     compressed: bool = True,
+    resume: dict[str, Any] | None = None,
     workers: int = 1,
     progress: Callable[[int], object] = lambda done: None,
 ) -> Packed:
@@ -70,6 +72,9 @@ def pack(
         Further texts to keep in the file, by name.
     compressed
         Deflate the arrays; else they can be read in place.
+    resume
+        What decides the prepared images beside the set, as plain data: they are then kept in a folder beside
+        the file until that is whole, and a killed run that is started again goes on after them.
     workers
         Processes that make images of a source that computes them.
     progress
@@ -80,17 +85,22 @@ def pack(
     ImageError, DataError
         If an image cannot be read or preprocessed; names it.
     UsageError
-        If results differ in size, or an image is larger than the canvas.
+        If results differ in size, an image is larger than the canvas, or the images that were kept are of
+        another set or were prepared otherwise.
     SigzooError
         If the file cannot be written.
     """
     if not path.parent.is_dir():
         raise UsageError(f"{path}: the folder {path.parent} does not exist.")
     size = None if prepare is not None else canvas or opened.canvas
-    with whole_file(path, failure=_unwritable) as file, tempfile.TemporaryFile(dir=path.parent) as store:
+    with (
+        prepared_images(opened, prepare or _as_it_is, path, resume=resume, workers=workers) as images,
+        whole_file(path, failure=_unwritable) as file,
+        tempfile.TemporaryFile(dir=path.parent) as store,
+    ):
         kept: list[int] = []
         sizes: list[Size] = []
-        for index, image in opened.prepared(prepare or _as_it_is, workers=workers):
+        for index, image in images:
             _check_size(opened.name(index), image, sizes, size, one_size=prepare is not None)
             store.write(np.ascontiguousarray(image).data)
             kept.append(index)

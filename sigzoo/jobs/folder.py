@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.common.terminal import safe_text
+from sigzoo.common.job_records import MAX_RECORD, check_same_job, record_bytes, record_of
 from sigzoo.data.parquet_files import SHAPE, ParquetWriter, open_table
 from sigzoo.errors import DataError, SigzooError, UsageError
 from sigzoo.jobs.places import Place
@@ -29,8 +29,6 @@ SUMMARY = "_done.json"
 SKIPPED = "_skipped/"
 _ALL_SKIPPED = ".all.jsonl"
 """Ends the name of the list of a shard of which no image could be used, and which so has no Parquet file."""
-
-_MAX_IDENTITY = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,7 @@ class JobFolder:
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Say that nothing is left to do, in ``_done.json``."""
-        self.place.write(SUMMARY, json.dumps(dict(summary), indent=2).encode() + b"\n")
+        self.place.write(SUMMARY, record_bytes(summary))
 
 
 class ShardWriter:
@@ -227,13 +225,13 @@ def begin_job(
     key = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
     there, stored = place.names(), stored_identity(place)
     if stored is not None and resume:
-        _check_same(stored, wanted, place)
+        check_same_job(stored, wanted, str(place))
     elif stored is not None:
         raise UsageError(f"{place}: holds a job already; --resume goes on with it.")
     elif there:
         raise UsageError(f"{place}: holds other things already; choose a folder that is new or empty.")
     else:
-        place.write(IDENTITY, json.dumps(wanted, indent=2).encode() + b"\n")
+        place.write(IDENTITY, record_bytes(wanted))
     return JobFolder(place, key, dict(provenance), dict(columns or {}), _shape_of(place, there))
 
 
@@ -247,43 +245,7 @@ def stored_identity(place: Place) -> dict[str, Any] | None:
     """
     if IDENTITY not in place.names():
         return None
-    return _identity(place.read(IDENTITY, _MAX_IDENTITY), place)
-
-
-def _identity(content: bytes, place: Place) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-        if not isinstance(found, dict):
-            raise ValueError("no mapping")
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: its {IDENTITY} does not say what job this is ({error}).") from error
-    return found
-
-
-def _check_same(there: dict[str, Any], wanted: dict[str, Any], place: Place) -> None:
-    """Refuse to go on with another job.
-
-    Raises
-    ------
-    UsageError
-        Names what differs, and how.
-    """
-    names = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
-    if not names:
-        return
-    differing = "; ".join(
-        f"{name.replace('_', ' ')} was {_short(there.get(name))} and is {_short(wanted.get(name))}"
-        for name in names
-    )
-    raise UsageError(
-        f"{place}: the job here is another one: {differing}. Go on with what it was begun with, or"
-        " choose another folder."
-    )
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return safe_text(text if len(text) <= 60 else f"{text[:24]}...{text[-24:]}")
+    return record_of(place.read(IDENTITY, MAX_RECORD), f"{place}: its {IDENTITY}")
 
 
 def _shape_of(place: Place, names: list[str]) -> tuple[int, ...] | None:

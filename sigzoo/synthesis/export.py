@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from filecmp import cmp
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.common.atomic import whole_file, write_bytes, write_error
+from sigzoo.common.atomic import remove_leftovers, whole_file, write_bytes, write_error
+from sigzoo.common.job_records import begin_or_check
 from sigzoo.data.npz_writer import ArrayWriter
 from sigzoo.errors import DataError, SigzooError
 from sigzoo.imaging.contact_sheet import contact_sheet
 from sigzoo.synthesis.generation import DatasetSpec, Sample, SyntheticImage, generate
 
 __all__ = ["check_free", "file_name", "png_bytes", "sheet_of", "write_file", "write_folder", "write_npz"]
+
+
+JOB = ".synth.json"
+"""What a folder that can be gone on with is of."""
+
+_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 class _AlreadyThereError(Exception):
@@ -92,6 +100,7 @@ def write_folder(
     folder: Path,
     *,
     force: bool = False,
+    resume: Mapping[str, Any] | None = None,
     workers: int = 1,
     progress: Callable[[int], object] = lambda done: None,
 ) -> int:
@@ -99,6 +108,7 @@ def write_folder(
 
     Files that are there already are looked at before any is written: one with other content stops all,
     one with the same content stays, so that the same command completes what an earlier one began.
+    With `resume` they are not drawn again to be compared.
 
     Parameters
     ----------
@@ -108,6 +118,10 @@ def write_folder(
         Where to; made if need be.
     force
         Replace files that hold something else.
+    resume
+        What decides the images beside their numbers, as plain data: it is kept in `JOB`, and where that is
+        there and says the same, whole files stay as they are. More writers or signatures may be asked for
+        than before.
     workers
         Processes that draw and encode.
     progress
@@ -117,11 +131,15 @@ def write_folder(
     ------
     DataError
         If `folder` is a file; and as `write_file` does.
+    UsageError
+        If files of the folder are of another job than `resume` says, or it does not say of which.
     SigzooError
         If a process dies; what is written by then are whole files.
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; images need a folder (or a name that ends in .npz).")
+    if resume is not None:
+        return _write_missing(spec, folder, resume, workers, progress)
     there = set() if force else {s for s in spec.samples() if (folder / file_name(s)).exists()}
     for present in (True, False):
         samples = (sample for sample in spec.samples() if (sample in there) is present)
@@ -130,6 +148,41 @@ def write_folder(
                 write_file(folder / name, content, force=force)
                 progress(1)
     return len(spec)
+
+
+def _write_missing(
+    spec: DatasetSpec,
+    folder: Path,
+    made_with: Mapping[str, Any],
+    workers: int,
+    progress: Callable[[int], object],
+) -> int:
+    """Write the images that are not there, or not whole."""
+    begin_or_check(folder, JOB, made_with)
+    remove_leftovers(folder)
+
+    def missing() -> Iterator[Sample]:
+        for sample in spec.samples():
+            if _is_whole(folder / file_name(sample)):
+                progress(1)
+            else:
+                yield sample
+
+    with closing(generate(spec, _encoded, samples=missing(), workers=workers)) as files:
+        for name, content in files:
+            write_bytes(folder / name, content, durable=False, failure=_unwritable)
+            progress(1)
+    return len(spec)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a PNG of ours is there to its end: a machine that lost its power may leave the name alone."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(_END), os.SEEK_END)
+            return file.read() == _END
+    except OSError:
+        return False
 
 
 def write_npz(

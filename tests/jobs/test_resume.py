@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import random
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import sigzoo
-from sigzoo.cli import run as run_command_line
-
-MOMENTS = 25
+from tests.jobs.killing import finish, kill_often
 
 
 def rows(folder: Path) -> tuple[list[str], np.ndarray]:
@@ -30,50 +24,27 @@ def rows(folder: Path) -> tuple[list[str], np.ndarray]:
 
 @pytest.mark.slow
 def test_every_image_is_there_once_after_25_kills(tmp_path: Path, scans: list[Path]) -> None:
-    """Kill the command at random moments of its work, again and again, the folder growing between."""
-    model = sigzoo.load()
-    expected = model.embed(scans, workers=1)  # equal but for what batches of another size round
-    # Forked: the model's import is shared, so that most moments fall into the work itself.
-    context = multiprocessing.get_context("fork")
-    moments = random.Random(24)
-    command = ["embed", *map(str, scans), "--shard-size", "2", "--workers", "1", "--batch-size", "2"]
+    expected = sigzoo.load().embed(scans, workers=1)  # equal but for what batches of another size round
+    work = ["embed", *map(str, scans), "--shard-size", "2", "--workers", "1", "--batch-size", "2", "--resume"]
+    seen = set()
 
-    def start(folder: Path) -> Any:
-        process = context.Process(target=run_command_line, args=([*command, "-o", f"{folder}/", "--resume"],))
-        process.start()
-        return process
-
-    whole = start(tmp_path / "whole")
-    began = time.monotonic()
-    while whole.is_alive() and not (tmp_path / "whole" / "_job.json").exists():
-        time.sleep(0.01)
-    loaded = time.monotonic() - began
-    whole.join(300)
-    assert whole.exitcode == 0
-    length = time.monotonic() - began
-    number, killed, interrupted = 0, 0, set()
-    while killed < MOMENTS:
-        folder = tmp_path / f"f{number}"
-        process = start(folder)
-        # Most of the time goes into loading, where nothing can be lost: few moments fall there.
-        process.join(moments.uniform(0.8 * loaded, length))
-        process.kill()
-        process.join()
-        if process.exitcode != -signal.SIGKILL:
-            number += 1  # it was done before the moment came: the next begins in a new folder
-            continue
-        killed += 1
+    def look(folder: Path) -> None:
         names, features = rows(folder)
-        interrupted.add(len(names))
+        seen.add(len(names))
         order = [scans.index(Path(name)) for name in names]
         assert len(set(order)) == len(order)
         if order:
             assert np.allclose(features, expected[order], atol=1e-5)
-    assert len(interrupted) > 3, "the moments fell at the same place"
-    for folder in sorted(tmp_path.glob("f*")):
-        process = start(folder)
-        process.join(300)
-        assert process.exitcode == 0
+
+    def command(folder: Path) -> list[str]:
+        return [*work, "-o", f"{folder}/"]
+
+    places = kill_often(
+        command, tmp_path, lambda folder: folder / "_job.json", moments=25, seed=24, after=look
+    )
+    assert len(seen) > 3, "the moments fell at the same place"
+    for folder in places:
+        finish(command(folder))
         names, features = rows(folder)
         assert names == list(map(str, scans))
         assert np.allclose(features, expected, atol=1e-5)

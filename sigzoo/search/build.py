@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,8 +117,6 @@ def build_index(
 
 
 def _plain(facts: IndexFacts) -> dict[str, Any]:
-    import msgspec
-
     found: dict[str, Any] = msgspec.to_builtins(facts)
     return found
 
@@ -229,37 +228,37 @@ def _sample(vectors: ArrayFile, lists: int) -> NDArray[np.float32]:
 
 
 def _with_recall(plan: _Plan, facts: IndexFacts, wanted: float) -> IndexFacts:
-    """Measure recall with 1, 2, 4, ... lists until it is that wanted, or all are looked into."""
+    """Measure recall with 1, 2, 4, ... lists until it is that wanted, or all are looked into.
+
+    All of a list is compared, so that a true neighbour is found just where its list is looked into: it is
+    enough to know the true neighbours, and the place of each one's list in the order of search.
+    """
     index = FeatureIndex(plan.folder, facts)
     try:
         sample = min(_RECALL_SAMPLE, facts.count)
         places = np.random.default_rng(1).choice(facts.count, sample, replace=False)
         own, asked = index.vectors(np.sort(places))
         k = min(_RECALL_K, facts.count - 1)
-        truth = _without(index.numbers(asked, k + 1), own)
-        measured: list[Recall] = []
-        probes = 1
-        while True:
-            found = _without(index.numbers(asked, k + 1, probes=probes), own)
-            share = [len(a & b) / k for a, b in zip(truth, found, strict=True)] if k else [1.0]
-            measured.append(Recall(probes, float(np.mean(share))))
-            if measured[-1].recall >= wanted or probes == facts.lists:
-                break
-            probes = min(2 * probes, facts.lists)
+        nearest = index.numbers(asked, k + 1)
+        truth = [_others(row, itself, k) for row, itself in zip(nearest, own, strict=True)]
+        needed = index.probes_needed(asked, truth)
     finally:
         index.close()
-    import msgspec
-
+    measured: list[Recall] = []
+    probes = 1
+    while True:
+        share = float(np.mean(needed <= probes)) if needed.size else 1.0
+        measured.append(Recall(probes, share))
+        if share >= wanted or probes == facts.lists:
+            break
+        probes = min(2 * probes, facts.lists)
     return msgspec.structs.replace(facts, probes=probes, recall=measured, recall_k=k, recall_sample=sample)
 
 
-def _without(numbers: NDArray[np.int64], own: NDArray[np.int64]) -> list[set[int]]:
-    """Neighbours of each vector but itself; where copies put itself out, the last goes."""
-    found = []
-    for row, itself in zip(numbers, own, strict=True):
-        others = [int(each) for each in row if each not in (itself, -1)]
-        found.append(set(others[: len(row) - 1]))
-    return found
+def _others(numbers: NDArray[np.int64], itself: int, k: int) -> NDArray[np.int64]:
+    """Neighbours of an image but itself; where copies put itself out, the last goes."""
+    others: NDArray[np.int64] = numbers[numbers != itself][:k]
+    return others
 
 
 def _unwritable(path: Path, error: OSError) -> SigzooError:

@@ -186,16 +186,39 @@ class FeatureIndex:
             found += self._matches(*near)
         return found
 
-    def numbers(self, asked: NDArray[np.float32], k: int, *, probes: int | None = None) -> NDArray[np.int64]:
-        """Numbers of the images nearest to prepared vectors, int64 ``(Q, k)``; all without `probes`."""
-        if probes is None:
-            return nearest_in_blocks(asked, self._all(), k, self.facts.metric)[0]
-        return np.concatenate(
-            [
-                nearest_in_blocks(each[np.newaxis], self._near(each, probes), k, self.facts.metric)[0]
-                for each in asked
-            ]
-        )
+    def numbers(self, asked: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """Numbers of the images that are truly nearest to prepared vectors, int64 ``(Q, k)``."""
+        return nearest_in_blocks(asked, self._all(), k, self.facts.metric)[0]
+
+    def probes_needed(
+        self, asked: NDArray[np.float32], images: Sequence[NDArray[np.int64]]
+    ) -> NDArray[np.int64]:
+        """How many lists must be looked into until each image is met: one number an image, int64.
+
+        Parameters
+        ----------
+        asked
+            float32 ``(Q, D)``, prepared.
+        images
+            For each of them numbers of some images.
+        """
+        wanted = np.unique(np.concatenate(images))
+        if not len(wanted):
+            return np.empty(0, np.int64)
+        places = np.empty(len(wanted), np.int64)
+        step = 1 << 20
+        for start in range(0, self.facts.count, step):
+            numbers = self._numbers(start, min(start + step, self.facts.count))
+            at = np.searchsorted(wanted, numbers).clip(max=len(wanted) - 1)
+            here = np.flatnonzero(wanted[at] == numbers)
+            places[at[here]] = start + here
+        lists = np.searchsorted(self._lists, places, side="right") - 1
+        found = []
+        for one, own in zip(asked, images, strict=True):
+            rank = np.empty(self.facts.lists, np.int64)
+            rank[self._order(one)] = np.arange(self.facts.lists)
+            found.append(1 + rank[lists[np.searchsorted(wanted, own)]])
+        return np.concatenate(found)
 
     def vectors(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Numbers and vectors at some places of the file."""
@@ -218,9 +241,12 @@ class FeatureIndex:
         self, asked: NDArray[np.float32], lists: int
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Blocks of the lists whose centroids are nearest."""
-        distances = ((self._centroids - asked) ** 2).sum(axis=1)
-        for which in np.argsort(distances, kind="stable")[:lists]:
+        for which in self._order(asked)[:lists]:
             yield from self._between(int(self._lists[which]), int(self._lists[which + 1]))
+
+    def _order(self, asked: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The lists, that with the nearest centroid first."""
+        return np.argsort(((self._centroids - asked) ** 2).sum(axis=1), kind="stable")
 
     def _between(self, start: int, stop: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         step = max(1, _BLOCK_BYTES // (4 * self.facts.size))

@@ -212,6 +212,8 @@ def _draw_sheet(opened: SignatureSet, path: Path) -> None:
 )
 @click.option(
     "--resume",
+    cls=ExpertOption,
+    group="Large sets",
     is_flag=True,
     help="Keep prepared images in FILE.npz.partial until the file is whole, and go on after those there.",
 )

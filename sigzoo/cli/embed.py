@@ -41,8 +41,7 @@ _LISTED = 20
     default="features.npz",
     show_default=True,
     metavar="FILE|FOLDER/|URL",
-    help="File to write: .npz, .parquet, .mat, or .csv with a .csv.json beside it. A name that ends in / is a"
-    " folder of Parquet shards.",
+    help="A .npz, .parquet, .mat or .csv; a name that ends in / is a folder of Parquet shards.",
 )
 @click.option(
     "--shard-size",
@@ -50,6 +49,15 @@ _LISTED = 20
     group="Tables and standard input",
     type=click.IntRange(min=1),
     help="Images of a shard, where the output is a folder; 4096 by default.",
+)
+@click.option(
+    "--files",
+    cls=ExpertOption,
+    group="Tables and standard input",
+    type=click.Choice(["parquet", "mat"]),
+    default="parquet",
+    show_default=True,
+    help="What a folder is filled with; mat is a file an image, as process_folder.py of sigver_wiwd writes.",
 )
 @click.option(
     "--resume", is_flag=True, help="Go on with what is in the folder: every image is embedded once."
@@ -69,6 +77,7 @@ def embed(
     options: EmbeddingOptions,
     output: str,
     shard_size: int | None,
+    files: str,
     resume: bool,
     on_error: str,
     force: bool,
@@ -90,12 +99,14 @@ def embed(
     if folder is None:
         if resume:
             raise UsageError("--resume goes on with a folder of shards: end the output's name with /.")
+        if files != "parquet":
+            raise UsageError("--files is about a folder: end the output's name with /.")
         with _whole_output(output, force) as path:
             _to_file(images, manifest, options, path, output, on_error, force, as_json)
     else:
         if force:
             raise UsageError("--force replaces a file; a folder of shards is gone on with by --resume.")
-        _to_folder(images, manifest, options, folder, shard_size, resume, on_error, as_json)
+        _to_folder(images, manifest, options, folder, shard_size, files, resume, on_error, as_json)
 
 
 def _folder(output: str) -> str | None:
@@ -239,6 +250,7 @@ def _to_folder(
     options: EmbeddingOptions,
     output: str,
     shard_size: int | None,
+    files: str,
     resume: bool,
     on_error: str,
     as_json: bool,
@@ -258,6 +270,7 @@ def _to_folder(
             output,
             LocalEngine(loaded),
             shard_size=shard_size,
+            files=files,  # type: ignore[arg-type]
             resume=resume,
             progress=step,
         )

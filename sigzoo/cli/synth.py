@@ -88,6 +88,8 @@ PENS = ["ballpoint", "fibre", "pencil", "stylus"]
 )
 @click.option(
     "--resume",
+    cls=ExpertOption,
+    group="Large sets",
     is_flag=True,
     help="Begin a folder that can be gone on with, or go on: images that are there are not drawn again.",
 )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.common.job_records import MAX_RECORD, check_same_job, record_bytes, record_of
+from sigzoo.common.terminal import safe_text
+from sigzoo.data.mat_files import write_vector
 from sigzoo.data.parquet_files import SHAPE, ParquetWriter, open_table
 from sigzoo.errors import DataError, SigzooError, UsageError
 from sigzoo.jobs.places import Place
@@ -27,8 +31,13 @@ FORMAT = 1
 IDENTITY = "_job.json"
 SUMMARY = "_done.json"
 SKIPPED = "_skipped/"
+MARKS = "_shards/"
 _ALL_SKIPPED = ".all.jsonl"
 """Ends the name of the list of a shard of which no image could be used, and which so has no Parquet file."""
+
+
+Files: TypeAlias = Literal["parquet", "mat"]
+"""What a folder is filled with."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,9 @@ class JobFolder:
         Further columns: name -> Arrow type, `None` for text.
     shape
         Of the features of one image, where a shard that is there tells it.
+    files
+        ``parquet``: a file a shard. ``mat``: a file an image, ``NAME.mat`` with its ``feature_vector``, as
+        the published program writes; what is done is then told by an empty file a shard, in ``_shards/``.
     """
 
     place: Place
@@ -72,14 +84,18 @@ class JobFolder:
     provenance: Mapping[str, Any]
     columns: Mapping[str, Any] = field(default_factory=dict)
     shape: tuple[int, ...] | None = None
+    files: Files = "parquet"
 
     def finished(self) -> dict[int, str]:
         """Shards that are there: number -> name without suffix."""
-        names = [name for name in self.place.names() if name.endswith(".parquet")]
+        if self.files == "parquet":
+            names = [name for name in self.place.names() if name.endswith(".parquet")]
+        else:
+            names = self.place.names(MARKS)
         names += [name for name in self.place.names(SKIPPED) if name.endswith(_ALL_SKIPPED)]
         found: dict[int, str] = {}
         for name in names:
-            key = name.removeprefix(SKIPPED).removesuffix(".parquet").removesuffix(_ALL_SKIPPED)
+            key = name.rpartition("/")[2].removesuffix(".parquet").removesuffix(_ALL_SKIPPED)
             number = key.removeprefix("part-").partition("-")[0]
             if key.startswith("part-") and number.isascii() and number.isdigit():
                 found[int(number)] = key
@@ -87,7 +103,7 @@ class JobFolder:
 
     def skipped(self, key: str) -> int:
         """How many images were skipped of a shard that is there."""
-        for name in (f"{SKIPPED}{key}.jsonl", f"{SKIPPED}{key}{_ALL_SKIPPED}"):
+        for name in (f"{SKIPPED}{key}{_ALL_SKIPPED}", f"{SKIPPED}{key}.jsonl"):
             if name in self._lists:
                 with self.place.open(name) as file:
                     return sum(1 for _ in file)
@@ -113,12 +129,15 @@ class JobFolder:
         Raises
         ------
         UsageError
-            If a shard that is there is of other images than the manifest now has in its place.
+            If a shard that is there is of other images than the manifest now has in its place, or two images
+            would have a .mat of the same name.
         """
         finished = self.finished()
-        number = -1
+        number, names = -1, dict[str, str]()
         for shard in shards:
             number = shard.number
+            if self.files == "mat":
+                _check_mat_names(shard, names)
             name = finished.get(number)
             if name is None:
                 yield shard
@@ -147,32 +166,75 @@ class JobFolder:
             If it cannot be written.
         """
         key = shard.key(self.key)
+        if self.files == "mat":
+            writer = ShardWriter(shard, _MatFiles(self.place), self.shape)
+            yield writer
+            self._list_skipped(key, writer)
+            if writer.done.embedded:
+                self.place.write(f"{MARKS}{key}", b"")
+            return
         with self.place.whole(f"{key}.parquet") as target:
             with ParquetWriter(target.file, self.provenance, self.columns) as parquet:
                 writer = ShardWriter(shard, parquet, self.shape)
                 yield writer
-            if writer.place != len(shard):
-                raise SigzooError(f"Shard {shard.number} has {len(shard)} images, and {writer.place} came.")
             # The list goes first: a shard whose file is there has its list.
-            lines = "".join(f"{json.dumps(each)}\n" for each in writer.skipped).encode()
-            if lines:
-                self.place.write(f"{SKIPPED}{key}{'.jsonl' if parquet.count else _ALL_SKIPPED}", lines)
+            self._list_skipped(key, writer)
             if not parquet.count:
                 target.discard()
+
+    def _list_skipped(self, key: str, writer: ShardWriter) -> None:
+        """Write the list of what was skipped of a shard, whose images must all have come."""
+        images, done = len(writer.shard), writer.done
+        if done.images != images:
+            raise SigzooError(f"Shard {done.number} has {images} images, and {done.images} came.")
+        lines = "".join(f"{json.dumps(each)}\n" for each in writer.skipped).encode()
+        name = f"{SKIPPED}{key}{'.jsonl' if done.embedded else _ALL_SKIPPED}"
+        if lines or name in self._lists:  # that of a killed run is of images that have been mended
+            self.place.write(name, lines)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Say that nothing is left to do, in ``_done.json``."""
         self.place.write(SUMMARY, record_bytes(summary))
 
 
+class _MatFiles:
+    """Writes a .mat an image."""
+
+    def __init__(self, place: Place) -> None:
+        self._place, self.shape = place, None
+
+    shape: tuple[int, ...] | None
+
+    def add(self, file: str, features: NDArray[np.float32], columns: Mapping[str, Any] | None = None) -> None:
+        """Write the features of one image."""
+        content = io.BytesIO()
+        write_vector(content, features)
+        self._place.write(f"{mat_name(file)}.mat", content.getvalue())
+
+
+def mat_name(file: str) -> str:
+    """What the .mat of an image is called, without the suffix: as the image, without its folder."""
+    return PurePosixPath(file.replace("\\", "/")).stem
+
+
+def _check_mat_names(shard: Shard, taken: dict[str, str]) -> None:
+    for name in shard.names:
+        other = taken.setdefault(mat_name(name), name)
+        if other != name or mat_name(name)[:1] in ("", "_", "."):
+            raise UsageError(
+                f"{safe_text(name)}: cannot have a .mat of its own name beside {safe_text(other)}, or begins"
+                " with _ or a point; rename it, or write Parquet."
+            )
+
+
 class ShardWriter:
     """Takes what became of each image of a shard, in order."""
 
-    def __init__(self, shard: Shard, parquet: ParquetWriter, shape: tuple[int, ...] | None) -> None:
-        self.shard, self.place, self._parquet = shard, 0, parquet
+    def __init__(self, shard: Shard, files: ParquetWriter | _MatFiles, shape: tuple[int, ...] | None) -> None:
+        self.shard, self.place, self._files = shard, 0, files
         self.skipped: list[dict[str, Any]] = []
         if shape is not None:
-            parquet.shape = shape
+            files.shape = shape
 
     def add(self, features: NDArray[np.float32] | None, error: SigzooError | None = None) -> None:
         """Add the next image: its features, float32 of any shape, or why it has none."""
@@ -184,7 +246,7 @@ class ShardWriter:
                 {"index": shard.start + place, "path": name, "kind": kind, "error": str(error)}
             )
         else:
-            self._parquet.add(name, features, {key: each[place] for key, each in shard.columns.items()})
+            self._files.add(name, features, {key: each[place] for key, each in shard.columns.items()})
         self.place = place + 1
 
     @property
@@ -199,6 +261,7 @@ def begin_job(
     *,
     provenance: Mapping[str, Any],
     columns: Mapping[str, Any] | None = None,
+    files: Files = "parquet",
     resume: bool = False,
 ) -> JobFolder:
     """Begin a job in a folder, or go on with it.
@@ -209,7 +272,7 @@ def begin_job(
         The folder; made if it is not there.
     identity
         All that decides what its shards hold, as plain data: kept in ``_job.json``.
-    provenance, columns
+    provenance, columns, files
         As `JobFolder` has them.
     resume
         Whether a job that is there already is gone on with. Without one it is begun.
@@ -221,7 +284,8 @@ def begin_job(
     DataError
         If it holds shards and no ``_job.json`` that can be read.
     """
-    wanted = json.loads(json.dumps({"format": FORMAT, **identity}))
+    of_files = {} if files == "parquet" else {"files": files}
+    wanted = json.loads(json.dumps({"format": FORMAT, **identity, **of_files}))
     key = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
     there, stored = place.names(), stored_identity(place)
     if stored is not None and resume:
@@ -232,7 +296,7 @@ def begin_job(
         raise UsageError(f"{place}: holds other things already; choose a folder that is new or empty.")
     else:
         place.write(IDENTITY, record_bytes(wanted))
-    return JobFolder(place, key, dict(provenance), dict(columns or {}), _shape_of(place, there))
+    return JobFolder(place, key, dict(provenance), dict(columns or {}), _shape_of(place, there), files)
 
 
 def stored_identity(place: Place) -> dict[str, Any] | None:

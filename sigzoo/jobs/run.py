@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sigzoo.jobs.embedding import EmbedJob, EmbedSettings, Engine
-from sigzoo.jobs.folder import JobFolder, begin_job, stored_identity
+from sigzoo.jobs.folder import Files, JobFolder, begin_job, stored_identity
 from sigzoo.jobs.manifest import Manifest
 from sigzoo.jobs.places import open_place
 from sigzoo.jobs.shards import Shard
@@ -53,6 +53,7 @@ def run_job(
     *,
     shard_size: int | None,
     resume: bool,
+    files: Files = "parquet",
     progress: Callable[[int], object] = lambda done: None,
 ) -> JobDone:
     """Embed the images of a manifest into a folder of shards.
@@ -71,6 +72,8 @@ def run_job(
         Images of a shard; `None` for `SHARD_SIZE`, or what the job that is gone on with has.
     resume
         Go on with what is there.
+    files
+        ``parquet``, or ``mat`` for a file an image.
     progress
         Told how many more images are done, those of an earlier run included.
 
@@ -98,6 +101,7 @@ def run_job(
             identity,
             provenance=model.provenance(settings.layer),
             columns=manifest.columns,
+            files=files,
             resume=resume,
         )
         counts = _Counts()

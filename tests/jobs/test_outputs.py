@@ -164,3 +164,53 @@ def test_paths_come_from_standard_input(
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "f.npz") as data:
         assert np.array_equal(data["features"], expected)
+
+
+PUBLISHED = """
+import os, sys
+import numpy as np
+import scipy.io
+
+features = np.load(sys.argv[1])  # what its network gives: (1, D) each
+for row, f in zip(features, sys.argv[3:]):
+    save_filename = os.path.join(sys.argv[2], os.path.splitext(f)[0] + '.mat')
+    scipy.io.savemat(save_filename, {'feature_vector': row[None]})
+"""
+
+
+def test_a_mat_an_image_is_what_the_published_program_writes(
+    run: Any, tmp_path: Path, scans: list[Path], expected: np.ndarray
+) -> None:
+    """The last lines of process_folder.py of luizgh/sigver_wiwd, run on the same features."""
+    import subprocess
+    import sys
+
+    (tmp_path / "theirs").mkdir()
+    np.save(tmp_path / "f.npy", expected)
+    names = [path.name for path in scans]
+    command = [sys.executable, "-c", PUBLISHED, tmp_path / "f.npy", tmp_path / "theirs", *names]
+    subprocess.run(command, check=True)
+    arguments = ("embed", scans[0].parent, "-o", f"{tmp_path}/ours/", "--files", "mat", "--shard-size", 10)
+    assert run(*arguments).status == 0
+    found = sorted(path.name for path in (tmp_path / "ours").glob("*.mat"))
+    assert found == sorted(path.name for path in (tmp_path / "theirs").iterdir())
+    for name in found:
+        ours, theirs = (scipy.io.loadmat(tmp_path / each / name) for each in ("ours", "theirs"))
+        assert ours["feature_vector"].dtype == theirs["feature_vector"].dtype
+        assert np.array_equal(ours["feature_vector"], theirs["feature_vector"])
+    (tmp_path / "ours" / "s03.mat").unlink()
+    (tmp_path / "ours" / "_shards" / sorted((tmp_path / "ours" / "_shards").iterdir())[0].name).unlink()
+    done = run(*arguments, "--resume", "--json")
+    assert json.loads(done.out)["there"] == 2
+    assert sorted(path.name for path in (tmp_path / "ours").glob("*.mat")) == found
+
+
+def test_two_images_of_one_name_have_no_mat_each(run: Any, tmp_path: Path, scans: list[Path]) -> None:
+    import shutil
+
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(scans[0], tmp_path / folder / "x.png")
+    done = run("embed", tmp_path / "a", tmp_path / "b", "-o", f"{tmp_path}/out/", "--files", "mat")
+    assert done.status == 2
+    assert "cannot have a .mat of its own name" in done.err

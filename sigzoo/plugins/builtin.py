@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 SIGZOO_API = 2
 
 COMMANDS = {
+    "tour": "sigzoo.cli.tour:tour",
     "list": "sigzoo.cli.listing:list_command",
     "info": "sigzoo.cli.info:info",
     "cite": "sigzoo.cli.cite:cite",
     "embed": "sigzoo.cli.embed:embed",
     "compare": "sigzoo.cli.compare:compare",
+    "gallery": "sigzoo.cli.gallery:gallery",
     "verify": "sigzoo.cli.verify:verify",
     "find": "sigzoo.cli.find:find",
     "index": "sigzoo.cli.index:index_command",

@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 
 from sigzoo.evaluation.report.contents import EmbeddingMap, System
-from sigzoo.evaluation.report.markup import Markup, join, tag
 from sigzoo.evaluation.report.svg import Axis, Frame, nice_ticks
+from sigzoo.pages.markup import Markup, join, tag
 
 __all__ = ["embedding_chart", "score_chart"]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sigzoo.evaluation.likelihood_ratios import PRIOR_ODDS, IsotonicCalibration, ece_curve, tippett
 from sigzoo.evaluation.metrics import det_curve
 from sigzoo.evaluation.report.contents import System
-from sigzoo.evaluation.report.markup import Markup, tag
 from sigzoo.evaluation.report.svg import Axis, Frame, nice_ticks, polyline
+from sigzoo.pages.markup import Markup, tag
 
 __all__ = ["det_chart", "ece_chart", "legend", "roc_chart", "tippett_chart"]
 

@@ -30,10 +30,3 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-const theme = document.getElementById("theme");
-theme.hidden = false;
-theme.addEventListener("click", () => {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-});

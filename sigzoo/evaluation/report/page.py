@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from math import isfinite
@@ -11,7 +9,9 @@ from math import isfinite
 from sigzoo.evaluation.report.charts import embedding_chart, score_chart
 from sigzoo.evaluation.report.contents import Comparison, Picture, Rate, Report, System
 from sigzoo.evaluation.report.curves import det_chart, ece_chart, legend, roc_chart, tippett_chart
-from sigzoo.evaluation.report.markup import Markup, join, tag
+from sigzoo.pages.document import document
+from sigzoo.pages.document import picture as embedded
+from sigzoo.pages.markup import Markup, join, tag
 
 __all__ = ["page"]
 
@@ -25,34 +25,17 @@ def page(report: Report) -> str:
     The page names no resource outside of itself and forbids itself to fetch any; all names are escaped.
     """
     here = files("sigzoo.evaluation.report")
-    style = here.joinpath("style.css").read_text(encoding="utf-8")
-    script = here.joinpath("page.js").read_text(encoding="utf-8")
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_policy(script)),
-        tag("title", report.title),
-        tag("style", Markup(style)),
-    )
     protocols = list(dict.fromkeys(each.protocol for each in report.systems))
-    body = tag(
-        "body",
-        tag("button", "light / dark", id="theme", type="button", hidden=True),
+    return document(
+        report.title,
         tag("h1", report.title),
         _facts(report.facts),
         *(tag("p", note, class_="note") for note in report.notes),
         *(_protocol(name, [s for s in report.systems if s.protocol == name]) for name in protocols),
         _explanations(),
-        tag("script", Markup(script)),
+        style=here.joinpath("style.css").read_text(encoding="utf-8"),
+        script=here.joinpath("page.js").read_text(encoding="utf-8"),
     )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _policy(script: str) -> str:
-    """Of a page that may load nothing and run nothing but its own script."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
 def _facts(facts: Mapping[str, str]) -> Markup:
@@ -176,8 +159,7 @@ def _pair(pair: Comparison) -> Markup:
 def _picture(picture: Picture, role: str) -> Markup:
     image = tag("span", "no picture")
     if picture.png:
-        source = f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
-        image = tag("img", src=source, alt=f"{role} signature", loading="lazy")
+        image = embedded(picture.png, f"{role} signature")
     return tag("figure", image, tag("figcaption", f"{role}: {picture.name}"), class_=role)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.evaluation.report.markup import Markup, tag
+from sigzoo.pages.markup import Markup, tag
 
 __all__ = ["Axis", "Frame", "nice_ticks", "polyline"]
 

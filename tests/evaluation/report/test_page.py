@@ -16,8 +16,8 @@ from sigzoo.evaluation.metrics import equal_error
 from sigzoo.evaluation.report import Comparison, EmbeddingMap, Report, System, page
 from sigzoo.evaluation.report.contents import Picture, Rate
 from sigzoo.evaluation.report.curves import det_chart, ece_chart, roc_chart, tippett_chart
-from sigzoo.evaluation.report.markup import Markup, join, tag
 from sigzoo.evaluation.report.svg import nice_ticks
+from sigzoo.pages.markup import Markup, join, tag
 
 HOSTILE = '"><script>document.title="owned"</script><img src=x onerror=alert(1)>\x1b[31m\udc80\u202e'
 PNG = base64.b64decode(

@@ -18,7 +18,9 @@ from sigzoo.cli.manifest_options import ManifestOptions, manifest_options
 from sigzoo.cli.output import echo, json_option, print_json, whole_file
 
 if TYPE_CHECKING:
+    from sigzoo.jobs.embedding import Engine
     from sigzoo.jobs.manifest import Manifest
+    from sigzoo.model import SignatureModel
 
 _LISTED = 20
 """Skipped images that are named; `--json` and FILE.skipped.jsonl name all."""
@@ -69,6 +71,22 @@ _LISTED = 20
     show_default=True,
     help="Stop at an image that cannot be used, or leave it out and go on.",
 )
+@click.option(
+    "--engine",
+    cls=ExpertOption,
+    group="Where a folder of shards is computed",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This process, or a Ray cluster, whose nodes must reach the images and the folder.",
+)
+@click.option(
+    "--address",
+    cls=ExpertOption,
+    group="Where a folder of shards is computed",
+    metavar="HOST:PORT",
+    help="The Ray cluster; without it one of this machine's cores is begun, and ended afterwards.",
+)
 @force_option
 @json_option
 def embed(
@@ -80,6 +98,8 @@ def embed(
     files: str,
     resume: bool,
     on_error: str,
+    engine: str,
+    address: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -96,7 +116,11 @@ def embed(
     from sigzoo.errors import UsageError
 
     folder = _folder(output)
+    if address is not None and engine != "ray":
+        raise UsageError("--address is that of a Ray cluster: --engine ray.")
     if folder is None:
+        if engine != "local":
+            raise UsageError("--engine ray writes a folder of shards: end the output's name with /.")
         if resume:
             raise UsageError("--resume goes on with a folder of shards: end the output's name with /.")
         if files != "parquet":
@@ -106,7 +130,8 @@ def embed(
     else:
         if force:
             raise UsageError("--force replaces a file; a folder of shards is gone on with by --resume.")
-        _to_folder(images, manifest, options, folder, shard_size, files, resume, on_error, as_json)
+        where = _Where(engine, address)
+        _to_folder(images, manifest, options, folder, shard_size, files, resume, on_error, where, as_json)
 
 
 def _folder(output: str) -> str | None:
@@ -139,6 +164,36 @@ def _whole_output(output: str, force: bool) -> Iterator[Path]:
         # The file itself last: where it is, what goes beside it is there.
         for each in sorted(Path(folder).iterdir(), key=lambda each: each == path):
             put_remote(each, output.removesuffix(path.name) + each.name)
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where shards are computed, as the options say it."""
+
+    name: str
+    address: str | None
+
+    def engine(self, model: SignatureModel) -> Engine:
+        """The engine, which has the model that is loaded already."""
+        import os
+
+        if self.name == "local":
+            from sigzoo.jobs.embedding import LocalEngine
+
+            return LocalEngine(model)
+        from sigzoo.jobs.ray_engine import RayEngine
+
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
+        return RayEngine(self.address, model)
+
+    @property
+    def shard_size(self) -> int | None:
+        """Images of a shard by default; `None` for the job's."""
+        if self.name == "local":
+            return None
+        from sigzoo.jobs.ray_engine import RAY_SHARD_SIZE
+
+        return RAY_SHARD_SIZE
 
 
 @dataclass
@@ -253,11 +308,11 @@ def _to_folder(
     files: str,
     resume: bool,
     on_error: str,
+    where: _Where,
     as_json: bool,
 ) -> None:
     from sigzoo.common.progress import bar
     from sigzoo.errors import UsageError
-    from sigzoo.jobs.embedding import LocalEngine
     from sigzoo.jobs.run import run_job
 
     listed, inputs = manifest.open(images)
@@ -268,8 +323,8 @@ def _to_folder(
             settings,
             loaded,
             output,
-            LocalEngine(loaded),
-            shard_size=shard_size,
+            where.engine(loaded),
+            shard_size=where.shard_size if shard_size is None and not resume else shard_size,
             files=files,  # type: ignore[arg-type]
             resume=resume,
             progress=step,

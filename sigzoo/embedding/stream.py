@@ -128,8 +128,19 @@ class EmbeddingStream:
             If features are not finite, unless `skip`.
         """
         prepared = prepared_in_order(self.preparation, images, workers=self.workers, ahead=self._window)
+        with closing(prepared):
+            yield from self.compute(prepared, skip=skip)
+
+    def compute(self, prepared: Iterator[Prepared], *, skip: bool) -> Iterator[Embedded]:
+        """Features of images that are prepared, in their order; `run` is this behind the preparation.
+
+        Raises
+        ------
+        ImageError, WeightsError
+            As `run`.
+        """
         lanes = Lanes(self.runtime, self._begin, self.workers)
-        with closing(prepared), closing(lanes):
+        with closing(lanes):
             for window in self._computed(self._windows(prepared), lanes):
                 features = window.features()
                 for item in window.items:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sigzoo.jobs.embedding import EmbedJob, EmbedSettings, Engine, LocalEngine, embed_shards
     from sigzoo.jobs.folder import JobFolder, ShardDone
     from sigzoo.jobs.manifest import Manifest, open_manifest
+    from sigzoo.jobs.ray_engine import RayEngine
     from sigzoo.jobs.run import run_job
     from sigzoo.jobs.shards import Shard
 
@@ -35,6 +36,7 @@ __all__ = [
     "JobFolder",
     "LocalEngine",
     "Manifest",
+    "RayEngine",
     "Shard",
     "ShardDone",
     "embed_shards",
@@ -51,6 +53,7 @@ __getattr__ = lazy_names(
         "JobFolder": "folder",
         "LocalEngine": "embedding",
         "Manifest": "manifest",
+        "RayEngine": "ray_engine",
         "Shard": "shards",
         "ShardDone": "folder",
         "embed_shards": "embedding",

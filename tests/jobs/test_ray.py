@@ -1,0 +1,192 @@
+"""The engine Ray on a real cluster of two nodes on this machine: one is killed, and memory is bounded."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sigzoo
+from sigzoo.cli import run as run_command
+from sigzoo.errors import ImageError
+from sigzoo.jobs import EmbedSettings, LocalEngine, RayEngine, run_job
+from sigzoo.jobs.manifest import inputs_manifest
+from sigzoo.jobs.ray_pipeline import Stages, run_stages
+
+pytestmark = pytest.mark.slow
+STORE = 80 << 20  # Ray takes no less
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two nodes of a CPU and 80 MiB each; nothing of it stays."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray = pytest.importorskip("ray")
+        from ray.cluster_utils import Cluster
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            options = {"num_cpus": 1, "object_store_memory": STORE}
+            made = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
+            made.second = made.add_node(**options)
+            ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+            yield made
+            ray.shutdown()
+            made.shutdown()
+
+
+def _made(shared: int, item: int) -> tuple[Any, int]:
+    made = np.full(shared, item, np.uint8)
+    return made, made.nbytes
+
+
+def _loaded(shared: int) -> Any:
+    return lambda item, made: (item, int(made[0]), len(made))
+
+
+class _Spilled:
+    """Looks all the time for what the nodes put on the disk for want of memory."""
+
+    def __init__(self) -> None:
+        import ray
+
+        folder = Path(ray._private.worker._global_node.get_session_dir_path())
+        self.seen: set[Path] = set()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, args=(folder,))
+
+    def _look(self, folder: Path) -> None:
+        while not self._ended.wait(0.02):
+            self.seen |= {each for each in folder.glob("ray_spilled_objects*/*") if each.is_file()}
+
+    def __enter__(self) -> _Spilled:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+def test_ten_times_the_memory_flows_through(cluster: Any) -> None:
+    """1.6 GB of results in stores of 160 MiB: each item comes out once, and nothing goes to the disk."""
+    import ray
+
+    size, count = 24 << 20, 67
+    with _Spilled() as spilled:
+        results = list(run_stages(ray, Stages(_made, _loaded, size), iter(range(count))))
+    assert sorted(results) == [(item, item % 256, size) for item in range(count)]
+    assert size * count >= 10 * 2 * STORE
+    assert not spilled.seen
+    with _Spilled() as spilled:  # and it would have been seen
+        held = [ray.put(np.zeros(size, np.uint8)) for _ in range(6)]
+        time.sleep(1)
+    assert spilled.seen
+    del held
+
+
+def _images(folder: Path, draw: Any, count: int) -> list[str]:
+    """Drawn signatures, and one file that is none."""
+    folder.mkdir()
+    paths = [folder / f"{number:03d}.png" for number in range(count)]
+    for number, path in enumerate(paths):
+        Image.fromarray(draw(number)).save(path)
+    paths[7].write_bytes(b"no image")
+    return [str(path) for path in paths]
+
+
+def _rows(folder: Path) -> list[tuple[str, np.ndarray]]:
+    """Path and features of all shards, by the names of the files."""
+    import pyarrow.parquet as pq
+
+    rows: list[tuple[str, np.ndarray]] = []
+    for path in sorted(folder.glob("*.parquet")):
+        table = pq.read_table(path).to_pydict()
+        rows += zip(table["path"], map(np.array, table["features"]), strict=True)
+    return rows
+
+
+def test_a_node_is_killed_and_every_image_is_there_once(cluster: Any, tmp_path: Path, draw: Any) -> None:
+    import ray
+
+    paths = _images(tmp_path / "images", draw, 120)
+    settings, model = EmbedSettings(on_error="skip", check_images=False), sigzoo.load()
+    second, killed_at = cluster.second, []
+    seen = 0
+
+    def progress(images: int) -> None:
+        nonlocal seen
+        seen += images
+        free = ray._private.state.available_resources_per_node().get(second.node_id, {})
+        if not killed_at and seen >= 12 and free.get("CPU", 0) < 1:  # it is at work
+            killed_at.append(seen)
+            cluster.remove_node(second, allow_graceful=False)
+
+    def embedded(name: str, engine: Any, **options: Any) -> Any:
+        manifest = inputs_manifest(paths)
+        return run_job(
+            manifest, settings, model, str(tmp_path / name), engine, shard_size=4, resume=False, **options
+        )
+
+    local = embedded("local", LocalEngine(model))
+    done = embedded("ray", RayEngine(model=model), progress=progress)
+    assert killed_at
+    assert killed_at[0] < len(paths)
+    assert (done.images, done.embedded, done.skipped, done.shards) == (120, 119, 1, 30)
+    assert (local.embedded, local.skipped) == (119, 1)
+    names = {path.name for path in (tmp_path / "local").glob("*.parquet")}
+    assert {path.name for path in (tmp_path / "ray").glob("*.parquet")} == names
+    mine, wanted = _rows(tmp_path / "ray"), _rows(tmp_path / "local")
+    assert [path for path, _ in mine] == [path for path, _ in wanted] == paths[:7] + paths[8:]
+    for (_, found), (_, features) in zip(mine, wanted, strict=True):
+        np.testing.assert_allclose(found, features, rtol=0, atol=1e-6)
+    (list_mine,) = (tmp_path / "ray" / "_skipped").iterdir()
+    assert json.loads(list_mine.read_text())["path"] == paths[7]
+
+    # Gone on with by the other engine: nothing is left to do, and nothing is done.
+    again = run_job(
+        inputs_manifest(paths),
+        settings,
+        model,
+        str(tmp_path / "ray"),
+        LocalEngine(model),
+        shard_size=4,
+        resume=True,
+    )
+    assert (again.there, again.shards) == (30, 30)
+
+
+def test_an_image_that_cannot_be_used_ends_the_job_with_its_own_message(
+    cluster: Any, tmp_path: Path, draw: Any
+) -> None:
+    paths = _images(tmp_path / "images", draw, 9)
+    with pytest.raises(ImageError, match="007.png: not an image"):
+        run_job(
+            inputs_manifest(paths),
+            EmbedSettings(check_images=False),
+            sigzoo.load(),
+            str(tmp_path / "out"),
+            RayEngine(),
+            shard_size=3,
+            resume=False,
+        )
+
+
+def test_the_command_takes_the_engine(cluster: Any, tmp_path: Path, draw: Any, monkeypatch: Any) -> None:
+    """Paths that are relative mean the same on the cluster."""
+    _images(tmp_path / "images", draw, 10)
+    monkeypatch.chdir(tmp_path)
+    options = ["--engine", "ray", "--shard-size", "5", "--on-error", "skip"]
+    assert run_command(["embed", "images", "-o", "out/", *options]) == 0
+    assert len(_rows(tmp_path / "out")) == 9
+    assert run_command(["embed", "images", "-o", "out.npz", "--engine", "ray"]) == 2
+    assert run_command(["embed", "images", "-o", "other/", "--address", "localhost:1"]) == 2

@@ -21,7 +21,7 @@ PUBLISHED_AS = "wd, per writer"
 IN_CARDS = {
     "training-free": "training-free, 3 references, the card's score, one threshold for all",
     "writer-dependent": "writer-dependent SVMs, 12 references, a threshold for each writer",
-    "writer-independent": "writer-independent SVM of 30 writers of BHSig260, 12 references, 3 draws",
+    "writer-independent": "writer-independent SVM of 30 writers of BHSig260, 12 references, 10 draws",
 }
 
 
@@ -88,7 +88,7 @@ def card_entries(results: list[dict[str, Any]]) -> str:
                     else []
                 ),
                 "        source: measured",
-                "        how: sigzoo evaluate, as docs/evaluation.md has it; 200 bootstrap samples",
+                "        how: sigzoo evaluate, as docs/evaluation.md has it; 500 bootstrap samples",
             ]
     return "\n".join(lines) + "\n"
 

@@ -336,7 +336,7 @@ def _to_folder(
         print_json({**provenance, "output": output, **done.to_json()})
         return
     before = f" ({done.there} of them there before)" if done.there else ""
-    missed = f", {done.skipped} skipped (FOLDER/_skipped says why)" if done.skipped else ""
+    missed = f", {done.skipped} skipped ({done.place}/_skipped says why)" if done.skipped else ""
     count = f"{done.embedded} image{'s' * (done.embedded != 1)}{missed}"
     shards = f"{done.shards} shard{'s' * (done.shards != 1)}{before} in {done.place}"
     echo(f"{count} -> {shards} ({loaded.name} {provenance['layer']})")

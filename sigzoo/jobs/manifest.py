@@ -216,7 +216,8 @@ def _parsed(rows: Any, shown: str) -> Iterator[list[str]]:
         try:
             row = next(rows, None)
         except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{shown}: line {rows.line_num + 1} is no CSV in UTF-8: {error}.") from error
+            line = rows.line_num + isinstance(error, UnicodeDecodeError)  # such a line is not counted yet
+            raise DataError(f"{shown}: line {line} is no CSV in UTF-8: {error}.") from error
         if row is None:
             return
         yield row

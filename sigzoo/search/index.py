@@ -240,9 +240,18 @@ class FeatureIndex:
     def _near(
         self, asked: NDArray[np.float32], lists: int
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Blocks of the lists whose centroids are nearest."""
+        """Blocks of the lists whose centroids are nearest, small lists together."""
+        held: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
+        size = 0
         for which in self._order(asked)[:lists]:
-            yield from self._between(int(self._lists[which]), int(self._lists[which + 1]))
+            for numbers, rows in self._between(int(self._lists[which]), int(self._lists[which + 1])):
+                held.append((numbers, rows))
+                size += rows.nbytes
+                if size >= _BLOCK_BYTES:
+                    yield _together(held)
+                    held, size = [], 0
+        if held:
+            yield _together(held)
 
     def _order(self, asked: NDArray[np.float32]) -> NDArray[np.int64]:
         """The lists, that with the nearest centroid first."""
@@ -266,6 +275,12 @@ class FeatureIndex:
     def _match(self, row: int, similarity: float) -> Match:
         entry = self._entries[row]
         return Match(row, entry.pop("path"), similarity, entry)
+
+
+def _together(
+    blocks: list[tuple[NDArray[np.int64], NDArray[np.float32]]],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    return np.concatenate([each for each, _ in blocks]), np.concatenate([each for _, each in blocks])
 
 
 def open_index(folder: Path) -> FeatureIndex:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         folder = Path(name)
         scans = options.images or write_scans(folder, options.scans)
         paths = scans * max(1, options.count // len(scans))
-        some = paths[: max(1, len(paths) // 2)]
+        half, few = paths[: max(1, len(paths) // 2)], paths[:96]
         found["files"] = {"scans": len(scans), "images": len(paths)}
         models, runtimes, device = options.models, options.runtimes, options.device
         seeded = str(seeded_weights(folder))
@@ -106,19 +107,25 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             "preparation": lambda: preparation(scans, folder, options),
             "forward": lambda: alone("forward", [models, runtimes, folder, gflops, peer, rounds, device]),
             "features": lambda: alone(
-                "features", [models, runtimes, folder, paths, some, peer, rounds, device]
+                "features", [models, runtimes, folder, paths, few, peer, rounds, device]
             ),
             "cores": lambda: of_each(
-                "cores.py", options, list(parts.BUDGETED), ["torch"], [*some, "--rounds", rounds]
+                "cores.py", options, list(parts.BUDGETED), ["torch"], [*half, "--rounds", rounds]
             ),
             "corpus": lambda: corpus(1, max(1, rounds - 1)),
             "start": lambda: first_features(budgeted, runtimes, scans[0], rounds),
-            "memory": lambda: of_each("memory_use.py", options, models, runtimes, paths[:96]),
+            "memory": lambda: of_each("memory_use.py", options, list(parts.BUDGETED), runtimes, few),
         }
         for part in options.only:
             print(f"{part} ...", file=sys.stderr, flush=True)
             begun = time.perf_counter()
-            found[part] = todo[part]()
+            try:
+                found[part] = todo[part]()
+            except Exception:  # what the other parts measure is not lost for it
+                traceback.print_exc()
+                continue
+            if options.json:
+                options.json.write_text(json.dumps(found, indent=1) + "\n")
             print(f"{part}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
     return found
 
@@ -142,10 +149,11 @@ def main() -> None:
     options = parser.parse_args()
     found = measured(options)
     print(page.tables(found))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
     if options.markdown:
         options.markdown.write_text(page.replaced(options.markdown.read_text(), found))
+    missing = [part for part in options.only if part not in found]
+    if missing:
+        sys.exit(f"not measured: {', '.join(missing)}")
 
 
 if __name__ == "__main__":

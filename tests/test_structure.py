@@ -67,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "zoo": {"default", "errors", "installed", "interfaces", "loading", "model", "registry"},
     "api": {"errors", "interfaces", "model", "registry", "zoo"},
-    "serving": {"common", "embedding", "errors", "imaging", "model", "verification"},
+    "serving": {"common", "embedding", "errors", "imaging", "model", "search", "verification"},
     "compat": {"api", "errors", "evaluation", "weights"},
     "conversion": {"card_weights", "errors", "loading", "registry", "weights", "zoo"},
     "golden": {

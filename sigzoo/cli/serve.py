@@ -59,6 +59,12 @@ def _limit(name: str, kind: Any, default: float, words: str) -> Callable[[_F], _
     help="Whose signatures /find looks among: a folder, or an .npz of features, as for `sigzoo find`.",
 )
 @click.option(
+    "--index",
+    "index_folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="In place of --among: an index of features by `sigzoo index`.",
+)
+@click.option(
     "--calibration",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A calibration file of your own for /verify, in place of the model's.",
@@ -73,6 +79,7 @@ def serve(
     host: str,
     port: int,
     among: Path | None,
+    index_folder: Path | None,
     calibration: Path | None,
     max_bytes: int,
     max_pixels: int,
@@ -108,22 +115,31 @@ def serve(
         batch_size=options.batch_size or ServingLimits.batch_size,
         max_wait=max_wait / 1000,
     )
+    if among is not None and index_folder is not None:
+        raise UsageError("/find looks in one of --among and --index.")
     nothing = ImageInputs([])
-    gallery, asked_layer = None, options.layer
-    if among is None:
-        model = options.load(nothing)
-    else:
+    gallery = index = None
+    if among is not None:
         from sigzoo.cli.find import open_gallery
 
         model, _, gallery = open_gallery(among, options, nothing)
         gallery = _without_folders(gallery, among)
+    elif index_folder is not None:
+        from sigzoo.cli.find import load_for_index
+        from sigzoo.search import open_index
+
+        index = click.get_current_context().with_resource(open_index(index_folder))
+        model, _ = load_for_index(index, options, nothing)
+    else:
+        model = options.load(nothing)
     file = calibration or model.calibration_file
     service = Service(
         model,
         limits,
-        layer=asked_layer,
+        layer=options.layer,
         calibration=None if file is None else read_calibration(file),
         gallery=gallery,
+        index=index,
         check_images=options.image_check,
         grey_range=options.grey_range,
         workers=options.workers,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from sigzoo.common.progress import ProgressLike
 from sigzoo.errors import SigzooError, UsageError
 from sigzoo.imaging import EncodedImage, ImageSource
 from sigzoo.model import SignatureModel
+from sigzoo.search import FeatureIndex, matches_data
 from sigzoo.serving.admission import Admission
 from sigzoo.serving.batching import Batcher, Features
 from sigzoo.serving.limits import ServingLimits
@@ -45,8 +46,9 @@ class Service:
         others the calibration's.
     calibration
         One in place of the model's.
-    gallery
-        Those among whom `find` looks; without one there is no such address.
+    gallery, index
+        Those among whom `find` looks: writers who are ranked, or an index of images, of which the nearest are
+        listed. Without either there is nobody to find.
     check_images, grey_range, workers
         As for `SignatureModel.embed`.
     """
@@ -59,12 +61,14 @@ class Service:
         layer: str | None = None,
         calibration: Calibration | None = None,
         gallery: Gallery | None = None,
+        index: FeatureIndex | None = None,
         check_images: bool = True,
         grey_range: tuple[float, float] | None = None,
         workers: int | None = None,
     ) -> None:
         self.limits = limits or ServingLimits()
-        self.model, self.layer, self.gallery = model, layer, gallery
+        self.model, self.layer = model, layer
+        self.gallery, self.index = gallery, index
         self.admission = Admission(self.limits)
         self.metrics = Metrics(self.admission)
         self._check, self._grey_range = check_images, grey_range
@@ -149,25 +153,28 @@ class Service:
         return {"status": overall_status(answers), "answers": [each.to_dict() for each in answers]}
 
     async def find(self, questioned: Sequence[EncodedImage], *, most: int) -> dict[str, Any]:
-        """Whose signatures these go with, as `sigzoo find --json` says it.
+        """Whose signatures these go with, as `sigzoo find --json` says it; with an index the nearest images.
 
         Raises
         ------
         ImageError
             If an image cannot be used.
         UsageError
-            If the service was started without a gallery.
+            If the service was started without a gallery or an index.
         """
-        gallery = self.gallery
-        if gallery is None:
-            raise UsageError("The service was started without --among: there is nobody to find.")
-        found = await self._features(questioned, gallery.layer)
+        gallery, index = self.gallery, self.index
+        look: Callable[[Sequence[str], Sequence[NDArray[np.float32]], int], dict[str, Any]]
+        if index is not None:
+            layer, look = str(index.facts.provenance["layer"]), partial(_nearest, index)
+        elif gallery is not None:
+            layer, look = gallery.layer, partial(_ranked, gallery)
+        else:
+            raise UsageError("The service was started without --among or --index: there is nobody to find.")
+        found = await self._features(questioned, layer)
         rows = [_values(each).reshape(-1) for each in found]
-        ranked = await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: [gallery.rank(row)[0] for row in rows]
-        )
-        named = [(image.name, ranking) for image, ranking in zip(questioned, ranked, strict=True)]
-        return {"model": self.model.name, "layer": gallery.layer, "found": ranking_data(named, most)}
+        work = partial(look, [each.name for each in questioned], rows, most)
+        answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return {"model": self.model.name, "layer": layer, **answer}
 
     def describe(self) -> dict[str, Any]:
         """What is served: the model's card, what features depend on, and the limits."""
@@ -180,6 +187,7 @@ class Service:
             "size": self.model.feature_dim if self.layer in (None, card.features.layer) else None,
             "verification": {"layer": compared["layer"], "calibrated": not doubts, "doubts": doubts},
             "gallery": None if self.gallery is None else len(self.gallery.groups),
+            "index": None if self.index is None else len(self.index),
             "device": self.model.device,
             "limits": msgspec.to_builtins(self.limits),
         }
@@ -192,6 +200,23 @@ class Service:
         for each in found:
             self.metrics.images.labels("embedded" if each.error is None else "refused").inc()
         return found
+
+
+def _ranked(
+    gallery: Gallery, names: Sequence[str], rows: Sequence[NDArray[np.float32]], most: int
+) -> dict[str, Any]:
+    """The writers of a gallery, ranked for each of some signatures."""
+    named = [(name, gallery.rank(row)[0]) for name, row in zip(names, rows, strict=True)]
+    return {"found": ranking_data(named, most)}
+
+
+def _nearest(
+    index: FeatureIndex, names: Sequence[str], rows: Sequence[NDArray[np.float32]], most: int
+) -> dict[str, Any]:
+    """The nearest images of an index for each of some signatures."""
+    found = matches_data(names, index.search(np.stack(rows), most))
+    about = {"metric": index.facts.metric, "compared": len(index), "recall": index.recall()}
+    return {**about, "found": found}
 
 
 class _BatchedModel:

@@ -96,6 +96,20 @@ def test_find_ranks_as_distances_do(client, model, signatures, pngs) -> None:
     assert found["compared"] == 3
 
 
+def test_find_in_an_index_lists_the_nearest(signatures, pngs, tmp_path) -> None:
+    features, index = tmp_path / "features.npz", tmp_path / "index"
+    folder = signatures[0].parent
+    assert run_command(["embed", str(folder), "--layer", "embedding", "-o", str(features)]) == 0
+    assert run_command(["index", str(features), "-o", str(index)]) == 0
+    with served("--index", index) as (client, _):
+        answer = client.post("/find?k=2", files=files("questioned", pngs[3])).json()
+    first, second = answer["found"][0]["matches"]
+    assert Path(first["path"]).name == "s3.png"
+    assert first["similarity"] == pytest.approx(1, abs=1e-5)
+    assert second["similarity"] < first["similarity"]
+    assert (answer["compared"], answer["recall"]) == (4, 1.0)
+
+
 def test_without_a_gallery_there_is_nobody_to_find(client, pngs) -> None:
     answer = client().post("/find", files=files("questioned", pngs[0]))
     assert answer.status_code == 400

@@ -387,8 +387,9 @@ def _notes(tested: _Set, rows: Sequence[Row]) -> list[str]:
         notes.append(f"{tested.info.blank} images without ink are left out.")
     again = repeated(tested.digests)
     if again:
+        who = f"{len(again)} signatures are" if len(again) > 1 else "1 signature is"
         notes.append(
-            f"{len(again)} signatures are the same file as another, so that a reference may be questioned"
+            f"{who} the same file as another, so that a reference may be questioned"
             f" ({tested.names[again[0]]}, for one): `sigzoo dataset inspect` lists them."
         )
     if not tested.opened.preprocessed:
@@ -421,8 +422,9 @@ def _copies(tested: _Set, identical: set[int]) -> list[str]:
     if not groups:
         return []
     first, other = (tested.names[place] for place in groups[0][:2])
+    together = f" in {len(groups)} groups" if len(groups) > 1 else ""
     return [
-        f"{sum(map(len, groups))} signatures in {len(groups)} groups hold the same ink as another of the"
+        f"{sum(map(len, groups))} signatures{together} hold the same ink as another of the"
         f" writer, in another crop or scale ({first} and {other}, for two): a reference may be questioned;"
         " `sigzoo dataset inspect` lists them."
     ]

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from drawn_signatures import draw_folder
+from PIL import Image
 
 import sigzoo
 from sigzoo.cli import run as run_command_line
@@ -26,6 +27,20 @@ def command(capsys):
         return status, *capsys.readouterr()
 
     return run
+
+
+def test_copies_in_another_crop_are_told_once_beside_repeated_files(tmp_path):
+    folder = draw_folder(tmp_path / "set", 3, 3, 0)
+    first, other = sorted(folder.rglob("w*.png"))[:2]
+    first.with_name(f"{first.stem[:-2]}97.png").write_bytes(first.read_bytes())
+    image = np.pad(np.asarray(Image.open(other).convert("L")), 11, constant_values=255)
+    Image.fromarray(image).save(other.with_name(f"{other.stem[:-2]}98.png"))
+    found = evaluate([], str(folder), protocols=[FEW], cache=False)
+    (same,) = [note for note in found.notes if "the same file as another" in note]
+    (copies,) = [note for note in found.notes if "hold the same ink" in note]
+    assert same.startswith("1 signature is")
+    assert copies.startswith("2 signatures hold the same ink")
+    assert str(other) in copies
 
 
 def test_a_row_holds_what_the_protocol_measures_on_the_models_features(signatures):

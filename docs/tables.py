@@ -8,6 +8,7 @@ from pathlib import Path
 
 import plugin_pages
 from calibration_tables import travel
+from generators import tutorial
 
 from sigzoo.registry import Card, Catalogue
 from sigzoo.registry.cards import Result
@@ -97,8 +98,19 @@ for kind, page in plugin_pages.PAGES.items():
     TABLES.append((place, "checks", lambda _, kind=kind: plugin_pages.checks(kind)))  # type: ignore[misc]
 
 
+def write_notebook() -> None:
+    """Write the tutorial's notebook, or say that it is old."""
+    place = ROOT / "docs" / tutorial.NOTEBOOK
+    wanted = tutorial.written()
+    if "--check" not in sys.argv[1:]:
+        place.write_text(wanted, encoding="utf-8")
+    elif not place.is_file() or place.read_text(encoding="utf-8") != wanted:
+        sys.exit("docs/tutorial.ipynb is not what docs/tutorial.md says; run `python docs/tables.py`.")
+
+
 def main() -> None:
-    """Write the tables, or say which is not up to date."""
+    """Write the tables and the notebook, or say which is not up to date."""
+    write_notebook()
     known = Zoo(plugins=["sigzoo-signet", "sigzoo-spp", "sigzoo-students", "sigzoo-community"]).catalogue
     for page, name, make in TABLES:
         path = ROOT / page

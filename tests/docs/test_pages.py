@@ -1,0 +1,113 @@
+"""Every command and example of every page is run: by a test of its own, or here, in one folder for all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+
+RUN_BY = {
+    "cache.md": "tests/artifacts/test_cli.py",
+    "datasets.md": "tests/datasets/test_page.py",
+    "distillation.md": "tests/learning/distillation/test_distill_command.py",
+    "evaluation.md": "tests/test_readme.py",
+    "from-published-programs.md": "tests/compat/test_page.py",
+    "gallery.md": "tests/docs/test_site.py",
+    "models.md": "tests/test_readme.py",
+    "plugins/index.md": "tests/third_party/test_documentation.py",
+    "report.md": "tests/evaluation/report/test_from_evaluation.py",
+    "scores.md": "tests/verification/test_scores_page.py",
+    "training.md": "tests/learning/training/test_command.py",
+    "tutorial.md": "tests/docs/test_site.py",
+    "verification.md": "tests/test_readme.py",
+}
+"""Pages with a test of their own, and where it is."""
+
+BLOCK = re.compile(r"^```(bash|python|shell)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return [code for found, code in BLOCK.findall(text) if found == language]
+
+
+@pytest.mark.parametrize(("page", "test"), RUN_BY.items())
+def test_a_page_with_a_test_of_its_own_is_named_there(page: str, test: str) -> None:
+    assert (ROOT / test).is_file()
+    text = (ROOT / test).read_text(encoding="utf-8")
+    assert Path(page).name in text or Path(page).stem in text
+
+
+HERE = [page for page in PAGES if page not in RUN_BY and blocks(page, "bash")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the signatures that pages take for granted."""
+    from generators.blocks import run_line
+
+    path = tmp_path_factory.mktemp("pages")
+    run_line("sigzoo synth -o signatures --workers 1", path)
+    return path
+
+
+@pytest.mark.parametrize("page", HERE)
+def test_the_commands_of_a_page_work(page: str, folder: Path, tmp_path: Path) -> None:
+    from generators.blocks import run_line
+
+    (tmp_path / "signatures").symlink_to(folder / "signatures")
+    lines = [line for block in blocks(page, "bash") for line in block.replace("\\\n", "").splitlines()]
+    for line in lines:
+        if "synth -o signatures" not in line:
+            run_line(line, tmp_path)
+
+
+ELSEWHERE = {"distillation.md", "plugins/models.md"}
+"""Pages whose Python is of more than one file, and run by their tests."""
+
+EXAMPLES = ["explanation/preprocessing.md"]
+"""Pages whose Python is run here, each block by itself."""
+
+
+@pytest.mark.parametrize("page", EXAMPLES)
+def test_the_examples_of_a_page_work(page: str, folder: Path) -> None:
+    examples = blocks(page, "python")
+    assert examples
+    for code in examples:
+        with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(code, page, "exec"), {})
+
+
+def test_what_pip_is_to_install_is_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (DOCS / "install.md").read_text(encoding="utf-8")
+    lines = [line for block in blocks("install.md", "shell") for line in block.splitlines()]
+    named = [
+        word for line in lines if " install " in line for word in shlex.split(line.split(" install ")[1])
+    ]
+    assert len(named) >= 5
+    for place in named:
+        assert (ROOT / place / "pyproject.toml").is_file(), place
+    extras = {extra for found in re.findall(r"\.\[([\w,]+)\]", text) for extra in found.split(",")}
+    assert extras
+    assert extras <= set(project["optional-dependencies"])
+
+
+def test_commands_that_need_the_network_or_a_container_exist() -> None:
+    from sigzoo.cli import cli
+
+    context = cli.make_context("sigzoo", [], resilient_parsing=True)
+    for page in ("offline.md", "containers.md"):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        for words in re.findall(r"^(?:RUN )?sigzoo ([\w -]+?)(?: -|$)", text, re.MULTILINE):
+            command = cli.get_command(context, words.split()[0])
+            assert command is not None, words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from generators import (
     api,
+    architecture,
     commands,
     environment,
     files,
@@ -22,17 +23,8 @@ __all__ = ["Content", "Pages", "generated_pages", "project"]
 def generated_pages() -> Pages:
     """All of them, made anew."""
     pages = Pages()
-    for module in (
-        commands,
-        api,
-        environment,
-        reference,
-        model_pages,
-        project,
-        install,
-        files,
-        gallery,
-        tutorial,
-    ):
+    read = (commands, api, environment, reference, model_pages, project, install, architecture)
+    run = (files, gallery, tutorial)
+    for module in (*read, *run):
         module.add_to(pages)
     return pages

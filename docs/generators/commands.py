@@ -26,10 +26,14 @@ def add_to(pages: Pages) -> None:
         command = cli.get_command(context, name)
         if command is None or command.hidden:
             continue
-        place = f"reference/commands/{name}.md"
+        place = f"reference/commands/sigzoo-{name}.md"  # a command may be called `index`
         pages.files[place] = _page(command, name, context)
         names.append({name: place})
-        rows += [f"[`sigzoo {name}`]({name}.md)", f":   {escaped(command.get_short_help_str(400))}", ""]
+        rows += [
+            f"[`sigzoo {name}`](sigzoo-{name}.md)",
+            f":   {escaped(command.get_short_help_str(400))}",
+            "",
+        ]
     pages.files["reference/commands/index.md"] = "\n".join(rows)
     pages.groups["commands"] = ["reference/commands/index.md", *names]
 

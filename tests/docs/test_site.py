@@ -110,7 +110,7 @@ def test_a_page_of_a_command_has_all_its_options() -> None:
         assert command is not None
         for option in command.params:
             if option.param_type_name == "option" and not getattr(option, "hidden", False):
-                assert max(option.opts, key=len) in pages.files[f"reference/commands/{name}.md"], (
+                assert max(option.opts, key=len) in pages.files[f"reference/commands/sigzoo-{name}.md"], (
                     name,
                     option.name,
                 )
@@ -133,3 +133,33 @@ def test_the_pages_of_models_and_statuses_hold_what_the_code_says() -> None:
     statuses = reference.exit_statuses()
     assert f"| `UsageError` | {errors.UsageError.exit_code} |" in statuses
     assert f"| `UnknownNameError` | {errors.UnknownNameError.exit_code} |" in statuses
+
+
+def test_the_drawing_shows_every_room_and_every_import(docs: Path) -> None:
+    from generators import architecture
+    from generators.pages import Pages
+
+    graph, summaries = architecture.rooms()
+    assert {"model", "cli", "registry", "common"} <= set(graph)
+    assert graph["common"] <= {"errors"}
+    assert "registry" in graph["artifacts"]
+    assert all(summaries.values())
+    reduced = architecture.needed(graph)
+
+    def reached(edges: dict[str, set[str]], start: str) -> set[str]:
+        found, todo = set(), [start]
+        while todo:
+            for each in edges[todo.pop()] - found:
+                found.add(each)
+                todo.append(each)
+        return found
+
+    for name in graph:
+        assert reached(reduced, name) == reached(graph, name)
+        for aim in reduced[name]:  # none of them follows from the others
+            assert aim not in reached({**reduced, name: reduced[name] - {aim}}, name)
+    pages = Pages()
+    architecture.add_to(pages)
+    page = pages.fillings["explanation/architecture.md"]((docs / "explanation/architecture.md").read_text())
+    assert page.count("<rect") == len(graph)
+    assert page.count("<path") == sum(map(len, reduced.values()))

@@ -1,4 +1,4 @@
-"""The page on plugins is done as it is written: files, commands, Python, in order, in a fresh environment."""
+"""The pages on plugins are followed as they stand: files, commands, Python, in a fresh environment."""
 
 from __future__ import annotations
 
@@ -26,17 +26,41 @@ class Block:
     file: str | None
 
 
-def blocks() -> Iterator[Block]:
-    for found in _BLOCK.finditer(PAGE.read_text(encoding="utf-8")):
+def blocks(page: Path = PAGE) -> Iterator[Block]:
+    for found in _BLOCK.finditer(page.read_text(encoding="utf-8")):
         yield Block(found["language"], found["text"], found["file"])
+
+
+KINDS = sorted(page for page in PAGE.parent.glob("*.md") if page != PAGE and "```bash" in page.read_text())
+
+
+def _without_index(make_environment: Callable[..., Any]) -> Any:
+    environment = make_environment()
+    # What a page's pip would download is here already; and pip reads the second setting as "no isolation".
+    environment.variables |= {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+    return environment
+
+
+@pytest.fixture(scope="module")
+def for_kinds(make_environment: Callable[..., Any]) -> Any:
+    """One environment for the pages of all kinds."""
+    return _without_index(make_environment)
+
+
+@pytest.mark.wheels
+@pytest.mark.skipif(os.name == "nt", reason="the page's commands are for a POSIX shell")
+@pytest.mark.parametrize("page", KINDS, ids=lambda page: page.stem)
+def test_the_commands_of_the_page_of_a_kind_work(page: Path, for_kinds: Any) -> None:
+    for block in blocks(page):
+        if block.language == "bash":
+            done = for_kinds.run("bash", "-euxo", "pipefail", "-c", block.text)
+            assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
 
 
 @pytest.fixture(scope="module")
 def followed(make_environment: Callable[..., Any]) -> Any:
     """An environment in which all of the page has been done."""
-    environment = make_environment()
-    # What the page's pip would download is here already; and pip reads the second setting as "no isolation".
-    environment.variables |= {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+    environment = _without_index(make_environment)
     for block in blocks():
         if block.file is not None:
             (environment.work / block.file).write_text(block.text, encoding="utf-8")

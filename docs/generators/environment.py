@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from generators.pages import ROOT, Pages
 
@@ -40,7 +39,6 @@ ELSEWHERE = {
 }
 """Variables that libraries read for sigzoo."""
 
-_NAME = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+|RANK")
 _PROGRAMS = ("sigzoo/**/*.py", "plugins/*/sigzoo_*/**/*.py")
 
 
@@ -61,17 +59,53 @@ def add_to(pages: Pages) -> None:
 
 
 def variables() -> set[str]:
-    """Names of environment variables in modules that read the environment.
-
-    Not what is only set for processes of our own (threads of numeric libraries), nor flags of `os.open`.
-    """
+    """Names of the environment variables that the programs of this repository read, from their code."""
     found: set[str] = set()
     for pattern in _PROGRAMS:
         for path in ROOT.glob(pattern):
             text = path.read_text(encoding="utf-8")
-            if "os.environ" in text:
-                nodes = list(ast.walk(ast.parse(text)))
-                own = {each.id for each in nodes if isinstance(each, ast.Name)}
-                constants = {each.value for each in nodes if isinstance(each, ast.Constant)}
-                found |= {each for each in constants - own if isinstance(each, str) and _NAME.fullmatch(each)}
-    return {each for each in found if not each.endswith("_THREADS") and not each.startswith("O_")}
+            if "environ" in text:
+                found |= _read(ast.parse(text))
+    return found
+
+
+def _read(tree: ast.Module) -> set[str]:
+    """Names that a module asks `os.environ` or `os.getenv` for: literal, or constants of the module."""
+    nodes = list(ast.walk(tree))
+    meant = {
+        target.id: _texts(node.value)
+        for node in nodes
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    for node in nodes:  # `for name in NAMES`
+        if isinstance(node, ast.comprehension | ast.For) and isinstance(node.target, ast.Name):
+            named = node.iter.id if isinstance(node.iter, ast.Name) else ""
+            meant.setdefault(node.target.id, meant.get(named, set()))
+    found: set[str] = set()
+    for asked in filter(None, map(_asked, nodes)):
+        found |= meant.get(asked.id, set()) if isinstance(asked, ast.Name) else _texts(asked)
+    return found
+
+
+def _asked(node: ast.AST) -> ast.expr | None:
+    """What a piece of code asks the environment for, if it does."""
+    if isinstance(node, ast.Subscript) and _is_environ(node.value) and isinstance(node.ctx, ast.Load):
+        return node.slice
+    if isinstance(node, ast.Compare) and _is_environ(node.comparators[0]):
+        return node.left
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+        return None
+    asks = node.func.attr == "getenv" or (node.func.attr == "get" and _is_environ(node.func.value))
+    return node.args[0] if asks else None
+
+
+def _is_environ(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "environ"
+
+
+def _texts(node: ast.expr) -> set[str]:
+    """A literal text, or those of a tuple."""
+    parts = node.elts if isinstance(node, ast.Tuple | ast.List) else [node]
+    return {each.value for each in parts if isinstance(each, ast.Constant) and isinstance(each.value, str)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import re
@@ -86,6 +87,24 @@ def test_a_link_out_of_the_folder_leads_to_a_page_or_is_an_error() -> None:
     assert site_links("[a](docs/cache.md)", "project/security.md") == "[a](../cache.md)"
     with pytest.raises(ValueError, match="no page of the site"):
         site_links("[a](../pyproject.toml)", "training.md")
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("os.environ.get('A_B', '')", {"A_B"}),
+        ("os.getenv('A_B')", {"A_B"}),
+        ("x = os.environ['A_B']", {"A_B"}),
+        ("'A_B' in os.environ", {"A_B"}),
+        ("S = 'A_B'\nS not in os.environ", {"A_B"}),
+        ("N = ('A', 'B')\nx = next(name for name in N if os.environ.get(name))", {"A", "B"}),
+        ("os.environ['A_B'] = '1'\nother.get('C_D')", set()),
+    ],
+)
+def test_a_variable_that_is_read_is_found(code: str, found: set[str]) -> None:
+    from generators import environment
+
+    assert environment._read(ast.parse(code)) == found
 
 
 def test_every_variable_of_the_environment_is_described() -> None:

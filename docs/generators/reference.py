@@ -8,7 +8,7 @@ import plugin_pages
 
 from generators.pages import Pages, escaped
 from sigzoo import errors
-from sigzoo.cli import verify
+from sigzoo.verification.verification import NOT_GENUINE, UNDECIDED
 
 __all__ = ["add_to"]
 
@@ -40,8 +40,8 @@ def exit_statuses() -> str:
         "| 0 | done; of `sigzoo verify`: all are genuine as far as the threshold says |",
         "| 1 | failed: a file, the network, a model, a plugin; also a check that did not pass |",
         "| 2 | wrong usage: an option, a name, an argument |",
-        f"| {verify.NOT_GENUINE} | `sigzoo verify`: at least one signature is not genuine |",
-        f"| {verify.UNDECIDED} | `sigzoo verify`: none is not genuine, but one is inconclusive, or there"
+        f"| {NOT_GENUINE} | `sigzoo verify`: at least one signature is not genuine |",
+        f"| {UNDECIDED} | `sigzoo verify`: none is not genuine, but one is inconclusive, or there"
         " is no threshold |",
         "| 130 | ended by Ctrl-C (128 plus the number of the signal, for others, too) |",
         "",

@@ -9,7 +9,6 @@ from generators import (
     environment,
     files,
     gallery,
-    install,
     model_pages,
     project,
     reference,
@@ -23,7 +22,7 @@ __all__ = ["Content", "Pages", "generated_pages", "project"]
 def generated_pages() -> Pages:
     """All of them, made anew."""
     pages = Pages()
-    read = (commands, api, environment, reference, model_pages, project, install, architecture)
+    read = (commands, api, environment, reference, model_pages, project, architecture)
     run = (files, gallery, tutorial)
     for module in (*read, *run):
         module.add_to(pages)

@@ -24,6 +24,8 @@ READ = {
     "SSL_CERT_FILE": "The same.",
     "TORCH_DEVICE_BACKEND_AUTOLOAD": "torch's own. The command line sets it to `0` for its own process where"
     " an installed distribution is damaged so that torch could not be imported.",
+    "NO_COLOR": "Not empty: no colours and no bold in the terminal.",
+    "TERM": "`dumb`: the same.",
     "WORLD_SIZE": "Set by `torchrun`: the number of processes of a training.",
     "RANK": "Set by `torchrun`: the number of this process; the first alone prints and writes.",
     "LOCAL_RANK": "Set by `torchrun`: the number of this process on its machine, and so its GPU.",
@@ -33,7 +35,7 @@ READ = {
 ELSEWHERE = {
     "HTTPS_PROXY, HTTP_PROXY, NO_PROXY": "The way to the network"
     " ([offline and behind a proxy](../offline.md)).",
-    "NO_COLOR": "Not empty: no colours in the terminal.",
+    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...": "Who reads and writes `s3://...`.",
     "COLUMNS": "Width of tables where stdout is no terminal.",
     "OMP_NUM_THREADS": "Threads of torch; `embed` decides by itself how many cores it uses (`--workers`).",
 }

@@ -1,5 +1,6 @@
 """Published layouts: what names say, what is missing or surplus, and what is left out, file by file."""
 
+import os
 import shutil
 from itertools import product
 from pathlib import Path
@@ -20,7 +21,7 @@ from sigzoo.datasets.published.sigcomp import SigComp2009, SigComp2011
 from sigzoo.errors import DataError, SigzooWarning, UsageError
 from sigzoo.testing import check_data_source
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+SHARED = Path(os.environ.get("SIGZOO_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 # As the data sets' own read-me files and papers name their files: three writers, two of each kind.
 LAYOUTS = {

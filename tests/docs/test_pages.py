@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import shlex
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ RUN_BY = {
     "distillation.md": "tests/learning/distillation/test_distill_command.py",
     "evaluation.md": "tests/test_readme.py",
     "from-published-programs.md": "tests/compat/test_page.py",
+    "install.md": "tests/release/test_install_page.py",
     "gallery.md": "tests/docs/test_site.py",
     "models.md": "tests/test_readme.py",
     "plugins/index.md": "tests/third_party/test_documentation.py",
@@ -31,6 +30,7 @@ RUN_BY = {
     },
     "report.md": "tests/evaluation/report/test_from_evaluation.py",
     "scores.md": "tests/verification/test_scores_page.py",
+    "serve.md": "tests/serving/test_page.py",
     "training.md": "tests/learning/training/test_command.py",
     "tutorial.md": "tests/docs/test_site.py",
     "verification.md": "tests/test_readme.py",
@@ -90,21 +90,6 @@ def test_the_examples_of_a_page_work(page: str, folder: Path) -> None:
     for code in examples:
         with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
             exec(compile(code, page, "exec"), {})
-
-
-def test_what_pip_is_to_install_is_there() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    text = (DOCS / "install.md").read_text(encoding="utf-8")
-    lines = [line for block in blocks("install.md", "shell") for line in block.splitlines()]
-    named = [
-        word for line in lines if " install " in line for word in shlex.split(line.split(" install ")[1])
-    ]
-    assert len(named) >= 5
-    for place in named:
-        assert (ROOT / place / "pyproject.toml").is_file(), place
-    extras = {extra for found in re.findall(r"\.\[([\w,]+)\]", text) for extra in found.split(",")}
-    assert extras
-    assert extras <= set(project["optional-dependencies"])
 
 
 def test_commands_that_need_the_network_or_a_container_exist() -> None:

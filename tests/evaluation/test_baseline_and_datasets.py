@@ -1,5 +1,6 @@
 """The trivial baseline on drawn figures, and the readers of folders."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from sigzoo.errors import DataError, ImageError, UsageError
 from sigzoo.evaluation.baseline import ink_statistics, standardised
 from sigzoo.evaluation.datasets import crossmedia, sigcomp2009
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = Path(os.environ.get("SIGZOO_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
 
 def bar(height: int, width: int, level: int = 55) -> np.ndarray:

@@ -150,6 +150,17 @@ def test_imports_go_one_way(path: Path) -> None:
         assert _imported_rooms(path) <= ALLOWED[room]
 
 
+def test_contributing_says_what_every_room_holds() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.split("## Where things live")[1].split("##")[0]
+    first = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|"))
+    named = {
+        each.strip("/").removeprefix("sigzoo/").removesuffix(".py")
+        for each in re.findall(r"`([^`]+)`", first)
+    }
+    assert set(ALLOWED) | {"cli"} <= named | {"errors"}
+
+
 def test_the_way_has_no_circle() -> None:
     assert len(list(TopologicalSorter(ALLOWED).static_order())) == len(ALLOWED)
 

@@ -38,7 +38,7 @@ def drawn(markdown: str, folder: Path) -> tuple[str, dict[str, bytes]]:
         before = _figures(folder)
         for line in block.code.splitlines() if block.language == "bash" else []:
             run_line(line, folder)
-        for path in sorted(_figures(folder) - before):
+        for path in sorted(_figures(folder) - before, key=lambda each: each.stat().st_mtime_ns):
             place = f"gallery/{path.relative_to(folder).as_posix().replace('/', '-')}"
             figures[place] = path.read_bytes()
             parts.append(f"\n{_shown(place, path)}\n")

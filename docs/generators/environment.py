@@ -26,6 +26,7 @@ READ = {
     " an installed distribution is damaged so that torch could not be imported.",
     "NO_COLOR": "Not empty: no colours and no bold in the terminal.",
     "TERM": "`dumb`: the same.",
+    "RAY_ADDRESS": "Ray's own: the cluster that computes where none is named.",
     "WORLD_SIZE": "Set by `torchrun`: the number of processes of a training.",
     "RANK": "Set by `torchrun`: the number of this process; the first alone prints and writes.",
     "LOCAL_RANK": "Set by `torchrun`: the number of this process on its machine, and so its GPU.",

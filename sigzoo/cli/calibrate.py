@@ -85,7 +85,7 @@ def calibrate(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Make thresholds and likelihood ratios from signatures of your own.
+    """Make thresholds and likelihood ratios from your signatures.
 
     The file is for `sigzoo verify --calibration FILE` and the same MODEL (the default one if left out).
     Calibrations travel badly: one that was made on signatures like yours, written and scanned as yours are,

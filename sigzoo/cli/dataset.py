@@ -10,7 +10,7 @@ import click
 from sigzoo.cli.help_pages import ExpertOption, HelpfulGroup
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_fields, print_json, print_table, whole_file
-from sigzoo.cli.training_options import KeyValue
+from sigzoo.cli.training_options import KeyValue, Sides
 
 if TYPE_CHECKING:
     from sigzoo.datasets import Found
@@ -197,9 +197,8 @@ def _draw_sheet(opened: SignatureSet, path: Path) -> None:
     "--canvas",
     cls=ExpertOption,
     group="Packing",
-    type=click.IntRange(1, 100_000),
-    nargs=2,
-    metavar="H W",
+    type=Sides(),
+    metavar="H,W",
     help="Height and width of the canvas; the data set's own by default, else what holds the largest image.",
 )
 @click.option(

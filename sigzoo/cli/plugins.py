@@ -11,12 +11,15 @@ import click
 
 from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json, print_table
-from sigzoo.errors import PluginError, UsageError
+from sigzoo.errors import PluginError, SigzooError, UsageError
 
 if TYPE_CHECKING:
     from sigzoo.plugins import Plugin
     from sigzoo.plugins.health import Build, ComponentCheck
     from sigzoo.zoo import Zoo
+
+_BUILT_WITH_OPTIONS = frozenset({"backbone", "loss", "preprocessor", "sampler"})
+"""Kinds of parts whose options a command takes as KEY=VALUE."""
 
 
 @click.command(
@@ -101,6 +104,9 @@ def _show(zoo: Zoo, plugin: Plugin) -> None:
     for each in plugin.provides:
         label = KINDS[each.kind].label
         echo(f"  {label:<13} {each.name} = {each.target} {each.defaults or ''}".rstrip())
+        options = _options(zoo, each.kind, each.name)
+        if options:
+            echo(f"  {'':<13}   options: {', '.join(options)}")
     for name in _models_of(zoo, plugin):
         echo(f"  {'model':<13} {name}")
     for path in plugin.registries:
@@ -108,6 +114,21 @@ def _show(zoo: Zoo, plugin: Plugin) -> None:
     details = [plugin.details] if plugin.details else [each.details for each in plugin.skipped]
     for text in filter(None, details):
         echo(text)
+
+
+def _options(zoo: Zoo, kind: str, name: str) -> list[str]:
+    """Options that a part may be built with, each with its default; none of one that cannot be imported."""
+    from inspect import Parameter, signature
+
+    if kind not in _BUILT_WITH_OPTIONS:
+        return []
+    try:
+        known = signature(zoo.component(kind, name)).parameters.values()
+    except (SigzooError, TypeError, ValueError):  # told by `sigzoo plugins check`
+        return []
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    optional = (each for each in known if each.kind in named and each.default is not each.empty)
+    return [f"{each.name}={each.default}" for each in optional]
 
 
 def _described(zoo: Zoo, plugin: Plugin) -> dict[str, Any]:

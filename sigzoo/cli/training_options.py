@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MEASURED_AND_KEPT",
     "OPTIMISATION",
+    "Sides",
     "add_parameters",
     "epoch_printer",
     "explicit_options",
@@ -37,6 +38,9 @@ __all__ = [
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Parameter = Callable[[Any], Any]
+
+_MOST_DIGITS = 8
+"""Of a side in pixels: no image is as large."""
 
 
 OPTIMISATION = (
@@ -131,7 +135,7 @@ def _type(setting: Declaration) -> Any:
     if setting.kind is tuple:
         if setting.choices:
             return _Words(setting.choices)
-        return _Counts() if Ellipsis in setting.items else _Sides()
+        return _Counts() if Ellipsis in setting.items else Sides()
     if setting.choices:
         return click.Choice(setting.choices)
     if setting.kind is Path:
@@ -155,7 +159,7 @@ class _Words(click.ParamType):  # type: ignore[type-arg]
         return tuple(filter(None, value.split(",")))
 
 
-class _Sides(click.ParamType):  # type: ignore[type-arg]
+class Sides(click.ParamType):  # type: ignore[type-arg]
     """Height and width, ``150,220`` or ``150x220``."""
 
     name = "h,w"
@@ -163,8 +167,10 @@ class _Sides(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
+        """The two numbers, each above 0."""
         height, _, width = value.replace("x", ",").partition(",")
-        if not (height.strip().isdecimal() and width.strip().isdecimal()):
+        sides = [side.strip() for side in (height, width)]
+        if not all(side.isdecimal() and len(side) < _MOST_DIGITS and int(side) for side in sides):
             raise UsageError(
                 f"{_flag(param)} takes height and width in pixels, such as 150,220; got {value!r}."
             )

@@ -99,7 +99,7 @@ def _rank_among(
     loaded, options, gallery = open_gallery(among, options, asked)
     features = _embedded(loaded, asked, options)
     found = []
-    for name, row in zip(map(str, asked.paths), features, strict=True):
+    for name, row in zip(asked.names, features, strict=True):
         ranking, left_out = gallery.rank(row)
         if left_out:
             echo(f"sigzoo: {name}: left out as the same image: {', '.join(left_out)}", err=True)
@@ -172,7 +172,7 @@ def _find_in_index(
         loaded, options = load_for_index(index, options, asked)
         found = index.search(_embedded(loaded, asked, options), most, probes=probes)
         recall = index.recall(probes)
-    names = list(map(str, asked.paths))
+    names = asked.names
     if as_json:
         about = {"model": loaded.name, "layer": options.layer, "metric": facts.metric}
         listed = matches_data(names, found)

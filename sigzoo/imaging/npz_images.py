@@ -52,9 +52,14 @@ class ImageInputs:
     preprocessor_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def names(self) -> list[str]:
+        """What each is called: its path or URL; images of an npz ``file.npz/3``, or as the file says."""
+        return [source_name(each, index) for index, each in enumerate(self.sources)]
+
+    @property
     def paths(self) -> list[Path]:
         """A path for each, to name it by; images of an npz are ``file.npz/3``, or named as the file says."""
-        return [Path(source_name(each, index)) for index, each in enumerate(self.sources)]
+        return [Path(name) for name in self.names]
 
     def preprocessed_for(self, model: str) -> bool:
         """Whether they are preprocessed for a model.

@@ -132,6 +132,17 @@ def test_an_image_by_its_url(bucket: Any, scans: list[Path]) -> None:
     assert np.allclose(model.embed(mixed), expected, atol=1e-5)
 
 
+def test_a_questioned_image_in_the_store(run: Any, bucket: Any, tmp_path: Path, scans: list[Path]) -> None:
+    assert run("embed", *scans[:6], "-o", tmp_path / "f.npz").status == 0
+    assert run("index", tmp_path / "f.npz", "-o", tmp_path / "index").status == 0
+    url = f"s3://bank/scans/{scans[4].name}"
+    done = run("find", url, "--index", tmp_path / "index", "-k", 1, "--json")
+    assert done.status == 0, done.err
+    (found,) = json.loads(done.out)["found"]
+    assert found["questioned"] == url
+    assert [match["path"] for match in found["matches"]] == [str(scans[4])]
+
+
 def test_an_interrupted_write_leaves_no_object(bucket: Any) -> None:
     from sigzoo.jobs.places import open_place
 

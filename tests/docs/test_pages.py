@@ -18,9 +18,11 @@ RUN_BY = {
     "datasets.md": "tests/datasets/test_page.py",
     "distillation.md": "tests/learning/distillation/test_distill_command.py",
     "evaluation.md": "tests/test_readme.py",
+    "export.md": "tests/test_readme.py",
     "from-published-programs.md": "tests/compat/test_page.py",
     "install.md": "tests/release/test_install_page.py",
     "gallery.md": "tests/docs/test_site.py",
+    "jobs.md": "tests/jobs/test_pages.py",
     "models.md": "tests/test_readme.py",
     "plugins/index.md": "tests/third_party/test_documentation.py",
     **{
@@ -30,6 +32,7 @@ RUN_BY = {
     },
     "report.md": "tests/evaluation/report/test_from_evaluation.py",
     "scores.md": "tests/verification/test_scores_page.py",
+    "search.md": "tests/jobs/test_pages.py",
     "serve.md": "tests/serving/test_page.py",
     "training.md": "tests/learning/training/test_command.py",
     "tutorial.md": "tests/docs/test_site.py",
@@ -76,11 +79,28 @@ def test_the_commands_of_a_page_work(page: str, folder: Path, tmp_path: Path) ->
             run_line(line, tmp_path)
 
 
-ELSEWHERE = {"distillation.md", "plugins/models.md"}
-"""Pages whose Python is of more than one file, and run by their tests."""
-
-EXAMPLES = ["explanation/preprocessing.md"]
+EXAMPLES = ["explanation/preprocessing.md", "speed.md"]
 """Pages whose Python is run here, each block by itself."""
+
+OF_HOURS = "models-made.md"
+"""Its Python trains the bundled models again."""
+
+
+def test_no_example_of_a_page_is_forgotten() -> None:
+    with_python = {page for page in PAGES if blocks(page, "python")}
+    assert with_python - set(RUN_BY) == {*EXAMPLES, OF_HOURS}
+
+
+def test_the_example_of_hours_states_settings_that_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sigzoo_students")
+    from sigzoo import learning
+
+    made: list[learning.TrainingSettings] = []
+    monkeypatch.setattr(learning, "train", made.append)
+    (code,) = blocks(OF_HOURS, "python")
+    exec(compile(code, OF_HOURS, "exec"), {})
+    assert [str(settings.output) for settings in made] == ["runs/synsig-base-again", "runs/synsig-tiny-again"]
+    assert made[1].more_data[-1].startswith("synsig-names:")
 
 
 @pytest.mark.parametrize("page", EXAMPLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sigzoo.interfaces.backbones import Backbone
 
 __all__ = ["GraphRuntime", "Session"]
+
+_log = logging.getLogger("sigzoo.graphs")
 
 LEAST_COSINE = 0.999
 """Least cosine similarity of features in a reduced precision with those in float32."""
@@ -150,6 +153,10 @@ class GraphRuntime(Runtime):
         backbone = self._source.backbone()
         self.facts = NetworkFacts.of(backbone)
         self.facts.check_layers(layers)
+        identity = self._source.identity
+        if identity is not None and self._source.state() is None:  # someone waits for it
+            what = f"{identity.get('backbone')} ({', '.join(layers)}) in {kind['precision']}"
+            _log.warning("sigzoo: making the graph of %s; it is kept for the next time", what)
         content = self._make(backbone, layers)
         if self._source.state() is None:
             self._store.keep(kind, content, self.facts, _packages(backbone))

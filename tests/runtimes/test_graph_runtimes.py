@@ -225,7 +225,7 @@ def test_a_graph_that_is_not_ours_is_not_found(spoil, tmp_path, monkeypatch) -> 
     assert store.find(kind) is None, "the graph in the cache was believed"
 
 
-def test_a_spoilt_graph_is_made_again(images, tmp_path, monkeypatch, kept) -> None:
+def test_a_spoilt_graph_is_made_again_which_is_told(images, tmp_path, monkeypatch, kept, caplog) -> None:
     pytest.importorskip("onnxruntime")
     monkeypatch.setenv("SIGZOO_HOME", str(kept / "one"))
     expected = sigzoo.load(device="cpu", runtime="onnx").embed(images)
@@ -234,10 +234,16 @@ def test_a_spoilt_graph_is_made_again(images, tmp_path, monkeypatch, kept) -> No
     monkeypatch.setenv("SIGZOO_HOME", str(tmp_path))
     assert not sigzoo.load(device="cpu", runtime="onnx")._network.loaded
     spoil_content(*copies)
+    caplog.clear()
     model = sigzoo.load(device="cpu", runtime="onnx")
     assert np.array_equal(model.embed(images), expected)
     assert model._network.loaded
+    assert [each.getMessage() for each in caplog.records if each.name == "sigzoo.graphs"] == [
+        "sigzoo: making the graph of student-tiny (with_ink) in float32; it is kept for the next time"
+    ]
+    caplog.clear()
     assert not sigzoo.load(device="cpu", runtime="onnx")._network.loaded
+    assert not [each for each in caplog.records if each.name == "sigzoo.graphs"]
 
 
 def test_a_cache_that_cannot_be_written_costs_time_alone(images, tmp_path, monkeypatch) -> None:

@@ -52,7 +52,8 @@ def test_the_pages_hold_what_was_run(site: Path) -> None:
     assert "training-free" in tutorial
     assert len(list((site / "tutorial").glob("figure-*.png"))) == 2
     assert len(list((site / "gallery").glob("*.png"))) >= 9
-    assert (site / "gallery" / "report.html").stat().st_size > 10_000
+    for page in ("report.html", "look-around.html"):
+        assert (site / "gallery" / page).stat().st_size > 10_000
     for picture in site.glob("gallery/*.png"):
         assert picture.stat().st_size > 2_000, picture.name
 

@@ -179,8 +179,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         If that is not possible.
     """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # With the protocol: asyncio leaves Nagle's algorithm on without it, and answers wait for 40 ms.
+        listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise UsageError(f"--host {host}: there is no such address ({error.strerror or error}).") from error
     with listener:

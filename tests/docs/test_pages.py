@@ -33,6 +33,7 @@ RUN_BY = {
     "report.md": "tests/evaluation/report/test_from_evaluation.py",
     "scores.md": "tests/verification/test_scores_page.py",
     "search.md": "tests/jobs/test_pages.py",
+    "at-scale.md": "tests/jobs/test_ray.py",
     "serve.md": "tests/serving/test_page.py",
     "training.md": "tests/learning/training/test_command.py",
     "tutorial.md": "tests/docs/test_site.py",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import threading
 import time
 import warnings
@@ -190,3 +192,18 @@ def test_the_command_takes_the_engine(cluster: Any, tmp_path: Path, draw: Any, m
     assert len(_rows(tmp_path / "out")) == 9
     assert run_command(["embed", "images", "-o", "out.npz", "--engine", "ray"]) == 2
     assert run_command(["embed", "images", "-o", "other/", "--address", "localhost:1"]) == 2
+
+
+def test_the_commands_of_the_page_on_many_machines_work(
+    cluster: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "at-scale.md").read_text()
+    (block,) = re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["synth", "-o", "signatures"]) == 0
+    for line in block.splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "sigzoo"
+        assert run_command(arguments) == 0, capsys.readouterr().err
+    assert "3 shards (3 of them there before)" in capsys.readouterr().out
+    assert len(_rows(tmp_path / "shards")) == 9

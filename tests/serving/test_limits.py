@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sigzoo.cli.serve import _listening
 from sigzoo.errors import UsageError
 from sigzoo.serving import Service, ServingLimits, create_app
 from sigzoo.serving.admission import Admission, Overloaded
@@ -201,3 +203,9 @@ def test_a_public_address_is_warned_of() -> None:
         process.terminate()
         _, errors = process.communicate(timeout=120)
     assert "no authentication" in errors
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    """Without TCP_NODELAY each answer took 40 ms more; asyncio sets it where the protocol is named."""
+    with _listening("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

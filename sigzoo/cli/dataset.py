@@ -30,7 +30,7 @@ _SHEET_ROWS, _SHEET_EACH = 16, 4
     ],
 )
 def dataset() -> None:
-    """Inspect a data set of signatures, or pack it into one npz file."""
+    """Inspect a set of signatures, or pack it into one npz file."""
 
 
 @dataset.command(

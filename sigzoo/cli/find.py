@@ -69,7 +69,7 @@ def find(
     options: EmbeddingOptions,
     as_json: bool,
 ) -> None:
-    """Rank the writers of a folder by how well a signature fits them.
+    """Rank the writers of a folder by how well a signature fits.
 
     A folder in it is a writer, and all images below it are taken for that writer's own (where it
     holds a folder `genuine`, those alone); an image that lies in it directly stands for itself. The

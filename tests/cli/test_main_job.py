@@ -107,7 +107,7 @@ def test_an_earlier_result_survives_a_failure(run: Run, tmp_path: Path, signatur
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["-o", "features.txt"], ".npz or .csv"),
+        (["-o", "features.txt"], ".npz, .csv"),
         (["-o", "no/such/folder/features.npz"], "does not exist"),
         (["-m", "synsig-tyni"], "Did you mean synsig-tiny"),
         (["--layer", "nonsense"], "no layer named 'nonsense'"),

@@ -132,4 +132,4 @@ def test_help_needs_no_torch():
     code = "import sys; from sigzoo.cli import run; run(['invert', '-h']); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
-    assert "--compete" in done.stdout
+    assert "--teacher" in done.stdout

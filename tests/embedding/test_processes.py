@@ -289,6 +289,8 @@ def test_the_end_of_the_program_is_the_end_of_its_processes(files, how):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Tests in the background of a script are started with SIGINT ignored, and programs inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"

@@ -36,7 +36,7 @@ def test_copies_in_another_crop_are_told_once_beside_repeated_files(tmp_path):
     image = np.pad(np.asarray(Image.open(other).convert("L")), 11, constant_values=255)
     Image.fromarray(image).save(other.with_name(f"{other.stem[:-2]}98.png"))
     found = evaluate([], str(folder), protocols=[FEW], cache=False)
-    (same,) = [note for note in found.notes if "the same file as another" in note]
+    (same,) = [note for note in found.notes if "1 signature is the same file as another" in note]
     (copies,) = [note for note in found.notes if "hold the same ink" in note]
     assert same.startswith("1 signature is")
     assert copies.startswith("2 signatures hold the same ink")
@@ -139,7 +139,9 @@ def test_a_file_that_is_there_twice_is_told(tmp_path):
     folder = draw_folder(tmp_path / "set", 4, 4, 1)
     (folder / "w002_g01.png").write_bytes((folder / "w002_g03.png").read_bytes())
     found = evaluate(["synsig-tiny"], str(folder), protocols=[FEW], layers=["embedding"], baselines=False)
-    assert any("the same file as another" in note and "w002_g03.png" in note for note in found.notes)
+    assert any(
+        "1 signature is the same file as another" in note and "w002_g03.png" in note for note in found.notes
+    )
 
 
 def test_what_cannot_be_measured_says_why(tmp_path):

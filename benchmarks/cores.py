@@ -8,17 +8,17 @@ files in each of the four ways; the ratio of all cores to one is taken within a 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
+
+from model_options import load_model, model_parser
 
 import sigzoo
 
@@ -76,15 +76,10 @@ def cores(model: sigzoo.SignatureModel, files: list[str], rounds: int) -> dict[s
 
 def main() -> None:
     """Print what was measured as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="+")
-    parser.add_argument("-m", "--model")
-    parser.add_argument("--runtime", default="torch")
-    parser.add_argument("--weights")
+    parser = model_parser(__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    model = sigzoo.load(options.model, device="cpu", runtime=options.runtime, weights=options.weights)
+    model = load_model(options)
     print(json.dumps(cores(model, options.files, options.rounds)))
 
 

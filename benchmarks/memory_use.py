@@ -8,13 +8,11 @@ use as well are not its own, and their share rises and falls with those programs
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-import warnings
 from pathlib import Path
 
-import sigzoo
+from model_options import load_model, model_parser
 
 __all__ = ["family", "own_megabytes"]
 
@@ -42,14 +40,8 @@ def own_megabytes(pids: list[int]) -> float:
 
 def main() -> None:
     """Embed the files on one core, in this process alone, and print the most memory on the way as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="+")
-    parser.add_argument("-m", "--model")
-    parser.add_argument("--runtime", default="torch")
-    parser.add_argument("--weights")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    model = sigzoo.load(options.model, device="cpu", runtime=options.runtime, weights=options.weights)
+    options = model_parser(__doc__.splitlines()[0]).parse_args()
+    model = load_model(options)
     loaded = peak = own_megabytes(family())
     for number, _ in enumerate(model.embed_stream(options.files, workers=1)):
         if number % 16 == 0:

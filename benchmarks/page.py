@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import budgets
+import measured_part
+from measured_part import END, begin
 
 __all__ = ["BEGIN", "END", "replaced", "tables"]
 
-BEGIN = "<!-- measured: made by benchmarks/run.py -->\n"
-END = "<!-- end of measured -->\n"
+BEGIN = begin("run.py")
 
 
 def replaced(text: str, found: dict[str, Any]) -> str:
     """A page with its measured part replaced."""
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + tables(found) + END + rest.split(END)[1]
+    return measured_part.replaced(text, "run.py", tables(found))
 
 
 def tables(found: dict[str, Any]) -> str:

@@ -12,7 +12,6 @@ arithmetic on these, and says which resource is used up first.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import statistics
@@ -22,16 +21,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import measured_part
 import numpy as np
 from machine import describe
-from PIL import Image
+from scans import small_scans
 
 import sigzoo
 from sigzoo.jobs import EmbedSettings, LocalEngine, Shard, run_job
 from sigzoo.jobs.manifest import inputs_manifest
 from sigzoo.jobs.ray_engine import RAY_SHARD_SIZE
 from sigzoo.jobs.ray_pipeline import Stages, run_stages
-from sigzoo.synthesis import Writer
 
 FILES = 64
 NETWORK = 10e9 / 8
@@ -41,10 +40,11 @@ NODE = 32
 
 
 def scans(folder: Path) -> list[str]:
-    """Drawn signatures, at half size."""
-    paths = [folder / f"{writer}.png" for writer in range(FILES)]
-    for writer, path in enumerate(paths):
-        Image.fromarray(Writer(writer).genuine(0)).reduce(2).save(path)
+    """Files of small scans."""
+    paths = []
+    for number, content in enumerate(small_scans(FILES)):
+        paths.append(folder / f"{number}.png")
+        paths[-1].write_bytes(content)
     return list(map(str, paths))
 
 
@@ -295,13 +295,7 @@ def main() -> None:
     found["plan"] = plan(found, options.cores, options.images)
     text = table(found)
     print(text)
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
-    if options.markdown:
-        page = options.markdown.read_text()
-        start, end = "<!-- measured: made by benchmarks/scaling.py -->\n", "<!-- end -->"
-        head, _, rest = page.partition(start)
-        options.markdown.write_text(f"{head}{start}{text}\n{end}{rest.partition(end)[2]}")
+    measured_part.write("scaling.py", found, text, as_json=options.json, page=options.markdown)
 
 
 if __name__ == "__main__":

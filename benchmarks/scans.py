@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sigzoo.synthesis import DatasetSpec, conditions, generate
+from sigzoo.synthesis import DatasetSpec, Writer, conditions, generate
 from sigzoo.synthesis.generation import Sample
 from sigzoo.synthesis.rendering import Pen, Scan
 
@@ -56,3 +57,13 @@ def _samples(count: int) -> list[Sample]:
             yield Sample(number // _PER_WRITER + 1, "genuine", number % _PER_WRITER + 1)
 
     return list(endless())
+
+
+def small_scans(count: int) -> list[bytes]:
+    """PNGs of signatures at half size, as a service or a large job is given them, each of another writer."""
+    found = []
+    for writer in range(count):
+        file = io.BytesIO()
+        Image.fromarray(Writer(writer).genuine(0)).reduce(2).save(file, "PNG")
+        found.append(file.getvalue())
+    return found

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import io
 import json
 import re
 import subprocess
@@ -23,27 +22,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import measured_part
 import numpy as np
 from machine import describe
-from PIL import Image
+from scans import small_scans
 
 import sigzoo
-from sigzoo.synthesis import Writer
 
 QUEUE = 64
+SCANS = 64
 
 REFUSED_SECONDS = 0.1
 """After which a client that was refused asks again: ten times sooner than it is told to."""
-
-
-def scans(count: int = 64) -> list[bytes]:
-    """PNGs of drawn signatures, at half size."""
-    found = []
-    for writer in range(count):
-        file = io.BytesIO()
-        Image.fromarray(Writer(writer).genuine(0)).reduce(2).save(file, "PNG")
-        found.append(file.getvalue())
-    return found
 
 
 class _Connection:
@@ -173,7 +163,7 @@ def memory(pid: int) -> float:
 
 def measured(options: argparse.Namespace) -> dict[str, Any]:
     """All rounds."""
-    images, model = scans(), sigzoo.load(options.model)
+    images, model = small_scans(SCANS), sigzoo.load(options.model)
     found: dict[str, Any] = {"machine": describe(), "model": model.name, "rounds": []}
     command = [sys.executable, "-m", "sigzoo", "serve", "--port", "0", "-m", model.name]
     command += ["--max-queue", str(QUEUE)]
@@ -245,18 +235,12 @@ def main() -> None:
     parser.add_argument("--clients", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.ask:
-        print(json.dumps(asyncio.run(ask(options.ask, scans(), options.clients, options.seconds))))
+        print(json.dumps(asyncio.run(ask(options.ask, small_scans(SCANS), options.clients, options.seconds))))
         return
     found = measured(options)
     text = table(found)
     print(text)
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
-    if options.markdown:
-        page = options.markdown.read_text()
-        start, end = "<!-- measured: made by benchmarks/serve_load.py -->\n", "<!-- end -->"
-        head, _, rest = page.partition(start)
-        options.markdown.write_text(f"{head}{start}{text}\n{end}{rest.partition(end)[2]}")
+    measured_part.write("serve_load.py", found, text, as_json=options.json, page=options.markdown)
 
 
 if __name__ == "__main__":

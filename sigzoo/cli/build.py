@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
+from sigzoo.cli.embedding_options import device_option
+from sigzoo.cli.help_pages import HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json
 from sigzoo.cli.training_options import add_parameters, epoch_printer, explicit_options, setting_options
 from sigzoo.settings.distillation_settings import DistillationSettings
@@ -36,14 +37,7 @@ __all__ = ["build"]
         show_defaults=False,
     )
 )
-@click.option(
-    "--device",
-    cls=ExpertOption,
-    group="The student's training",
-    default="auto",
-    show_default=True,
-    help="auto, cpu, cuda, cuda:1, ...",
-)
+@device_option("The student's training")
 @json_option
 def build(name: str, dry_run: bool, force: bool, device: str, as_json: bool, **given: Any) -> None:
     """Make the weights that nobody publishes, by a model's recipe.

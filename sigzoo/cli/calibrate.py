@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sigzoo.cli.embedding_options import device_option
 from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_fields, print_json, print_table
@@ -60,9 +61,7 @@ FEW = 20
     show_default=True,
     help="Keep features in SIGZOO_HOME for the next run.",
 )
-@click.option(
-    "--device", cls=ExpertOption, default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
-)
+@device_option()
 @click.option(
     "-o",
     "--output",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from sigzoo.cli.embedding_options import runtime_options
-from sigzoo.cli.help_pages import NETWORK, ExpertOption, HelpfulCommand
+from sigzoo.cli.embedding_options import device_option, runtime_options
+from sigzoo.cli.help_pages import NETWORK, HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json, print_table, weights_option
 
 
@@ -17,14 +17,7 @@ from sigzoo.cli.output import echo, json_option, print_json, print_table, weight
 )
 @click.argument("name")
 @weights_option
-@click.option(
-    "--device",
-    cls=ExpertOption,
-    group=NETWORK,
-    default="cpu",
-    show_default=True,
-    help="auto, cpu, cuda, ...",
-)
+@device_option(NETWORK, default="cpu")
 @runtime_options
 @json_option
 @click.pass_context

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sigzoo.jobs.embedding import EmbedSettings
     from sigzoo.model import SignatureModel
 
-__all__ = ["EmbeddingOptions", "embedding_options", "runtime_options"]
+__all__ = ["EmbeddingOptions", "device_option", "embedding_options", "runtime_options"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -124,6 +124,18 @@ def runtime_options(command: _F) -> _F:
     return runtime(precision(command))
 
 
+def device_option(group: str = "More options", *, default: str = "auto") -> Callable[[_F], _F]:
+    """Make ``--device``, under a heading for experts."""
+    return click.option(
+        "--device",
+        cls=ExpertOption,
+        group=group,
+        default=default,
+        show_default=True,
+        help="auto, cpu, cuda, cuda:1, ...",
+    )
+
+
 def embedding_options(command: _F) -> _F:
     """Add the options; the command gets them as `options`, an `EmbeddingOptions`."""
     names = [each.name for each in fields(EmbeddingOptions)]
@@ -146,14 +158,7 @@ def embedding_options(command: _F) -> _F:
             type=click.IntRange(min=1),
             help="Images that go through the network together; by default 32, on a GPU as many as fit.",
         ),
-        click.option(
-            "--device",
-            cls=ExpertOption,
-            group=NETWORK,
-            default="auto",
-            show_default=True,
-            help="auto, cpu, cuda, cuda:1, ...",
-        ),
+        device_option(NETWORK),
         runtime_options,
         click.option(
             "--workers",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigzoo.cli.embedding_options import runtime_options
+from sigzoo.cli.embedding_options import device_option, runtime_options
 from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_json, print_table, whole_file
@@ -84,14 +84,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Keep features in SIGZOO_HOME, so that the next run embeds nothing.",
 )
-@click.option(
-    "--device",
-    cls=ExpertOption,
-    group="Protocols and features",
-    default="auto",
-    show_default=True,
-    help="auto, cpu, cuda, cuda:1, ...",
-)
+@device_option("Protocols and features")
 @runtime_options
 @click.option(
     "-o",

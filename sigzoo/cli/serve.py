@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sigzoo.cli.among import index_option, load_for_index, open_gallery
 from sigzoo.cli.embedding_options import EmbeddingOptions, embedding_options
 from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.output import echo
@@ -58,12 +59,7 @@ def _limit(name: str, kind: Any, default: float, words: str) -> Callable[[_F], _
     type=click.Path(exists=True, path_type=Path),
     help="Whose signatures /find looks among: a folder, or an .npz of features, as for `sigzoo find`.",
 )
-@click.option(
-    "--index",
-    "index_folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="In place of --among: an index of features by `sigzoo index`.",
-)
+@index_option
 @click.option(
     "--calibration",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -120,12 +116,9 @@ def serve(
     nothing = ImageInputs([])
     gallery = index = None
     if among is not None:
-        from sigzoo.cli.find import open_gallery
-
         model, _, gallery = open_gallery(among, options, nothing)
         gallery = _without_folders(gallery, among)
     elif index_folder is not None:
-        from sigzoo.cli.find import load_for_index
         from sigzoo.search import open_index
 
         index = click.get_current_context().with_resource(open_index(index_folder))

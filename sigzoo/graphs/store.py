@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,10 @@ from sigzoo.artifacts.kept_graphs import graphs_folder
 from sigzoo.artifacts.lock import locked
 from sigzoo.artifacts.ownership import others_may_change
 from sigzoo.common import atomic
+from sigzoo.common.code_digest import package_digest
 from sigzoo.interfaces.runtimes import NetworkFacts
 
-__all__ = ["GraphStore", "KeptGraph", "code_digest"]
+__all__ = ["GraphStore", "KeptGraph"]
 
 _FORMAT = 1
 _LARGEST = 2 << 30
@@ -87,7 +87,7 @@ class GraphStore:
         packages
             Whose code the network is of.
         """
-        code = {name: code_digest(name) for name in packages}
+        code = {name: package_digest(name) for name in packages}
         if self._identity is None or None in code.values():
             return
         record = {
@@ -120,27 +120,7 @@ class GraphStore:
         if [record.get(key) for key in ("format", "network", "kind")] != wanted:
             return False
         code = record.get("code")
-        return isinstance(code, dict) and all(code_digest(name) == found for name, found in code.items())
-
-
-def code_digest(package: str) -> str | None:
-    """SHA-256 over the modules of an installed package, not imported for it; `None` where there is none."""
-    try:
-        found = find_spec(package)
-    except (ImportError, ValueError):  # ``__main__``, say, whose code may be anything
-        return None
-    if found is None:
-        return None
-    digest = hashlib.sha256()
-    try:
-        for folder in found.submodule_search_locations or []:
-            for path in sorted(Path(folder).rglob("*.py")):
-                digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
-        if found.origin is not None and not found.submodule_search_locations:
-            digest.update(Path(found.origin).read_bytes())
-    except OSError:
-        return None
-    return digest.hexdigest()
+        return isinstance(code, dict) and all(package_digest(name) == found for name, found in code.items())
 
 
 def _is_ours(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.common.progress import ProgressLike
-from sigzoo.datasets import known_signatures, open_data, without_simple_forgeries
 from sigzoo.errors import DataError, UsageError
 from sigzoo.evaluation.calibrating import ScoreSample, calibrate_references
 from sigzoo.evaluation.feature_cache import FeatureCache
-from sigzoo.evaluation.features import image_digests, ink_pictures, layer_features, repeated, usable
+from sigzoo.evaluation.opened_set import OpenedSet
 from sigzoo.evaluation.protocols import DistanceProtocol
 from sigzoo.interfaces.protocols import Signatures
 from sigzoo.verification.calibration import Calibration, CalibrationSet, ReferenceCount
-from sigzoo.verification.copies import groups_of_copies
 
 if TYPE_CHECKING:
     from sigzoo.model import SignatureModel
@@ -86,30 +84,12 @@ def calibration_features(
     DataError, ImageError
         If it cannot be read, or holds no signature.
     """
-    opened, _ = open_data(place)
-    with closing(opened):
-        indices = usable(opened, without_simple_forgeries(opened), [model.preprocessor])
-        digests = image_digests(opened, indices)
-        left_out = set(repeated(digests))
-        if not opened.preprocessed:
-            pictures = ink_pictures(opened, indices, cache=cache, digests=digests, progress=progress)
-            writers = known_signatures(opened, indices).writer
-            left_out.update(place for group in groups_of_copies(pictures, writers) for place in group[1:])
-        kept = [each for each in range(len(indices)) if each not in left_out]
-        if not kept:
-            raise DataError(f"{place} holds no signature that a calibration can be made on.")
-        chosen = indices[kept]
-        known = known_signatures(opened, chosen)
-        features = layer_features(
-            model,
-            opened,
-            chosen,
-            layers,
-            cache=cache,
-            digests=[digests[each] for each in kept],
-            progress=progress,
-        )
-    return CalibrationFeatures(describe_set(name or place, note, known), features, known)
+    with ExitStack() as stack:
+        found = OpenedSet.open(place, [model.preprocessor], cache=cache, progress=progress, stack=stack)
+        left_out = set(found.same_files()).union(*(group[1:] for group in found.copies()))
+        taken = found.taking([each for each in range(len(found.indices)) if each not in left_out])
+        features = taken.features(model, layers)
+    return CalibrationFeatures(describe_set(name or place, note, taken.known), features, taken.known)
 
 
 def describe_set(name: str, note: str, known: Signatures) -> CalibrationSet:

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from sigzoo.common.progress import ProgressLike, bar
-from sigzoo.datasets import known_signatures, open_data, without_simple_forgeries
 from sigzoo.errors import DataError, SigzooError, UnknownNameError, UsageError
-from sigzoo.evaluation.baseline import standardised
 from sigzoo.evaluation.feature_cache import FeatureCache
 from sigzoo.evaluation.features import (
-    baseline_features,
     chosen_layers,
-    image_digests,
-    ink_pictures,
-    layer_features,
-    repeated,
-    usable,
 )
+from sigzoo.evaluation.opened_set import DataInfo, OpenedSet
 from sigzoo.evaluation.summary import Summary, summarise
-from sigzoo.interfaces import Preprocessor
-from sigzoo.interfaces.data_sources import SignatureSet
 from sigzoo.interfaces.protocols import EvaluationProtocol, FeatureSet, Measured, Signatures, Trials
-from sigzoo.verification.copies import groups_of_copies
 from sigzoo.verification.scores import Score
 from sigzoo.zoo import Zoo, resolve_zoo
 
 if TYPE_CHECKING:
     from sigzoo.model import SignatureModel
 
-__all__ = ["BASELINE", "DataInfo", "Evaluation", "ProtocolChoice", "Row", "evaluate"]
+__all__ = ["BASELINE", "Evaluation", "ProtocolChoice", "Row", "evaluate"]
 
 BASELINE = "baseline"
 """What stands in place of a model's name in rows of the trivial baselines."""
@@ -63,23 +51,6 @@ class ProtocolChoice:
     def __str__(self) -> str:
         told = ", ".join(f"{key}={value}" for key, value in self.options.items())
         return f"{self.name}: {told}" if told else self.name
-
-
-@dataclass(frozen=True)
-class DataInfo:
-    """A data set."""
-
-    place: str
-    source: str
-    """Name of the data source that read it."""
-    writers: int
-    genuine: int
-    forged: int
-    """Skilled forgeries."""
-    simple: int
-    """Simple forgeries, which are left out: no protocol takes them."""
-    blank: int
-    """Images without ink, which are left out where a program made them."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +151,10 @@ def evaluate(
         built = [_build(zoo, choice) for choice in protocols]
         loaded = [zoo.load(name, device=device, runtime=runtime, precision=precision) for name in models]
         preparers = [model.preprocessor for model in loaded]
-        tested = _Set.open(data, preparers, kept, progress, stack)
+        tested = OpenedSet.open(data, preparers, cache=kept, progress=progress, stack=stack)
         teaching = None
         if development is not None:
-            teaching = _Set.open(development, preparers, kept, progress, stack)
+            teaching = OpenedSet.open(development, preparers, cache=kept, progress=progress, stack=stack)
         rows: list[Row] = []
         for model in loaded:
             suited = [_with_score_of(model, zoo, *each) for each in zip(protocols, built, strict=True)]
@@ -197,77 +168,6 @@ def evaluate(
         rows = [row for each in built for row in rows if row.protocol is each.told]
         info = None if teaching is None else teaching.info
         return Evaluation(tested.info, info, tested.known, tested.names, rows, _notes(tested, rows))
-
-
-@dataclass(frozen=True)
-class _Set:
-    """A data set, opened."""
-
-    opened: SignatureSet
-    indices: np.ndarray[Any, np.dtype[np.int64]]
-    known: Signatures
-    info: DataInfo
-    cache: FeatureCache | None
-    progress: ProgressLike
-
-    @classmethod
-    def open(
-        cls,
-        place: str,
-        preparers: Sequence[Preprocessor],
-        cache: FeatureCache | None,
-        progress: ProgressLike,
-        stack: ExitStack,
-    ) -> _Set:
-        opened, found = open_data(place)
-        stack.enter_context(closing(opened))
-        skilled = without_simple_forgeries(opened)
-        indices = usable(opened, skilled, preparers)
-        if not len(indices):
-            raise DataError(f"{place} holds no signature that can be measured.")
-        known = known_signatures(opened, indices)
-        forged = int(np.sum(known.forged))
-        info = DataInfo(
-            place,
-            found.source,
-            len(set(known.writer)),
-            len(indices) - forged,
-            forged,
-            len(opened) - len(skilled),
-            len(skilled) - len(indices),
-        )
-        return cls(opened, indices, known, info, cache, progress)
-
-    @cached_property
-    def digests(self) -> list[bytes]:
-        """Of each image: files are read for it once, whatever is measured."""
-        return image_digests(self.opened, self.indices)
-
-    @property
-    def names(self) -> list[str]:
-        return [self.opened.name(int(index)) for index in self.indices]
-
-    def features(self, model: SignatureModel, layers: Sequence[str]) -> Mapping[str, ArrayLike]:
-        return layer_features(
-            model,
-            self.opened,
-            self.indices,
-            layers,
-            cache=self.cache,
-            digests=self.digests,
-            progress=self.progress,
-        )
-
-    def ink_pictures(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        return ink_pictures(
-            self.opened, self.indices, cache=self.cache, digests=self.digests, progress=self.progress
-        )
-
-    def baselines(self) -> Mapping[str, ArrayLike]:
-        found = baseline_features(
-            self.opened, self.indices, cache=self.cache, digests=self.digests, progress=self.progress
-        )
-        return {name: standardised(numbers) for name, numbers in found.items()}
 
 
 @dataclass(frozen=True)
@@ -316,8 +216,8 @@ def _model_rows(
     model: SignatureModel,
     layers: Sequence[str],
     protocols: Sequence[_Built],
-    tested: _Set,
-    teaching: _Set | None,
+    tested: OpenedSet,
+    teaching: OpenedSet | None,
     *,
     keep: bool,
 ) -> Iterator[Row]:
@@ -340,8 +240,8 @@ def _baseline_rows(
     zoo: Zoo,
     choices: Sequence[ProtocolChoice],
     protocols: Sequence[_Built],
-    tested: _Set,
-    teaching: _Set | None,
+    tested: OpenedSet,
+    teaching: OpenedSet | None,
 ) -> Iterator[Row]:
     """Rows of the baselines, by the same protocols with options that suit a few numbers."""
     here = tested.baselines()
@@ -376,7 +276,7 @@ def _measure(
     return {"measured": measured, "summary": summary, "trials": trials}
 
 
-def _notes(tested: _Set, rows: Sequence[Row]) -> list[str]:
+def _notes(tested: OpenedSet, rows: Sequence[Row]) -> list[str]:
     """What was left out: forgeries that are not there, simple ones, writers with too few signatures."""
     notes = []
     if not tested.info.forged:
@@ -385,15 +285,14 @@ def _notes(tested: _Set, rows: Sequence[Row]) -> list[str]:
         notes.append(f"{tested.info.simple} simple forgeries are left out: no protocol takes them.")
     if tested.info.blank:
         notes.append(f"{tested.info.blank} images without ink are left out.")
-    again = repeated(tested.digests)
+    again = tested.same_files()
     if again:
         who = f"{len(again)} signatures are" if len(again) > 1 else "1 signature is"
         notes.append(
             f"{who} the same file as another, so that a reference may be questioned"
             f" ({tested.names[again[0]]}, for one): `sigzoo dataset inspect` lists them."
         )
-    if not tested.opened.preprocessed:
-        notes += _copies(tested, set(again))
+    notes += _copies(tested, set(again))
     genuine: dict[str, int] = dict.fromkeys(tested.known.identity, 0)
     for name, forged in zip(tested.known.identity, tested.known.forged, strict=True):
         genuine[name] += not forged
@@ -412,11 +311,11 @@ def _notes(tested: _Set, rows: Sequence[Row]) -> list[str]:
     return notes
 
 
-def _copies(tested: _Set, identical: set[int]) -> list[str]:
+def _copies(tested: OpenedSet, identical: set[int]) -> list[str]:
     """A sentence on images of one writer with the same ink; those that are the same file are told already."""
     groups = [
         left
-        for group in groups_of_copies(tested.ink_pictures(), tested.known.writer)
+        for group in tested.copies()
         if len(left := [place for place in group if place not in identical]) > 1
     ]
     if not groups:

@@ -17,9 +17,10 @@ from PIL import Image
 from sigzoo import __version__
 from sigzoo.datasets import find_source
 from sigzoo.errors import DataError, ImageError
+from sigzoo.evaluation.opened_set import DataInfo
 from sigzoo.evaluation.report.contents import Comparison, EmbeddingMap, Picture, Rate, Report, System
 from sigzoo.evaluation.report.projection import chosen_rows, project
-from sigzoo.evaluation.run import BASELINE, DataInfo, Evaluation, Row
+from sigzoo.evaluation.run import BASELINE, Evaluation, Row
 from sigzoo.evaluation.summary import calibrated_ratios
 from sigzoo.interfaces.images import GreyImage
 from sigzoo.interfaces.protocols import GENUINE, Signatures

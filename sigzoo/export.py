@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.common.atomic import write_bytes
+from sigzoo.common.extras import import_extra
 from sigzoo.errors import SigzooError, UsageError
 
 if TYPE_CHECKING:
@@ -144,12 +145,7 @@ def _write_onnx(backbone: Backbone, layer: str, metadata: dict[str, str], path: 
     model = onnx.load_from_string(graph)
     onnx.helper.set_model_props(model, dict(sorted(metadata.items())))
     path.write_bytes(model.SerializeToString(deterministic=True))
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UsageError(
-            f"What is exported is compared, with onnxruntime ({error}): pip install 'sigzoo[onnx]'."
-        ) from error
+    onnxruntime = import_extra("onnxruntime", "onnx", "The comparison of what is exported")
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     return lambda batch: session.run([layer], {INPUT: batch})[0]
 
@@ -157,12 +153,7 @@ def _write_onnx(backbone: Backbone, layer: str, metadata: dict[str, str], path: 
 def _write_openvino(backbone: Backbone, layer: str, metadata: dict[str, str], path: Path) -> _Compute:
     from sigzoo.graphs.onnx_export import to_onnx
 
-    try:
-        import openvino
-    except ImportError as error:
-        raise UsageError(
-            f"This format needs the package openvino ({error}): pip install 'sigzoo[openvino]'."
-        ) from error
+    openvino = import_extra("openvino", "openvino", "This format")
     core = openvino.Core()
     model = core.read_model(to_onnx(backbone, [layer]))
     for key, value in metadata.items():

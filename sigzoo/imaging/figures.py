@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sigzoo.common.extras import import_extra
 from sigzoo.common.terminal import safe_text
 from sigzoo.errors import UsageError
 from sigzoo.imaging.image_files import read_image
@@ -37,11 +38,8 @@ def new_figure(width: float, height: float) -> Figure:
     UsageError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("Drawing needs matplotlib: run `pip install 'sigzoo[plot]'`.") from error
-    return Figure(figsize=(width, height))
+    figure: Figure = import_extra("matplotlib.figure", "plot", "Drawing").Figure(figsize=(width, height))
+    return figure
 
 
 def check_plot(path: Path, images: int = 0, most: int = MAX_COMPARED) -> None:

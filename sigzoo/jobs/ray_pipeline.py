@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigzoo.common.cores import available_cores
+from sigzoo.common.extras import import_extra
 from sigzoo.errors import SigzooError, UsageError
 
 __all__ = ["Stages", "connected", "run_stages"]
@@ -52,10 +53,7 @@ def connected(address: str | None) -> Iterator[Any]:
     UsageError
         If Ray is not installed, or there is no cluster at the address.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise UsageError("The engine 'ray' needs Ray: run `pip install 'sigzoo[ray]'`.") from error
+    ray = import_extra("ray", "ray", "The engine 'ray'")
     if ray.is_initialized():
         yield ray
         return

@@ -15,7 +15,7 @@ import click
 import sigzoo
 from sigzoo.cli import torch_backends
 from sigzoo.cli.failures import WarningPrinter, report
-from sigzoo.cli.help_pages import HelpfulGroup
+from sigzoo.cli.help_pages import HELP_NAMES, HelpfulGroup
 from sigzoo.cli.output import EMPTY, RunState, refuse_empty
 from sigzoo.cli.streams import open_standard_streams, settle_standard_streams
 from sigzoo.errors import SigzooWarning, UnknownNameError, UsageError
@@ -59,7 +59,7 @@ class LazyGroup(HelpfulGroup):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": list(HELP_NAMES)},
     examples=[
         "sigzoo synth -o signatures",
         "sigzoo embed signatures -o features.npz",

@@ -8,11 +8,14 @@ from typing import Any
 
 import click
 
-__all__ = ["NETWORK", "READING", "ExpertOption", "HelpfulCommand", "HelpfulGroup", "full_help"]
+__all__ = ["HELP_NAMES", "NETWORK", "READING", "ExpertOption", "HelpfulCommand", "HelpfulGroup", "full_help"]
 
 NETWORK = "The network and what it runs on"
 READING = "How images are read"
 """Headings of options for experts that several commands have."""
+
+HELP_NAMES = ("-h", "--help")
+"""Options that show the help of any command."""
 
 _MOST_NAMED = 16
 """Options of experts that ``--help`` names; of more it says what they are about."""
@@ -109,7 +112,8 @@ def full_help(command: click.Command, words: str) -> str:
     words
         What calls it, such as ``sigzoo train``.
     """
-    context = click.Context(command, info_name=words, terminal_width=80)
+    names = list(HELP_NAMES)  # click asks for a list; a context without a parent inherits none
+    context = click.Context(command, info_name=words, terminal_width=80, help_option_names=names)
     context.meta[_EVERYTHING] = True
     return command.get_help(context)
 

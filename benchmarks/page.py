@@ -123,10 +123,16 @@ def _features(rows: list[dict[str, Any]]) -> str:
 
 def _cores(rows: list[dict[str, Any]]) -> str:
     lines = [
-        [row["model"], row["runtime"], *(row[beside][key] for beside in _BESIDE for key in _ONE_AND_ALL)]
+        [
+            row["model"],
+            row["runtime"],
+            *(row[beside][key] for beside in _BESIDE for key in _ONE_AND_ALL),
+            *(row.get("apart", {}).get(key) for key in _ONE_AND_ALL[1:]),
+        ]
         for row in rows
     ]
     head = ["model", "runtime", "one core", "all", "ratio", "beside: one core", "all", "ratio"]
+    head += ["programs apart", "ratio"]
     title = "Files a second on one core and on all; alone, and beside a busy process"
     return _table(title, head, lines)
 

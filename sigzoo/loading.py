@@ -247,7 +247,8 @@ def check_parts(card: Card, backbone: Backbone, preprocessor: Preprocessor) -> N
     if features.layer == backbone.layers[-1] and features.size != backbone.feature_dim:
         raise RegistryError(
             f"The card states {features.size} features, layer {features.layer} of {card.backbone.name!r}"
-            f" gives {backbone.feature_dim}."
+            f" gives {backbone.feature_dim}. Its registry ({card.distribution}) should say"
+            f" `features: {{layer: {features.layer}, size: {backbone.feature_dim}}}`."
         )
 
 

@@ -22,6 +22,12 @@ __all__ = ["KINDS", "PluginKind", "template_values", "write_plugin"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 
+_IMPORTS = """import torch
+import yaml
+from safetensors.torch import save
+from sigzoo.interfaces import Backbone"""
+"""Of the script that makes weights, in every kind of plugin that has one."""
+
 
 def write_plugin(
     name: str,
@@ -94,7 +100,7 @@ def template_values(name: str, kind: PluginKind) -> dict[str, str]:
     if kind == "backbone":
         network = f"from {package}.backbone import {values['classname']}"
         values |= {"feature_dim": "64", "build": f"{values['classname']}()"}
-        values["imports"] = f"import torch\nfrom safetensors.torch import save\n\n{network}"
+        values["imports"] = f"{_IMPORTS}\n\n{network}"
     return values
 
 
@@ -128,7 +134,7 @@ def _like(like: str | None) -> dict[str, str]:
         "input_scale": yaml_value(card.input_scale),
         "layer": yaml_value(card.features.layer),
         "feature_dim": str(card.features.size),
-        "imports": "import sigzoo\nimport torch\nfrom safetensors.torch import save",
+        "imports": f"import sigzoo\n{_IMPORTS}",
         "dependencies": ", ".join(map(toml_value, ["sigzoo>=0.1", card.distribution])),
         "build": python_call("sigzoo.backbone", card.backbone.name, with_tuples(card.backbone.options)),
     }

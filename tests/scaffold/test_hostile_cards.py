@@ -203,7 +203,7 @@ def expect_data_alone(folder: Path, card: Card, like: str) -> None:
     imported = {
         name.name for node in ast.walk(program) if isinstance(node, ast.Import) for name in node.names
     }
-    assert imported == {"hashlib", "re", "sigzoo", "torch"}
+    assert imported == {"hashlib", "re", "sigzoo", "torch", "yaml"}
     for path in folder.rglob("*.py"):
         ast.parse(path.read_text())
     assert like in (folder / "README.md").read_text()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import compileall
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 import sigzoo
@@ -105,6 +109,32 @@ def test_the_card_of_a_new_backbone_is_complete_and_says_that_it_is_untrained(
     registry = folder / "some_new_lab" / "registry.yaml"
     check_registry(registry, skip=("components",))
     assert "untrained" in registry.read_text()
+
+
+@pytest.mark.slow
+def test_another_number_of_features_is_stated_in_one_place(tmp_path: Path) -> None:
+    folder = write_plugin("some-new-lab", folder=tmp_path / "plugin")
+    network = folder / "some_new_lab" / "backbone.py"
+    before = network.read_text(encoding="utf-8")
+    assert before.count("feature_dim = 64") == 1
+    network.write_text(before.replace("feature_dim = 64", "feature_dim = 512"), encoding="utf-8")
+    installed = folder / "some_new_lab-0.1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: some-new-lab\nVersion: 0.1.0\n")
+    (installed / "entry_points.txt").write_text("[sigzoo]\nsome-new-lab = some_new_lab\n")
+    paths = os.pathsep.join([str(folder), *filter(None, sys.path)])
+    for command in (["make_weights.py"], ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]):
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    card = yaml.safe_load((folder / "some_new_lab/registry.yaml").read_text())["models"]["some-new-lab"]
+    assert card["features"] == {"layer": "features", "size": 512}
+    assert " passed" in done.stdout
 
 
 @pytest.mark.parametrize("word", ["none", "backbone", "tensor", "sequence"])

@@ -64,6 +64,16 @@ def page_of_print(image: Image8) -> Image8:
     return np.asarray(page)
 
 
+def on_a_page(image: Image8) -> Image8:
+    """A page of A4 at 200 dpi, with dust, that holds a signature 50 mm wide."""
+    page = Image.new("L", (1654, 2339), 252)
+    small = Image.fromarray(image).resize((394, len(image) * 394 // image.shape[1]))
+    page.paste(small, (1000, 1800))
+    for speck in range(20):
+        page.paste(60, (37 + 79 * speck, 50 + 113 * speck, 39 + 79 * speck, 52 + 113 * speck))
+    return np.asarray(page)
+
+
 SPOILT: dict[str, tuple[Callable[[Image8], Image8], str]] = {
     "inverted": (lambda image: 255 - image, "dark than bright"),
     "ruled": (ruled, "straight lines"),
@@ -72,6 +82,7 @@ SPOILT: dict[str, tuple[Callable[[Image8], Image8], str]] = {
     "dark at the edge": (dark_at_the_edge, "along its border"),
     "two signatures": (lambda image: beside(image, image), "far apart"),
     "stamped": (stamped, "far apart"),
+    "small on a page": (on_a_page, "next to no ink for its size"),
     "a page of print": (page_of_print, "18 lines of writing|19 lines of writing"),
 }
 

@@ -3,6 +3,7 @@
 from sigzoo.imaging.finding import find_images
 from sigzoo.imaging.histogram import grey_histogram
 from sigzoo.imaging.image_files import read_image
+from sigzoo.imaging.memory import reused
 from sigzoo.imaging.sources import (
     EncodedImage,
     ImageSource,
@@ -23,5 +24,6 @@ __all__ = [
     "read_and_apply",
     "read_and_note",
     "read_image",
+    "reused",
     "source_name",
 ]

@@ -1,4 +1,4 @@
-"""How many pixels of a grey image have each of the 256 levels."""
+"""How many pixels of a grey image have each of the 256 levels, and which level divides them best."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["grey_histogram"]
+__all__ = ["grey_histogram", "ink_threshold", "separation"]
 
 _MANY = 1 << 17
 """Pixels from which on four counts are faster than one, their sum included."""
@@ -27,3 +27,20 @@ def grey_histogram(image: NDArray[np.uint8]) -> NDArray[np.int64]:
     for level in line[4 * fours :].tolist():
         counts[level] += 1
     return counts
+
+
+def ink_threshold(counts: NDArray[np.int64]) -> int:
+    """Otsu's: the level up to which is ink, so that both sides are as much of one kind as can be.
+
+    Of the histogram, ``(256,)``.
+    """
+    return int(np.argmax(separation(counts)))
+
+
+def separation(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How well each level divides a histogram: Otsu's variance between the classes; -1 where one is empty."""
+    below, moment = np.cumsum(counts), np.cumsum(counts * np.arange(256))
+    both = below * (below[-1] - below)
+    between = (moment[-1] * below / below[-1] - moment) ** 2
+    found: NDArray[np.float64] = np.divide(between, both, out=np.full(256, -1.0), where=both > 0)
+    return found

@@ -21,12 +21,12 @@ A stamp upon the signature is not noticed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.imaging.histogram import grey_histogram
+from sigzoo.imaging.histogram import grey_histogram, ink_threshold, separation
+from sigzoo.imaging.memory import reused
 
 __all__ = ["Appearance", "appearance", "doubts"]
 
@@ -56,6 +56,8 @@ _TILE, _REACH = 5, (1, 2, 4)
 _THROUGH, _LONG = 0.95, 0.8
 """Share of a row of cells that makes it a line from edge to edge, or a frame's."""
 _RIDGE, _RIDGE_DEPTH = 3, 3
+_SOME_ROWS = 7
+"""Every how manieth row tells of most images that they are not dark."""
 
 Mask = NDArray[np.bool_]
 
@@ -122,29 +124,22 @@ def doubts(image: NDArray[np.uint8]) -> list[str]:
     return found
 
 
-def _paper(brightest: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """How bright the paper is around each cell, so that uneven light is no ink: the brightest nearby."""
-    tile = max(1, CELLS // 20)
-    height, width = (-(-side // tile) for side in brightest.shape)
-    padded = np.zeros((height * tile, width * tile), np.uint8)
-    padded[: brightest.shape[0], : brightest.shape[1]] = brightest
-    tiles = padded.reshape(height, tile, width, tile).max(axis=(1, 3))
-    full = np.repeat(np.repeat(tiles, tile, axis=0), tile, axis=1)
-    return full[: brightest.shape[0], : brightest.shape[1]]
+def _flattened(image: NDArray[np.uint8], block: int) -> NDArray[np.uint8]:
+    """Make the paper white, so that uneven light is no ink; in rows of cells: ``(rows, block, W)``.
 
-
-def ink_threshold(counts: NDArray[np.int64]) -> int:
-    """Otsu's: the level up to which is ink, so that both sides are as much of one kind as can be.
-
-    Of the histogram, ``(256,)``.
+    The paper is as bright as the brightest pixel of each tile; what is brighter stays white.
     """
-    levels = np.arange(256)
-    below, total = np.cumsum(counts), counts.sum()
-    moment = np.cumsum(counts * levels)
-    above = total - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = (moment[-1] * below / total - moment) ** 2 / (below * above)
-    return int(np.nanargmax(np.where((below > 0) & (above > 0), between, -1.0)))
+    height, width = (side // block for side in image.shape)
+    blocks = image[: height * block, : width * block].reshape(height, block, -1)
+    tile = CELLS // 20
+    tops, lefts = range(0, height, tile), range(0, width * block, tile * block)
+    columns = np.stack([blocks[top : top + tile].max(axis=(0, 1)) for top in tops])
+    tiles = np.maximum.reduceat(columns, lefts, axis=1)
+    paper = tiles.repeat(tile, axis=0)[:height].repeat(tile * block, axis=1)[:, np.newaxis, : width * block]
+    flat: NDArray[np.uint8] = reused("paper made white", blocks.shape, np.uint8)
+    np.minimum(blocks, paper, out=flat)
+    flat += ~paper  # in uint8 nothing overflows
+    return flat
 
 
 def appearance(image: NDArray[np.uint8]) -> Appearance | None:
@@ -160,56 +155,86 @@ def appearance(image: NDArray[np.uint8]) -> Appearance | None:
     block = max(1, -(-max(image.shape) // CELLS))
     if min(image.shape) < max(_LEAST, 4 * block):
         return None
-    counts = grey_histogram(image)
-    if counts.max() == image.size:
+    if image.min() == image.max():
         return None
-    height, width = (side // block for side in image.shape)
-    # Pixels by row of cells, row within it, and column.
-    blocks = np.ascontiguousarray(image[: height * block, : width * block]).reshape(height, block, -1)
-    # The paper becomes white, and what is brighter than it stays so; in uint8 nothing overflows.
-    paper = np.repeat(_paper(_over_cells(blocks, np.maximum)), block, axis=1)[:, np.newaxis]
-    flat = np.minimum(blocks, paper)
-    flat += 255 - paper
-    threshold = ink_threshold(grey_histogram(flat.reshape(height * block, -1)))
-    cells = _over_cells((flat <= threshold).view(np.uint8), np.add) / block**2 > _CELL_INK
+    flat = _flattened(image, block)
+    pale_lines = _pale_lines(flat)
+    threshold = ink_threshold(grey_histogram(flat.reshape(-1, flat.shape[2])))
+    # In its place: fresh memory costs as much as the work on it.
+    ink = np.less_equal(flat, threshold, out=flat.view(np.bool_))
+    cells = _over_cells(ink) > int(_CELL_INK * block**2)
+    across, upright = _coverage(cells), _coverage(cells.T)
     return Appearance(
-        dark=int(counts[: ink_threshold(counts) + 1].sum()) / image.size,
+        dark=_dark(image),
         border=float(np.concatenate([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]]).mean()),
-        lines=_lines(cells, _THROUGH),
-        columns=_lines(cells.T, _THROUGH),
-        pale_lines=_lines(_ridges(_over_cells(flat, np.add) / block**2), _THROUGH),
-        framed=_lines(cells, _LONG) > 1 and _lines(cells.T, _LONG) > 1,
+        lines=_runs(across >= _THROUGH),
+        columns=_runs(upright >= _THROUGH),
+        pale_lines=pale_lines,
+        framed=_runs(across >= _LONG) > 1 and _runs(upright >= _LONG) > 1,
         bands=_bands(cells),
         apart=_apart(cells),
         ink=np.count_nonzero(cells) / cells.size,
     )
 
 
-def _over_cells(pixels: NDArray[np.uint8], combine: np.ufunc) -> NDArray[Any]:
-    """Combine the pixels of each cell: ``(rows of cells, side, W)`` in, a value a cell out.
+def _dark(image: NDArray[np.uint8]) -> float:
+    """The share of pixels on the dark side of Otsu's threshold: of some rows where they leave no doubt."""
+    counts = grey_histogram(image[::_SOME_ROWS])
+    apart, share = separation(counts), np.cumsum(counts) / counts.sum()
+    # Nor may another level, which would call more of it dark, divide the pixels half as well.
+    if 2 * apart[share > MAX_DARK / 2].max() > apart.max():
+        counts = grey_histogram(image)
+        apart, share = separation(counts), np.cumsum(counts) / image.size
+    return float(share[np.argmax(apart)])
+
+
+def _over_cells(pixels: NDArray[np.uint8] | Mask) -> NDArray[np.uint16]:
+    """Sum the pixels of each cell: ``(rows of cells, side, W)`` in, a value a cell out.
 
     Down the columns first, in unbroken memory; then a plane of every `side`-th pixel at a time, as numpy
     reduces over short inner axes ten times as slowly.
     """
     block = pixels.shape[1]
-    # Cells have 16 x 16 pixels at most, whose sum takes 16 bits.
-    columns = combine.reduce(pixels, axis=1, dtype=np.uint8 if combine is np.maximum else np.uint16)
-    cells: NDArray[Any] = columns[:, ::block].copy()
+    # Cells have 16 x 16 pixels at most, whose sum takes 16 bits, and the count of a column's side 8.
+    counted = pixels.dtype == np.bool_
+    columns = pixels.view(np.uint8).sum(axis=1, dtype=np.uint8 if counted else np.uint16)
+    columns = columns.astype(np.uint16, copy=False)
+    cells: NDArray[np.uint16] = columns[:, ::block].copy()
     for shift in range(1, block):
-        combine(cells, columns[:, shift::block], out=cells)
+        cells += columns[:, shift::block]
     return cells
 
 
-def _lines(cells: Mask, coverage: float) -> int:
-    """Count straight lines across: runs of rows, a little askew allowed, that are inked nearly throughout."""
+def _coverage(cells: Mask) -> NDArray[np.floating]:
+    """The share of inked cells in each row, those of the row before counted: lines are a little askew."""
     thick = cells.copy()
     thick[1:] |= cells[:-1]
-    across = thick.mean(axis=1) >= coverage
-    return int(np.count_nonzero(across[1:] & ~across[:-1]) + across[0])
+    share: NDArray[np.floating] = np.count_nonzero(thick, axis=1) / thick.shape[1]
+    return share
 
 
-def _ridges(means: NDArray[np.floating]) -> Mask:
+def _runs(rows: Mask) -> int:
+    """Count unbroken stretches of True."""
+    return int(np.count_nonzero(rows[1:] > rows[:-1])) + int(rows[0])
+
+
+def _pale_lines(flat: NDArray[np.uint8]) -> int:
+    """Count lines across that are too pale to pass for ink, of rows of cells ``(rows, side, W)``.
+
+    What a line may miss it misses at worst in the first quarter: where there is none, there is none at all.
+    """
+    block = flat.shape[1]
+    width = flat.shape[2] // block
+    quarter = max(1, width // 4)
+    missed = (1 - _THROUGH) * width / quarter
+    if not _runs(_coverage(_ridges(flat[:, :, : quarter * block])) >= 1 - missed - 1e-9):
+        return 0
+    return _runs(_coverage(_ridges(flat)) >= _THROUGH)
+
+
+def _ridges(flat: NDArray[np.uint8]) -> Mask:
     """Cells that are darker than those `_RIDGE` rows above and below: lines too pale to pass for ink."""
+    means = _over_cells(flat) / flat.shape[1] ** 2
     ridges = np.zeros(means.shape, bool)
     if len(means) <= 2 * _RIDGE:
         return ridges
@@ -220,9 +245,9 @@ def _ridges(means: NDArray[np.floating]) -> Mask:
 
 def _bands(cells: Mask) -> int:
     """Count lines of writing: runs of rows with ink in several places, between rows with next to none."""
-    share = cells.mean(axis=1)
-    inked = share > 0.02
-    starts = np.flatnonzero(np.diff(np.concatenate([[False], inked, [False]]).astype(np.int8)))
+    inked = np.zeros(len(cells) + 2, np.bool_)
+    np.greater(np.count_nonzero(cells, axis=1), 0.02 * cells.shape[1], out=inked[1:-1])
+    starts = np.flatnonzero(inked[1:] != inked[:-1])
     return sum(
         1
         for top, bottom in starts.reshape(-1, 2)
@@ -233,30 +258,30 @@ def _bands(cells: Mask) -> int:
 def _apart(cells: Mask) -> float:
     """The share of inked cells that no chain of steps, 7 tiles at most, joins to the largest group."""
     height, width = (-(-side // _TILE) for side in cells.shape)
-    padded = np.zeros((height * _TILE, width * _TILE), np.int64)
+    padded = np.zeros((height * _TILE, width * _TILE), np.uint8)
     padded[: cells.shape[0], : cells.shape[1]] = cells
-    counts = padded.reshape(height, _TILE, width, _TILE).sum(axis=(1, 3))
-    left, largest = counts > 0, 0
-    while left.any():
-        group = np.zeros(left.shape, bool)
-        group.flat[int(np.argmax(left))] = True
-        size = 0
-        while (grown := int(np.count_nonzero(group))) > size:
-            size = grown
-            group = _within_reach(group) & left
-        left &= ~group
-        largest = max(largest, int(counts[group].sum()))
+    # One axis after the other: both at once take three times as long.
+    rows = padded.reshape(height, _TILE, -1).sum(axis=1, dtype=np.uint8)
+    counts = rows.reshape(height, width, _TILE).sum(axis=2, dtype=np.uint8)
+    # A bit a tile, in one whole number; between the rows as many empty bits as a step may go too far.
+    room = width + sum(_REACH)
+    inked = np.zeros((height, room), np.bool_)
+    inked[:, :width] = counts > 0
+    packed = np.packbits(inked)
+    left, largest = int.from_bytes(packed.tobytes(), "big"), 0
+    while left:
+        group, grown = 0, left & -left
+        while grown != group:
+            group, grown = grown, _within_reach(grown, room) & left
+        left ^= group
+        bits = np.unpackbits(np.frombuffer(group.to_bytes(packed.size, "big"), np.uint8), count=inked.size)
+        largest = max(largest, int(counts[bits.reshape(inked.shape)[:, :width] > 0].sum()))
     return 1 - largest / float(counts.sum()) if largest else 0.0
 
 
-def _within_reach(group: Mask) -> Mask:
-    """Tiles that are 7 from the group at most, in each direction."""
-    reached = group.copy()
+def _within_reach(group: int, room: int) -> int:
+    """Tiles that are 7 from the group at most, in each direction; rows of `room` bits."""
     for step in _REACH:
-        before = reached.copy()
-        reached[step:] |= before[:-step]
-        reached[:-step] |= before[step:]
-        before = reached.copy()
-        reached[:, step:] |= before[:, :-step]
-        reached[:, :-step] |= before[:, step:]
-    return reached
+        group |= group << step | group >> step
+        group |= group << step * room | group >> step * room
+    return group

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sigzoo.imaging.histogram import grey_histogram
-from sigzoo.imaging.plausibility import ink_threshold
+from sigzoo.imaging.histogram import grey_histogram, ink_threshold
 
 __all__ = ["COPY", "PICTURE_SIZE", "groups_of_copies", "ink_picture", "ink_print"]
 

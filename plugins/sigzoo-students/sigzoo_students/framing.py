@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo_students.memory import reused
+from sigzoo.imaging import reused
 
 __all__ = ["framed"]
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.imaging import grey_histogram
+from sigzoo.imaging import grey_histogram, reused
 from sigzoo.interfaces import GreyImage, ImageError
 from sigzoo_students.framing import framed
 from sigzoo_students.levels import Counts, otsu, percentiles
-from sigzoo_students.memory import reused
 from sigzoo_students.paper import Paper
 
 __all__ = ["Floats", "Ink", "Mask", "Places", "find_ink", "ink_levels", "to_bytes"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.imaging import reused
 from sigzoo.interfaces import GreyImage
 from sigzoo_students.framing import framed
-from sigzoo_students.memory import reused
 
 __all__ = ["Paper"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigzoo.imaging import reused
 from sigzoo.interfaces import GreyImage, Preprocessor, Size, UsageError, check_grey
 from sigzoo_students.ink import Floats, Ink, Mask, Places, find_ink, ink_levels, to_bytes
 from sigzoo_students.levels import black_and_white, percentile
-from sigzoo_students.memory import reused
 from sigzoo_students.resampling import Resampling
 from sigzoo_students.shrinking import shrunk
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sigzoo.imaging import reused
 from sigzoo.interfaces import GreyImage
-from sigzoo_students.memory import reused
 
 __all__ = ["shrunk"]
 

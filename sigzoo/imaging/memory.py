@@ -24,7 +24,10 @@ _kept = _Kept()
 
 
 def reused(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """An array of arbitrary content: the same memory at every call of this thread with the same name."""
+    """An array of arbitrary content: the same memory at every call of this thread with the same name.
+
+    What it holds is good until then: it is for what is needed on the way, and nothing that is given back.
+    """
     size = prod(shape) * np.dtype(dtype).itemsize
     kept = _kept.arrays.get(name)
     if kept is None or kept.size < size:

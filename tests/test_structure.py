@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -283,12 +284,23 @@ PAGES = sorted(
 )
 
 
+MADE = [
+    f"docs/reference/{each}"
+    for each in ("api/", "commands/", "models/", "environment.md", "exit-statuses.md")
+]
+"""Pages that the site's build makes: links to them are checked there, as errors (``mkdocs.yml``)."""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_of_the_documentation_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if not re.match(r"[a-z]+:", target):
             place, _, part = target.partition("#")
             aim = (page.parent / place) if place else page
+            if page.is_relative_to(ROOT / "docs") and Path(os.path.relpath(aim, ROOT)).as_posix().startswith(
+                tuple(MADE)
+            ):
+                continue
             assert aim.exists(), f"{target} is not there"
             if part and aim.suffix == ".md":
                 titles = re.findall(r"^#+ +(.+)$", aim.read_text(encoding="utf-8"), re.MULTILINE)

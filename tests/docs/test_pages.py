@@ -28,8 +28,10 @@ RUN_BY = {
     **{
         page: "tests/third_party/test_documentation.py"
         for page in PAGES
-        if page.startswith("plugins/") and page not in ("plugins/index.md", "plugins/registry.md")
+        if page.startswith("plugins/")
+        and page not in ("plugins/index.md", "plugins/registry.md", "plugins/weight-formats.md")
     },
+    "plugins/weight-formats.md": "tests/docs/test_blocks.py",
     "report.md": "tests/evaluation/report/test_from_evaluation.py",
     "scores.md": "tests/verification/test_scores_page.py",
     "search.md": "tests/jobs/test_pages.py",

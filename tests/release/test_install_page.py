@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 
 def test_every_distribution_is_named(root: Path) -> None:
@@ -15,6 +18,25 @@ def test_every_distribution_is_named(root: Path) -> None:
     assert len(projects) >= 4
     for name in ["sigzoo", *(each["name"] for each in projects)]:
         assert f"| `{name}` |" in text
+
+
+@pytest.mark.wheels
+def test_its_command_installs_what_then_works(root: Path, tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```bash\n(.*?)^```$", (root / "docs/install.md").read_text(), re.M | re.S)
+    here = Path(sys.executable).parent
+    # What pip would download is here already; and it reads the last setting as "no isolation".
+    alone = {
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",
+        "PIP_TARGET": str(tmp_path),
+    }
+    env = {**os.environ, **alone, "PATH": f"{here}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-ec", block], cwd=root, env=env, check=True, capture_output=True)
+    code = "import sigzoo; print(sigzoo.__file__, sigzoo.load().name)"
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stdout.split() == [str(tmp_path / "sigzoo/__init__.py"), "synsig-tiny"], done.stderr
 
 
 def test_the_table_is_of_all_extras(root: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sigzoo
@@ -238,12 +240,35 @@ def test_torch_is_not_imported(arguments):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_documentation_shows_the_commands():
-    text = (Path(__file__).parents[3] / "docs" / "distillation.md").read_text()
-    recipes = text[text.index("## Recipes") :]
-    for part in (
-        "sigzoo build signet-student-tiny --dry-run",
-        "sigzoo build signet-student-tiny\n",
-        "--force",
-    ):
-        assert part in recipes
+RECIPES = (Path(__file__).parents[3] / "docs" / "distillation.md").read_text().partition("\n## Recipes\n")[2]
+
+
+def example(language: str) -> str:
+    """The blocks of the section on recipes, for a student that is built in a moment."""
+    found = re.findall(rf"^```{language}\n(.*?)^```$", RECIPES, re.MULTILINE | re.DOTALL)
+    return "".join(found).replace("signet-student-tiny", "toy-student")
+
+
+def test_the_commands_of_the_documentation_work(publish, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    publish()
+    assert run("synth", "--writers", 2, "--genuine", 2, "-o", "signatures")[0] == 0
+    commands = (
+        example("bash").replace("--epochs 20 --batch-size 128", "--epochs 1 --batch-size 8").splitlines()
+    )
+    assert len(commands) >= 4
+    for command in commands:
+        program, *words = command.split()
+        assert program == "sigzoo"
+        status, _, err = run(*words)
+        assert status == 0, f"{command}\n{err}"
+    with np.load("student.npz") as file:
+        assert file["features"].shape == (4, 8)
+
+
+def test_the_python_example_of_the_documentation_works(publish, capsys):
+    publish()
+    exec(compile(example("python"), "distillation.md", "exec"), {})
+    seconds, agreement = map(float, capsys.readouterr().out.split())
+    assert seconds > 0
+    assert 0 <= agreement <= 100

@@ -49,6 +49,16 @@ def test_each_command_of_the_documentation_works(command, run, tmp_path, monkeyp
     assert (tmp_path / arguments[arguments.index("-o") + 1]).exists()
 
 
+def test_the_python_example_of_the_documentation_works(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
+    quick = "per_writer=1, iterations=3, batch_size=4, jitter=1, device='cpu'"
+    exec(code.replace("signet.teacher", "master").replace("first_label=350", f"first_label=350, {quick}"), {})
+    assert 0 <= float(capsys.readouterr().out.splitlines()[-1]) <= 100
+    with np.load("data.npz") as file:
+        assert sorted(file["y"]) == [350, 351, 352, 353]
+
+
 def test_it_says_how_often_the_teacher_agrees(run, tmp_path):
     output = tmp_path / "data.npz"
     wanted = ["--teacher", "master", "--writers", 3, "--per-writer", 2]

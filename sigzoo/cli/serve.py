@@ -69,7 +69,9 @@ def _limit(name: str, kind: Any, default: float, words: str) -> Callable[[_F], _
 @_limit("--max-pixels", click.IntRange(min=1), 40_000_000, "Pixels of an image.")
 @_limit("--max-images", click.IntRange(min=1), 64, "Images of a request.")
 @_limit("--max-queue", click.IntRange(min=1), 256, "Images in hand; beyond them requests are refused (429).")
-@_limit("--max-wait", click.FloatRange(min=0), 2, "Milliseconds that an image waits for others in its batch.")
+@_limit(
+    "--max-wait", click.FloatRange(min=0), 10, "Milliseconds that an image waits for others in preparation."
+)
 def serve(
     options: EmbeddingOptions,
     host: str,

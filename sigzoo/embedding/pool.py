@@ -110,10 +110,10 @@ class PreparationPool:
         self._workers: WorkerPool | None = None
         self._may_start = workers > 1
 
-    def submit(self, numbered: _Numbered) -> Future[Prepared]:
-        """Have an image prepared."""
+    def submit(self, numbered: _Numbered, *, here: bool = False) -> Future[Prepared]:
+        """Have an image prepared; with `here` in a thread, which spares the way to a process and back."""
         index, source = numbered
-        sent = _sendable(source)
+        sent = None if here else _sendable(source)
         if sent is None:
             return self._threads.submit(numbered)
         if self._may_start and self._clock.spent >= self._count * _START_SECONDS:

@@ -53,7 +53,8 @@ class _Task:
 class Batcher:
     """Takes single images from any thread, and computes together what waits at a time.
 
-    Each image is prepared as `embed_stream` prepares it, in a process beside once that pays. Threads, one a
+    Each image is prepared as `embed_stream` prepares it, in a process beside once that pays; one that comes
+    while nothing else is in hand in a thread, which spares it the way there and back. Threads, one a
     core where the runtime takes several calls at a time, then take what has been prepared. The network
     computes what a stream computes, so features are those of `sigzoo embed`.
 
@@ -81,7 +82,7 @@ class Batcher:
         observe: Callable[[int], object] = lambda size: None,
     ) -> None:
         self._model, self._limits, self._observe = model, limits, observe
-        cores = available_cores() if workers is None else max(1, workers)
+        cores = self._cores = available_cores() if workers is None else max(1, workers)
         self._streams: dict[str, EmbeddingStream] = {}
         stream = self._stream(model.card.features.layer)
         self._preparing = {
@@ -90,6 +91,8 @@ class Batcher:
         }
         self._adding, self._gathering = Lock(), Lock()
         self._in_hand: set[Future[Features]] = set()
+        self._coming = 0
+        """Images that are being prepared."""
         self._queue: SimpleQueue[_Task | None] = SimpleQueue()
         count = cores if stream.runtime.parallel_calls else 1
         self._threads = [
@@ -111,8 +114,10 @@ class Batcher:
         future: Future[Features] = Future()
         future.set_running_or_notify_cancel()  # what was taken is finished
         with self._adding:
+            alone = not self._in_hand
             self._in_hand.add(future)
-            preparing = self._preparing[check].submit((0, source))
+            self._coming += 1
+            preparing = self._preparing[check].submit((0, source), here=alone)
         future.add_done_callback(self._in_hand.discard)
         preparing.add_done_callback(partial(self._prepared, layer, future))
         return future
@@ -134,6 +139,8 @@ class Batcher:
 
     def _prepared(self, layer: str, future: Future[Features], preparing: Future[Prepared]) -> None:
         """Pass a prepared image on to the network."""
+        with self._adding:
+            self._coming -= 1
         error = preparing.exception()
         if error is not None:
             future.set_exception(error)
@@ -155,9 +162,11 @@ class Batcher:
                 del tasks, kinds, same, task  # a waiting thread keeps no image alive
 
     def _gathered(self) -> list[_Task]:
-        """What waits, and what comes within `max_wait`, up to a batch; nothing once closed.
+        """What waits, up to a batch, and what is nearly there; nothing once closed.
 
-        One thread gathers at a time: two would make two small batches of one.
+        While preparation keeps all cores busy, others are waited for, for `max_wait` at most: the network
+        costs a small batch three times as much an image as a large one. Where a core is free, what waits goes
+        at once. One thread gathers at a time: two would make two small batches of one.
         """
         with self._gathering:
             first = self._queue.get()
@@ -165,8 +174,9 @@ class Batcher:
             pixels = 0 if first is None else _pixels(first)
             until = time.monotonic() + self._limits.max_wait
             while tasks and len(tasks) < self._limits.batch_size and pixels < MAX_BATCH_PIXELS:
+                busy = self._coming >= self._cores
                 try:
-                    task = self._queue.get(timeout=max(0.0, until - time.monotonic()))
+                    task = self._queue.get(timeout=max(0.0, until - time.monotonic()) if busy else 0.0)
                 except Empty:
                     break
                 if task is None:

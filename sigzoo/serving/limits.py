@@ -32,8 +32,8 @@ class ServingLimits:
     """Bytes of all requests in hand together."""
     batch_size: int = 32
     """Images that go through the network together."""
-    max_wait: float = 0.002
-    """Seconds that an image waits at most for others to share a batch."""
+    max_wait: float = 0.010
+    """Seconds that an image waits at most for others that are being prepared, to share a batch with them."""
     body_seconds: float = 60.0
     """Time that a client has for sending a request."""
 

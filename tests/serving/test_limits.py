@@ -166,6 +166,43 @@ def test_requests_share_batches(client, model, pngs, monkeypatch) -> None:
     assert max(sizes) >= 4, sizes
 
 
+def test_an_image_alone_waits_for_nobody(client, pngs) -> None:
+    service = client(ServingLimits(max_wait=3600))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(service.post, "/embed", files=files("images", pngs[0]))
+        assert asked.result(timeout=120).status_code == 200
+
+
+def test_while_others_are_prepared_an_image_waits_for_them(client, pngs, monkeypatch) -> None:
+    from sigzoo.embedding import EmbeddingStream
+    from sigzoo.embedding.preparation import Preparation
+
+    may_go, prepared, sizes = threading.Event(), [], []
+    begin, prepare = EmbeddingStream.begin, Preparation.__call__
+
+    def held(self, numbered):
+        if prepared:
+            may_go.wait(60)
+        prepared.append(numbered)
+        return prepare(self, numbered)
+
+    def counted(self, images):
+        sizes.append(len(images))
+        return begin(self, images)
+
+    monkeypatch.setattr(Preparation, "__call__", held)
+    monkeypatch.setattr(EmbeddingStream, "begin", counted)
+    service = client(ServingLimits(max_wait=3600), workers=1)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(service.post, "/embed", files=files("images", *pngs[:2]))
+        _until(lambda: len(prepared) == 1)
+        time.sleep(0.5)  # in which the first could go alone
+        assert not sizes
+        may_go.set()
+        assert asked.result(timeout=120).status_code == 200
+    assert sizes == [2]
+
+
 def _until(true, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():

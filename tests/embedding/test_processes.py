@@ -19,6 +19,7 @@ from PIL import Image, ImageFile
 
 import sigzoo
 import sigzoo.imaging.decode_limits
+from sigzoo.embedding.pool import PreparationPool
 from sigzoo.errors import ImageError, SigzooError, SigzooWarning, UsageError
 from sigzoo.interfaces import Preprocessor
 from tests.embedding.process_lists import children, gone
@@ -230,6 +231,36 @@ def test_none_is_started_for_few_images_or_one_worker(model, files, monkeypatch)
     monkeypatch.setattr(sigzoo.embedding.pool, "_START_SECONDS", 0.0)
     for workers in (0, 1):
         model.embed(files[:8], workers=workers)
+
+
+@pytest.mark.parametrize(
+    ("expected", "done", "spent", "starts"),
+    [
+        (1000, 0, 0.0, False),  # how long one takes is not known yet
+        (102, 10, 0.1, True),  # a second and more is left, the start of two takes half a second
+        (90, 10, 0.1, False),
+        (0, 10, 0.1, False),  # a stream
+        (0, 50, 0.5, True),
+    ],
+)
+def test_processes_start_when_they_pay(model, files, monkeypatch, expected, done, spent, starts):
+    made = []
+
+    class Recorder:
+        ready = False
+
+        def __init__(self, *arguments, **options):
+            made.append(self)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(sigzoo.embedding.pool, "WorkerPool", Recorder)
+    pool = PreparationPool(model.embedding_stream().preparation, 2, expected=expected)
+    pool._clock.images, pool._clock.spent = done, spent
+    pool.submit((0, files[0])).result()
+    pool.close()
+    assert bool(made) == starts
 
 
 SCRIPT = """\

@@ -26,14 +26,18 @@ def _families(first: int, families: int, genuine: int, sittings: str) -> str:
     )
 
 
+def _corpus(conditions: int, sittings: int) -> dict[str, Any]:
+    """Families whose images each have a pen of their own, and those whose hands keep one."""
+    return {
+        "data": _families(0, conditions, 6, "no"),
+        "more_data": (_families(conditions, sittings, 6, "yes"),),
+    }
+
+
 _COMMON: Mapping[str, Any] = {
     "backbone_options": {"ink_weight": INK_WEIGHT, "directions_weight": DIRECTIONS_WEIGHT},
     "preprocessor": "synsig",
     "preprocessor_options": {"statistics": True},
-    # Families whose images each have a pen of their own, and those whose hands keep one; a third part, where
-    # there is one, is of real names, of which there are few.
-    "data": _families(0, 4000, 6, "no"),
-    "more_data": (_families(4000, 9000, 6, "yes"),),
     "validation_data": (
         _families(HELD_OUT, 200, 8, "no"),
         _families(HELD_OUT + 200, 200, 8, "yes"),
@@ -57,6 +61,7 @@ _COMMON: Mapping[str, Any] = {
             "per_kind": True,
         },
     ),
+    # Two parts are families; a third, where there is one, is of real names, of which there are few.
     "samplers": (
         {"sampler": "shuffled", "options": {"repeats": [1, 1, 4]}},
         {"sampler": "families", "options": {"repeats": [1, 1, 4]}},
@@ -78,17 +83,17 @@ _COMMON: Mapping[str, Any] = {
 }
 
 SYNSIG_TINY: Mapping[str, Any] = MappingProxyType(
-    {**_COMMON, "backbone": "student-tiny", "epochs": 12, "cycles": (4, 3, 5)}
+    {**_COMMON, **_corpus(4000, 9000), "backbone": "student-tiny", "epochs": 12, "cycles": (4, 3, 5)}
 )
 """The default model, from scratch; with crossmedia's names as a third part of the data."""
 
 SYNSIG_BASE: Mapping[str, Any] = MappingProxyType(
     {
         **_COMMON,
+        **_corpus(5000, 12000),
         "backbone": "student-base",
-        "epochs": 3,
-        "cycles": (2,),
-        "averaged_epochs": 1,
+        "epochs": 6,
+        "cycles": (3, 3),
         "export_outputs": NAMED,
     }
 )

@@ -252,7 +252,7 @@ def test_classes_begin_where_their_images_are(corpus):
 
 
 def test_the_base_model_keeps_a_head_with_a_place_for_each_familys_first_writer(tmp_path):
-    result = train(small(SYNSIG_BASE, tmp_path / "base", averaged_epochs=1, epochs=2, export_outputs=5700))
+    result = train(small(SYNSIG_BASE, tmp_path / "base", cycles=(1, 1), epochs=2, export_outputs=5700))
     file = read_weights(result.weights, "safetensors")
     assert {part: each.shape for part, each in file.heads["writer"].items()} == {
         "weight": (8, 680),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import sigzoo
 import sigzoo.embedding.pool
@@ -115,6 +115,8 @@ def order(tmp_path: Path) -> Callable[[int, str], Path]:
 
     def make(first: int, name: str) -> Path:
         image = Image.new("L", (192, 99), 200)
+        up_and_down = [(x, 30 + 40 * (x // 10 % 2)) for x in range(30, 161, 10)]
+        ImageDraw.Draw(image).line(up_and_down, fill=20, width=3)  # so that it looks like a signature
         image.putpixel((0, 0), first)
         image.save(tmp_path / name)
         return tmp_path / name

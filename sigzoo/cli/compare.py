@@ -99,7 +99,7 @@ def _print(names: list[str], table: NDArray[np.float32], width: int | None) -> N
     letters = min(room // 2, max(map(len, names)))
     start = len(heads[-1]) + 1 + letters
     line = "".join(head.rjust(cell) for head in heads) if cell else "distance"
-    echo(f"{'':{start}}{line}  closest")
+    echo(f"{'':{start}}{line}  {'closest' if cell else 'to the closest'}")
     for number, name in enumerate(names):
         nearest = int(closest[number])
         shown = "".join(value.rjust(cell) for value in values[number])

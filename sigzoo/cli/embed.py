@@ -233,9 +233,10 @@ def _to_file(
     from sigzoo.jobs.embedding import embedded
 
     beside_csv = sidecar(output)
+    listed, inputs = manifest.open(images)
+    options.check_model()
     for path in filter(None, (output, beside_csv)):
         check_free(path, force)
-    listed, inputs = manifest.open(images)
     settings, loaded = options.settings(inputs, on_error)
     layer = loaded.card.features.layer if options.layer is None else options.layer
     provenance = loaded.provenance(layer)
@@ -271,7 +272,7 @@ def _to_file(
         print_json({**provenance, "images": done, "output": named, "skipped": skipped.kept})
     else:
         missed = f", {skipped.count} skipped" if skipped.count else ""
-        what = f"features {done} x {shape}, {loaded.name} {layer}"
+        what = f"features {done} x {shape}, {loaded.name}, layer {layer}"
         echo(f"{done} image{'s' * (done != 1)}{missed} -> {safe_text(named)} ({what})")
 
 
@@ -339,4 +340,4 @@ def _to_folder(
     missed = f", {done.skipped} skipped ({done.place}/_skipped says why)" if done.skipped else ""
     count = f"{done.embedded} image{'s' * (done.embedded != 1)}{missed}"
     shards = f"{done.shards} shard{'s' * (done.shards != 1)}{before} in {done.place}"
-    echo(f"{count} -> {shards} ({loaded.name} {provenance['layer']})")
+    echo(f"{count} -> {shards} ({loaded.name}, layer {provenance['layer']})")

@@ -60,6 +60,19 @@ class EmbeddingOptions:
             preprocessor_options=preprocessor_options,
         )
 
+    def check_model(self) -> None:
+        """Refuse a model that is not there, before anything is loaded.
+
+        Raises
+        ------
+        UnknownNameError
+            If none has that name.
+        """
+        from sigzoo.zoo import default_zoo
+
+        if self.model is not None:
+            default_zoo().info(self.model)
+
     def settings(self, inputs: ImageInputs, on_error: str) -> tuple[EmbedSettings, SignatureModel]:
         """All of it as what a job is told, and the model, loaded.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -215,10 +215,25 @@ def _print(found: Evaluation) -> None:
             if row.problem:
                 echo(f"{row.model} {row.layer}: {row.problem}")
     echo()
+    for line in _legend(found):
+        echo(line)
     if any(row.scanner_cues and row.model != "baseline" for row in found.rows):
         echo("* holds what a scanner decides (size in pixels, darkness): it may flatter")
     for note in found.notes:
         echo(note)
+
+
+def _legend(found: Evaluation) -> Iterator[str]:
+    """What the heads of the tables mean."""
+    yield (
+        "Equal error rates (EER) in percent: random against other writers' signatures, skilled against"
+        " forgeries; 95 %, the interval of the latter over writers; per writer, with a threshold for each."
+    )
+    measured = [row.summary.impostors.values() for row in found.rows if row.summary is not None]
+    if any(each.likelihood for impostors in measured for each in impostors):
+        yield "Cllr: what the scores cost as likelihood ratios, in bits: 0 is perfect, 1 worth nothing."
+    else:
+        yield "Cllr: not measured; it takes ten writers, as the scores of each are calibrated on others."
 
 
 def _cells(rows: Sequence[Row]) -> list[list[str]]:

@@ -66,4 +66,4 @@ def gallery(
     if as_json:
         print_json({"output": str(output), "model": model.name, "images": len(names)})
     else:
-        echo(f"{len(names)} signatures -> {output}")
+        echo(f"{len(names)} signature{'s' * (len(names) != 1)} -> {output}")

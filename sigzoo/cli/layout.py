@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
@@ -27,7 +28,8 @@ def wrapped(text: str, width: int | None, indent: str = "", rest: str | None = N
     if width is None or cell_len(indent + text) <= width:
         return [indent + text]
     lines, line, empty = [], indent, True
-    for word in text.split(" "):  # not at every blank: names may hold several in a row
+    # Not at every blank: names may hold several in a row, and a number keeps its sign.
+    for word in re.split(" (?!%)", text):
         if not empty and cell_len(line) + 1 + cell_len(word) > width:
             lines.append(line)
             line, empty = rest, True

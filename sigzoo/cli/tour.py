@@ -88,6 +88,9 @@ def tour(output: Path | None) -> None:
     from sigzoo.cli import cli
 
     waits = is_terminal(sys.stdin) and is_terminal(sys.stdout)
+    if output is None:
+        echo("What it writes is removed at the end; `sigzoo tour -o FOLDER` keeps it.")
+        echo()
     with _folder(output) as folder, contextlib.chdir(folder):
         for number, step in enumerate(STEPS, start=1):
             echo(f"{number} of {len(STEPS)}  {step.title}", bold=True)

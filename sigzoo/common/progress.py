@@ -11,7 +11,8 @@ ProgressLike = bool | Callable[[int], object]
 """`True` for progress on stderr, `False` for none, or a function that is told how many more are done."""
 
 SECONDS_BETWEEN_LINES = 30.0
-"""Where stderr is a file, a pipe or a notebook's cell; what takes less time says nothing there."""
+"""Where stderr is a file, a pipe or a notebook's cell; what takes less time says nothing there. Work of
+several parts counts as one: the next bar goes on with the time of the one before."""
 
 
 @contextmanager
@@ -52,19 +53,27 @@ def _is_terminal() -> bool:
 class _Lines:
     """Plain lines with a number, seldom."""
 
+    _told = float("-inf")
+    """When something was last told, or the first of some bars in a row began."""
+    _active = float("-inf")
+    """When any bar last began or went on."""
+
     def __init__(self, total: int | None, what: str) -> None:
         self._total, self._what, self._done = total, what, 0
-        self._told = time.monotonic()
+        now = time.monotonic()
+        if now - _Lines._active >= SECONDS_BETWEEN_LINES:  # other work, of a host that lives long
+            _Lines._told = now
+        _Lines._active = now
 
     def advance(self, done: int) -> None:
         """Count, and tell if it is time."""
         self._done += done
-        now = time.monotonic()
-        if now - self._told < SECONDS_BETWEEN_LINES:
+        now = _Lines._active = time.monotonic()
+        if now - _Lines._told < SECONDS_BETWEEN_LINES:
             return
-        self._told = now
+        _Lines._told = now
         of = f" of {self._total:,}" if self._total else ""
         try:
             print(f"{self._what}: {self._done:,}{of}", file=sys.stderr, flush=True)
         except (OSError, ValueError, AttributeError):
-            self._told = float("inf")  # nobody reads it: the work goes on
+            _Lines._told = float("inf")  # nobody reads it: the work goes on

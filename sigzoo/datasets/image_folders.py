@@ -25,12 +25,16 @@ _SAYS_KIND = re.compile(
 )
 _HOW = (
     "Name genuine signatures w001_g01.png and forgeries w001_f01.png, or use a folder for each writer with"
-    " folders `genuine` and `forgeries` in it."
+    " folders `genuine` and `forgeries` in it, or with the word `forged` in the names of forgeries."
 )
 
 
 class ImageFolder(DataSource):
-    """A folder of images named ``w001_g01.png``, or with a folder for each writer."""
+    """A folder of images named ``w001_g01.png``, or with a folder for each writer.
+
+    In a writer's folder lie folders ``genuine`` and ``forgeries``, or images, of which those count as forged
+    whose name says so in a word of its own.
+    """
 
     example: ClassVar[str] = "a folder of images"
     general: ClassVar[bool] = True
@@ -84,7 +88,13 @@ def _from_folder(path: Path, folder: Path) -> NamedFile:
             f"{path}: a writer's folder holds images, or folders `genuine` and `forgeries`, not"
             f" {'/'.join(below)}."
         )
-    return NamedFile(path, writer, kind in _FORGED)
+    return NamedFile(path, writer, kind in _FORGED if below else _named_forged(path.stem))
+
+
+def _named_forged(stem: str) -> bool:
+    """Whether a loose file's name says, in a word of its own, that it is a forgery (``Anna fake 2``)."""
+    words = set(re.findall(r"[^\W\d_]+", stem.lower()))
+    return bool(words & (_FORGED - {"simple"})) and not words & _GENUINE
 
 
 def _check_names(files: Sequence[NamedFile]) -> None:
@@ -97,7 +107,7 @@ def _check_names(files: Sequence[NamedFile]) -> None:
             )
     loose: dict[str, Counter[str]] = {}
     for each in files:
-        if each.path.parent.name == each.writer:
+        if each.path.parent.name == each.writer and not each.forged:
             loose.setdefault(each.writer, Counter())[_marks(each.path.stem)] += 1
     for writer, marks in loose.items():
         other = [mark for mark in marks if "f" in mark.split()]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from sigzoo.common.progress import ProgressLike, bar
+from sigzoo.datasets import find_source
 from sigzoo.errors import DataError, SigzooError, UnknownNameError, UsageError
 from sigzoo.evaluation.feature_cache import FeatureCache
 from sigzoo.evaluation.features import (
@@ -149,6 +150,8 @@ def evaluate(
     kept = FeatureCache() if cache else None
     with zoo.as_default(), ExitStack() as stack:
         built = [_build(zoo, choice) for choice in protocols]
+        for place in filter(None, (data, development)):  # a wrong name is told before models are loaded
+            find_source(place)
         loaded = [zoo.load(name, device=device, runtime=runtime, precision=precision) for name in models]
         preparers = [model.preprocessor for model in loaded]
         tested = OpenedSet.open(data, preparers, cache=kept, progress=progress, stack=stack)

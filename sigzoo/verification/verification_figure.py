@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
 
 from sigzoo.imaging import ImageSource
-from sigzoo.imaging.figures import draw_thumbnail, fitted, new_figure, save_figure, thumbnail
+from sigzoo.imaging.figures import draw_thumbnail, new_figure, save_figure, thumbnail
 from sigzoo.verification.calibration import LEVELS, ReferenceCount
 from sigzoo.verification.verification import Verification
 from sigzoo.verification.wording import answer_fields
@@ -23,6 +24,8 @@ _COLOURS = {"genuine": "#2c7fb8", "skilled": "#d95f0e", "random": "#888888"}
 _NAMES = {"genuine": "genuine", "skilled": "skilled forgeries", "random": "random forgeries"}
 _DECIDED = {"genuine": "#1a7a3a", "not genuine": "#b02020", "inconclusive": "#8a6d00", None: "#444444"}
 _BINS = 60
+_LEADING = 0.155
+"""Inches from one line of text to the next."""
 
 
 def draw_verification(
@@ -53,7 +56,9 @@ def draw_verification(
     shown = list(references)[:_MAX_REFERENCES]
     columns = 5
     rows = -(-len(shown) // columns)
-    width, row, line, chart = 9.0, 1.05, 1.0, 2.6 if count else 0.0
+    texts = [_lines(answer) for answer in answers]
+    line = max(1.0, 0.4 + _LEADING * max(map(len, texts)))
+    width, row, chart = 9.0, 1.05, 2.6 if count else 0.0
     height = 0.75 + rows * row + 0.3 + len(questioned) * line + chart + (1.1 if count else 0.1)
     figure = new_figure(width, height)
 
@@ -76,14 +81,14 @@ def draw_verification(
     write(0.15, top, "questioned", fontsize=8, color="0.35")
     top += 0.2
     for number, (image, answer) in enumerate(zip(questioned, answers, strict=True)):
-        draw_thumbnail(area(0.15, top + 0.14, 1.6, line - 0.24), thumbnail(image), answer.questioned, 1.0)
+        draw_thumbnail(area(0.15, top + 0.14, 1.6, 0.76), thumbnail(image), answer.questioned, 1.0)
         decided = answer.decision or "no decision"
         mark = f"{number + 1}  " if len(answers) > 1 else ""
         write(
             1.95, top + 0.08, f"{mark}{decided}", fontsize=10, weight="bold", color=_DECIDED[answer.decision]
         )
-        for place, text in enumerate(_lines(answer)):
-            write(1.95, top + 0.31 + 0.155 * place, text, fontsize=7.5)
+        for place, text in enumerate(texts[number]):
+            write(1.95, top + 0.31 + _LEADING * place, text, fontsize=7.5)
         top += line
     if count is not None:
         _draw_scores(area(0.55, top + 0.28, width - 0.8, chart), answers, count)
@@ -92,7 +97,8 @@ def draw_verification(
 
 def _lines(answer: Verification) -> list[str]:
     found = [(label, text) for label, text in answer_fields(answer) if label != "decision"]
-    return [fitted(f"{label}: {text}", 124) for label, text in found[:4]]
+    parts = [wrap(f"{label}: {text}", 116, subsequent_indent="    ") for label, text in found[:4]]
+    return [line for part in parts for line in part]
 
 
 def _draw_scores(axes: Any, answers: Sequence[Verification], count: ReferenceCount) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sigzoo.common.terminal import safe_text
@@ -22,7 +22,8 @@ _SHOWN = (1, 2, 3, 5, 10)
 def summary_lines(answer: Verification) -> list[str]:
     """The answer in lines: the questioned signature, what was found, and where that comes from."""
     told = [*answer_fields(answer), *common_fields(answer)]
-    return [safe_text(answer.questioned), *(f"  {label}: {text}" for label, text in told)]
+    lines = [f"  {label}: {text}" if label else f"    {text}" for label, text in told]
+    return [safe_text(answer.questioned), *lines]
 
 
 def answer_fields(answer: Verification) -> Fields:
@@ -57,7 +58,10 @@ def common_fields(answer: Verification) -> Fields:
         when = f"{origin.made} by sigzoo {origin.sigzoo_version}"
         fields.append(("calibrated on", f"{made}; for {number}; made {when}"))
         kind = line.even_against if line is not None else None
-        fields += [("elsewhere", _rates_of(each, kind)) for each in origin.rates if kind in each.frr]
+        if kind is not None:
+            known = [each for each in origin.rates if kind in each.frr]
+            fields += [("on its own set", _rates_of(each, kind)) for each in known if each.own]
+            fields += _elsewhere([each for each in known if not each.own], kind)
     if answer.reference_help:
         fields.append(("references", _help(answer.reference_help)))
     fields += [("cannot say", each) for each in answer.limits]
@@ -86,9 +90,21 @@ def _described(each: CalibrationSet) -> str:
 
 
 def _rates_of(each: Rates, kind: Impostor) -> str:
-    """What the threshold at a likelihood ratio of 1 did on a set."""
-    basis = "made on it alone" if each.own else "made without it"
-    return f"on {each.dataset} the threshold, {basis}, {_rates(each.frr[kind], {kind: each.far[kind]})}"
+    """What the threshold at a likelihood ratio of 1 did on the set that alone it was made on."""
+    rates = _rates(each.frr[kind], {kind: each.far[kind]})
+    return f"on {each.dataset} the threshold, made on it alone, {rates}: that flatters"
+
+
+def _elsewhere(sets: Sequence[Rates], kind: Impostor) -> Fields:
+    """What thresholds at a likelihood ratio of 1 did on sets that they were made without."""
+    if not sets:
+        return []
+    head = f"genuine signatures rejected, {kind} forgeries accepted, by thresholds made without the set"
+    rows = [
+        ("", f"{percent(each.frr[kind]):>6}, {percent(each.far[kind]):>6}  on {each.dataset}")
+        for each in sets
+    ]
+    return [("elsewhere", f"{head}:"), *rows]
 
 
 def _help(found: Mapping[int, Mapping[Impostor, float]]) -> str:

@@ -113,6 +113,9 @@ class TestLayout:
         assert " ".join(line.strip() for line in lines).split() == text.split()
         assert all(cell_len(line) <= width or len(line.split()) == 1 for line in lines)
 
+    def test_a_number_is_not_parted_from_its_sign(self) -> None:
+        assert wrapped("up to 12 % of all", 9) == ["up to", "12 % of", "all"]
+
     def test_without_a_width_there_is_one_line(self) -> None:
         assert wrapped("word " * 100, None) == ["word " * 100]
 

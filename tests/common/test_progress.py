@@ -10,6 +10,12 @@ import pytest
 from sigzoo.common import progress
 
 
+@pytest.fixture(autouse=True)
+def _no_bar_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress._Lines, "_told", float("-inf"))
+    monkeypatch.setattr(progress._Lines, "_active", float("-inf"))
+
+
 def test_without_a_terminal_a_line_comes_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -19,6 +25,17 @@ def test_without_a_terminal_a_line_comes_now_and_then(
         for _ in range(4):
             step(1000)
     assert capsys.readouterr().err.splitlines() == ["embedding: 2,000 of 4,000", "embedding: 4,000 of 4,000"]
+
+
+def test_short_bars_in_a_row_are_told_of_too_and_those_long_after_are_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 20.0, 21.0, 40.0, 41.0, 60.0, 900.0, 920.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    for what in ("embedding", "measuring", "drawing", "embedding"):
+        with progress.bar(True, 10, what) as step:
+            step(5)
+    assert capsys.readouterr().err == "measuring: 5 of 10\n"
 
 
 def test_short_work_says_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -294,7 +294,8 @@ def test_nothing_of_a_data_set_is_an_error_that_says_how_it_names_its_files(writ
         (["genuine/a/1.png", "forged/a/1.png"], "no writer's folder"),
         (["real/1.png", "fake/1.png"], "no writer's folder"),
         (["001/1.png", "001_forg/1.png", "002/1.png"], "001_forg.*no writer's folder"),
-        (["001/forged_1.png", "001/1.png", "002/1.png"], "says that it is a forgery"),
+        (["001/forgedby_1.png", "001/1.png", "002/1.png"], "says that it is a forgery"),
+        (["001/genuine not forged 1.png", "001/1.png", "002/1.png"], "says that it is a forgery"),
         (["001/genuine/forg_1.png", "002/1.png"], "says that it is a forgery"),
         (["001/g1.png", "001/f1.png", "002/g1.png"], "several kinds"),
         (["001/x_v_1.png", "001/x_f_1.png", "002/x_v_1.png"], "several kinds"),
@@ -304,6 +305,20 @@ def test_nothing_of_a_data_set_is_an_error_that_says_how_it_names_its_files(writ
 def test_what_names_contradict_is_refused(write, names, said):
     with pytest.raises(DataError, match=said):
         open_data(str(write(names)))
+
+
+def test_a_word_in_the_name_of_a_loose_file_says_that_it_is_forged(write):
+    names = [
+        f"{writer}/{writer} {number}.png"
+        for writer in ("Anna", "Bo K.")
+        for number in ("1", "2", "fake 1", "forgery_2")
+    ]
+    opened, found = open_data(str(write([*names, "Cy/simple 1.png"])))
+    assert (found.writers, found.genuine, found.forged) == (3, 5, 4)
+    assert (
+        sorted(opened.writers[place] for place in np.flatnonzero(opened.forged))
+        == ["Anna"] * 2 + ["Bo K."] * 2
+    )
 
 
 @pytest.mark.parametrize(

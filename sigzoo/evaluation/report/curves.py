@@ -45,7 +45,7 @@ def det_chart(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
         seen = (far > 0) & (frr > 0) & (far <= _MOST) & (frr <= _MOST)
         if seen.any():
             x, y = _deviates(far[seen]), _deviates(frr[seen])
-            lines.append(polyline(frame, x, y, class_=f"curve s{number % 8}", data_system=number))
+            lines.append(polyline(frame, x, y, class_=f"curve {_style(number, system)}", data_system=number))
     return frame.draw(*lines, label=f"DET curves against {_words(kind)}")
 
 
@@ -57,7 +57,9 @@ def roc_chart(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
     lines = [polyline(frame, whole, whole, class_="diagonal")]
     for number, system in systems:
         _, far, frr = det_curve(system.genuine, system.impostors[kind])
-        lines.append(polyline(frame, far, 1 - frr, class_=f"curve s{number % 8}", data_system=number))
+        lines.append(
+            polyline(frame, far, 1 - frr, class_=f"curve {_style(number, system)}", data_system=number)
+        )
     return frame.draw(*lines, label=f"ROC curves against {_words(kind)}")
 
 
@@ -75,7 +77,7 @@ def tippett_chart(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
     lines = [polyline(frame, np.zeros(2), np.array([0.0, 1.0]), class_="diagonal")]
     for number, system in systems:
         found = tippett(*system.log10_lr[kind])
-        style = f"curve s{number % 8}"
+        style = f"curve {_style(number, system)}"
         lines.append(polyline(frame, found.log10_lr, found.genuine, class_=style, data_system=number))
         style += " dashed"
         lines.append(polyline(frame, found.log10_lr, found.impostor, class_=style, data_system=number))
@@ -99,7 +101,7 @@ def ece_chart(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
         after = best.log10_lr(genuine), best.log10_lr(impostor)
         for pair, dashed in (((genuine, impostor), ""), (after, " dashed")):
             cost, _ = ece_curve(*pair, PRIOR_ODDS)
-            style = f"curve s{number % 8}{dashed}"
+            style = f"curve {_style(number, system)}{dashed}"
             lines.append(polyline(frame, PRIOR_ODDS, cost, class_=style, data_system=number))
     return frame.draw(*lines, label=f"ECE plot against {_words(kind)}")
 
@@ -110,8 +112,13 @@ def legend(systems: Sequence[tuple[int, System]], kind: str) -> Markup:
     for number, system in systems:
         box = tag("input", type="checkbox", checked=True, data_toggles=number)
         rate = f"{system.name}: {system.eer[kind].value:.2f} %" if kind in system.eer else system.name
-        items.append(tag("li", tag("label", box, tag("i", class_=f"swatch s{number % 8}"), rate)))
+        items.append(tag("li", tag("label", box, tag("i", class_=f"swatch {_style(number, system)}"), rate)))
     return tag("ul", *items, class_="legend")
+
+
+def _style(number: int, system: System) -> str:
+    """The classes of a curve and its swatch: a baseline is thin, so that no model of its colour is meant."""
+    return f"s{number % 8}" + " thin" * system.baseline
 
 
 def _words(kind: str) -> str:

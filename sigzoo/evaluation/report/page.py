@@ -52,11 +52,12 @@ def _protocol(name: str, systems: Sequence[System]) -> Markup:
     for kind in kinds:
         drawn = [(n, s) for n, s in numbered if len(s.genuine) and len(s.impostors.get(kind, ()))]
         if drawn:
-            figures = [det_chart(drawn, kind), roc_chart(drawn, kind)]
+            figures = [("DET", det_chart(drawn, kind)), ("ROC", roc_chart(drawn, kind))]
             likely = [(n, s) for n, s in drawn if kind in s.log10_lr]
             if likely:
-                figures += [tippett_chart(likely, kind), ece_chart(likely, kind)]
-            charts = tag("div", *(tag("figure", each) for each in figures), class_="charts")
+                figures += [("Tippett", tippett_chart(likely, kind)), ("ECE", ece_chart(likely, kind))]
+            titled = (tag("figure", tag("h4", title), each) for title, each in figures)
+            charts = tag("div", *titled, class_="charts")
             parts.append(
                 tag("section", tag("h3", _title(kind)), charts, legend(drawn, kind), class_="curves")
             )
@@ -81,9 +82,11 @@ def _title(kind: str) -> str:
 def _table(systems: Sequence[System], kinds: Sequence[str]) -> Markup:
     """Rates of all systems; a click on a head sorts by it."""
     heads = ["model", "layer"]
+    likely = any(each.cllr for each in systems)  # it takes ten writers
     for kind in kinds:
         label = kind.replace("_", " ")
-        heads += [f"EER {label} %", "95 %", f"per writer {label} %", f"AUC {label}", f"Cllr {label}"]
+        heads += [f"EER {label} %", "95 %", f"per writer {label} %", f"AUC {label}"]
+        heads += [f"Cllr {label}"] * likely
     rows = []
     for each in systems:
         cells: list[Markup] = [tag("td", each.model), tag("td", f"{each.layer}{' *' * each.scanner_cues}")]
@@ -96,8 +99,9 @@ def _table(systems: Sequence[System], kinds: Sequence[str]) -> Markup:
                 tag("td", _interval(each.eer.get(kind)), class_="number"),
                 _number(each.eer_user.get(kind), 2),
                 _number(each.auc.get(kind), 4),
-                _number(Rate(each.cllr[kind]) if kind in each.cllr else None, 3),
             ]
+            if likely:
+                cells.append(_number(Rate(each.cllr[kind]) if kind in each.cllr else None, 3))
         rows.append(tag("tr", *cells, class_="baseline" if each.baseline else None))
     head = tag("thead", tag("tr", *(tag("th", text, scope="col") for text in heads)))
     table = tag("table", head, tag("tbody", *rows), class_="sortable")
@@ -148,7 +152,7 @@ def _hardest(system: System) -> Markup:
 
 
 def _pair(pair: Comparison) -> Markup:
-    told = f"{pair.score:.4g}, {pair.kind.replace('_', ' ')}, as writer {pair.claimed}"
+    told = f"score {pair.score:.3f}, {pair.kind.replace('_', ' ')}, as writer {pair.claimed}"
     shown = [
         _picture(pair.questioned, "questioned"),
         *(_picture(each, "reference") for each in pair.references),
@@ -194,12 +198,15 @@ def _explanations() -> Markup:
         "EER": "where both are equal, with one threshold for all writers; the interval is of 95 %, by"
         " bootstrap over writers",
         "per writer": "the same with a threshold for each writer, chosen in hindsight, as in publications",
-        "Cllr": "cost in bits of the scores as likelihood ratios, calibrated on other writers: 0 is perfect,"
-        " 1 is no evidence",
+        "Cllr": "cost in bits of the scores as likelihood ratios, calibrated on other writers, of whom it"
+        " takes ten: 0 is perfect, 1 is no evidence",
+        "AUC": "area under the ROC curve: 1 is perfect, 0.5 chance",
         "Tippett plot": "which share of the likelihood ratios is at or above each value: genuine signatures"
         " in whole lines, impostors in dashed ones; right of 0 these mislead, and left of 0 those",
         "ECE plot": "empirical cross-entropy: what the likelihood ratios cost at each prior odds, dashed"
         " after the best calibration in hindsight, dotted without evidence; at odds of 1 (0) it is Cllr",
+        "DET": "FRR over FAR at every threshold: the lower a curve, the better; those of baselines are thin",
+        "ROC": "what is accepted of genuine signatures over FAR: the higher a curve, the better",
         "curves": "all draws of references together; on the axes of DET curves, normal deviates, scores of"
         " two normal distributions give straight lines",
     }

@@ -89,6 +89,25 @@ def test_import_and_list_need_nothing_of_posix(tmp_path: Path) -> None:
     assert "synsig-tiny" in json.loads(done.stdout)
 
 
+@pytest.mark.slow
+def test_every_test_is_collected_without_posix(root: Path, tmp_path: Path) -> None:
+    """A test that needs what is missing elsewhere is skipped, with its reason: no whole module fails."""
+    # pytest itself asks for the user once, by the name of the system.
+    keep = "import os; getuid = os.getuid\n" if hasattr(os, "getuid") else ""
+    back = "os.getuid = getuid\n" if keep else ""
+    early = "import _pytest.pathlib, _pytest.tmpdir, _pytest.capture, subprocess, multiprocessing.util\n"
+    (tmp_path / "hidden.py").write_text(keep + early + HIDE + back, encoding="utf-8")
+    command = ["-m", "pytest", "-q", "--co", "-p", "hidden", "-p", "no:cacheprovider", "-m", "not wheels"]
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
 def test_modules_that_only_posix_has_are_imported_where_their_absence_is_met(root: Path) -> None:
     """At the top of a module an import would end the program elsewhere."""
     only = re.compile(r"^(?:import|from) (?:fcntl|resource|pwd|grp|termios|pty|tty)\b", re.MULTILINE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -61,6 +60,7 @@ def test_a_folder_that_is_there_is_refused(run: Run, tmp_path: Path) -> None:
 
 
 def test_in_a_terminal_it_waits_for_enter() -> None:
+    pty = pytest.importorskip("pty", reason="needs a terminal of POSIX")
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "sigzoo", "tour"], stdin=follower, stdout=follower, stderr=subprocess.STDOUT

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from itertools import product
@@ -187,7 +186,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-@pytest.mark.skipif(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss == 0, reason="needs peak memory")
+@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="needs peak memory")
 def test_memory_does_not_grow_with_the_data(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", GROWTH, str(tmp_path)], capture_output=True, text=True, check=True

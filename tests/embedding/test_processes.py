@@ -310,8 +310,9 @@ for each in stream: pass
 
 
 @linux
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
-def test_the_end_of_the_program_is_the_end_of_its_processes(files, how):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL", "SIGTERM"])
+def test_the_end_of_the_program_is_the_end_of_its_processes(files, name):
+    how = signal.Signals[name]
     work = PIDS.format(path=str(files[0]))
     code = SCRIPT.format(path=str(files[0]), count=1, work=work)
     process = subprocess.Popen(

@@ -48,6 +48,14 @@ def test_templates_ask_for_what_a_maintainer_needs(root: Path) -> None:
         assert (root / page).is_file(), page
 
 
+def test_files_have_the_same_bytes_on_every_system(root: Path) -> None:
+    """Digests are of files with LF: git on Windows would otherwise check them out with CRLF."""
+    rules = (root / ".gitattributes").read_text(encoding="utf-8").splitlines()
+    assert "* text=auto eol=lf" in rules
+    systems = read(root / ".github/workflows/ci.yml")["jobs"]["systems"]
+    assert systems["defaults"]["run"]["shell"] == "bash"
+
+
 def test_ci_runs_once_for_a_pull_request_and_on_three_systems(root: Path) -> None:
     workflow = read(root / ".github/workflows/ci.yml")
     on = workflow[True]  # YAML 1.1 reads `on` as true

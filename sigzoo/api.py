@@ -66,6 +66,11 @@ def load(
     zoo
         Where names are looked up; the environment's by default.
 
+    Returns
+    -------
+    SignatureModel
+        Ready to `embed`.
+
     Raises
     ------
     UnknownNameError
@@ -96,6 +101,16 @@ def load(
 def list_models(pattern: str | None = None) -> list[str]:
     """Names of the models, the default's first: ``sigzoo.list_models("signet-f*")``.
 
+    Parameters
+    ----------
+    pattern
+        A name, or a pattern with ``*`` and ``?``; all models without one.
+
+    Returns
+    -------
+    list of str
+        Names; aliases are not among them.
+
     Raises
     ------
     UnknownNameError
@@ -106,6 +121,16 @@ def list_models(pattern: str | None = None) -> list[str]:
 
 def info(name: str) -> Card:
     """The card of a model, by its name or an alias.
+
+    Parameters
+    ----------
+    name
+        A name or an alias of the registry.
+
+    Returns
+    -------
+    Card
+        Licences, training data, layer and size of the features, results, citations.
 
     Raises
     ------
@@ -146,6 +171,18 @@ def fetch(name: str, *, require_hash: bool = False) -> list[Path]:
 def backbone(name: str, /, **options: Any) -> Backbone:
     """Build a backbone with random weights: ``sigzoo.backbone("signet")``.
 
+    Parameters
+    ----------
+    name
+        As a plugin registers it; `list_backbones` names all.
+    options
+        What the backbone takes, in place of its defaults.
+
+    Returns
+    -------
+    Backbone
+        In training mode, on the CPU, float32.
+
     Raises
     ------
     UnknownNameError
@@ -161,6 +198,18 @@ def backbone(name: str, /, **options: Any) -> Backbone:
 def preprocessor(name: str, /, **options: Any) -> Preprocessor:
     """Build a preprocessor: ``sigzoo.preprocessor("signet-2017", canvas=(952, 1360))``.
 
+    Parameters
+    ----------
+    name
+        As a plugin registers it; `list_preprocessors` names all.
+    options
+        What the preprocessor takes, in place of its defaults.
+
+    Returns
+    -------
+    Preprocessor
+        Called with grey uint8 ``(H, W)``, dark ink, it gives uint8 ``(h, w)``, ink bright on 0.
+
     Raises
     ------
     UnknownNameError, PluginError, UsageError
@@ -172,6 +221,18 @@ def preprocessor(name: str, /, **options: Any) -> Preprocessor:
 def loss(name: str, /, **options: Any) -> Loss:
     """Build a loss: ``sigzoo.loss("signet-f", forgery_weight=0.95)``.
 
+    Parameters
+    ----------
+    name
+        As a plugin registers it; `list_losses` names all.
+    options
+        What the loss takes, in place of its defaults.
+
+    Returns
+    -------
+    Loss
+        Not yet prepared for a number of features and writers.
+
     Raises
     ------
     UnknownNameError, PluginError, UsageError
@@ -181,15 +242,33 @@ def loss(name: str, /, **options: Any) -> Loss:
 
 
 def list_backbones() -> list[str]:
-    """Names of the backbones that the installed plugins provide."""
+    """Names of the backbones that the installed plugins provide.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+    """
     return default_zoo().list_components("backbone")
 
 
 def list_preprocessors() -> list[str]:
-    """Names of the preprocessors that the installed plugins provide."""
+    """Names of the preprocessors that the installed plugins provide.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+    """
     return default_zoo().list_components("preprocessor")
 
 
 def list_losses() -> list[str]:
-    """Names of the losses that the installed plugins provide."""
+    """Names of the losses that the installed plugins provide.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+    """
     return default_zoo().list_components("loss")

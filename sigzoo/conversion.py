@@ -73,6 +73,11 @@ def convert(
     zoo
         What is installed and named; by default the default zoo.
 
+    Returns
+    -------
+    Conversion
+        The file written, the format that was read, and what was found of heads.
+
     Raises
     ------
     UnknownNameError, PluginError

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 
     from sigzoo.export import Exported
     from sigzoo.interfaces import Backbone
-
-if TYPE_CHECKING:
-    from sigzoo.verification import Calibration, Impostor, Score, Verification
+    from sigzoo.verification import Calibration, Impostor, Verification
 
 __all__ = ["Embedded", "OnError", "SignatureModel"]
 
@@ -188,6 +186,16 @@ class SignatureModel:
     def to(self, device: str | torch.device) -> SignatureModel:
         """Move the model to a device, in float32 and evaluation mode; returns the model.
 
+        Parameters
+        ----------
+        device
+            ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or a `torch.device`.
+
+        Returns
+        -------
+        SignatureModel
+            This model.
+
         Raises
         ------
         UsageError
@@ -211,6 +219,16 @@ class SignatureModel:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weights, heads included, as safetensors; ``sigzoo.load(name, weights=path)`` reads them.
+
+        Parameters
+        ----------
+        path
+            The file to write, its name ending in ``.safetensors``.
+
+        Returns
+        -------
+        Path
+            The file.
 
         Raises
         ------
@@ -243,6 +261,11 @@ class SignatureModel:
         layer
             The layer that it gives; the card's by default.
 
+        Returns
+        -------
+        Exported
+            The files, the format, and how far what they compute is from the network in torch.
+
         Raises
         ------
         UsageError
@@ -262,6 +285,17 @@ class SignatureModel:
     def preprocess(self, image: ImageSource) -> GreyImage:
         """Preprocess one image: uint8 ``(h, w)``, ink bright on 0.
 
+        Parameters
+        ----------
+        image
+            An image, as for `embed`.
+
+        Returns
+        -------
+        array
+            uint8 ``(h, w)`` of the size that the network takes, or of the image's own where it takes
+            any.
+
         Raises
         ------
         ImageError
@@ -271,6 +305,16 @@ class SignatureModel:
 
     def stages(self, image: ImageSource) -> dict[str, GreyImage]:
         """The named steps of the preprocessing in order, each uint8; the last is the result.
+
+        Parameters
+        ----------
+        image
+            An image, as for `embed`.
+
+        Returns
+        -------
+        dict
+            Name of a step -> uint8 ``(h, w)``, whose size may differ from step to step.
 
         Raises
         ------
@@ -388,6 +432,12 @@ class SignatureModel:
             As for `embed`; `images` is read as it is needed. With ``on_error="skip"`` an image that
             cannot be used comes out with its error in place of features.
 
+        Yields
+        ------
+        Embedded
+            The image with its number, and its features (float32 ``(D,)``, or the inner layer's shape) or
+            error.
+
         Raises
         ------
         ImageError, UnknownNameError, UsageError
@@ -419,6 +469,11 @@ class SignatureModel:
             As for `embed`.
         options
             How images are read.
+
+        Returns
+        -------
+        EmbeddingStream
+            What is run on images, once or many times.
 
         Raises
         ------
@@ -580,6 +635,19 @@ class SignatureModel:
         batch_size: int | None = None,
     ) -> NDArray[np.float32]:
         """A head's output, for models that keep one: float32 ``(N, outputs)``.
+
+        Parameters
+        ----------
+        images, batch_size
+            As for `embed`.
+        head
+            ``"writer"`` (an output a writer of the training) or ``"forgery"`` (one output, above 0 for a
+            forgery).
+
+        Returns
+        -------
+        array
+            float32 ``(N, outputs)``, before softmax or sigmoid.
 
         Raises
         ------

@@ -77,6 +77,11 @@ class SignatureEmbedder(TransformerMixin, BaseEstimator):
         y
             Not looked at.
 
+        Returns
+        -------
+        SignatureEmbedder
+            This one.
+
         Raises
         ------
         SigzooError
@@ -123,6 +128,11 @@ class SignatureEmbedder(TransformerMixin, BaseEstimator):
         ----------
         input_features
             Not looked at: images have no named columns.
+
+        Returns
+        -------
+        array
+            Texts, ``(D,)``.
         """
         check_is_fitted(self, "n_features_out_")
         known = self.provenance_ if hasattr(self, "provenance_") else self._load().provenance(self.layer)
@@ -254,6 +264,11 @@ class WriterVerifier(ClassifierMixin, BaseEstimator):
         y
             ``(N,)``: two labels, whose genuine and whose not.
 
+        Returns
+        -------
+        WriterVerifier
+            This one.
+
         Raises
         ------
         ValueError
@@ -282,14 +297,36 @@ class WriterVerifier(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Distance from the margin, float ``(N,)``: above 0 for the second of `classes_`."""
+        """Distance from the margin, float ``(N,)``: above 0 for the second of `classes_`.
+
+        Parameters
+        ----------
+        X
+            float ``(N, D)``.
+
+        Returns
+        -------
+        array
+            float64 ``(N,)``.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         found: NDArray[np.float64] = self.svm_.decision_function(X)
         return found
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The label of each signature, ``(N,)``."""
+        """The label of each signature, ``(N,)``.
+
+        Parameters
+        ----------
+        X
+            float ``(N, D)``.
+
+        Returns
+        -------
+        array
+            ``(N,)``, values of `classes_`.
+        """
         second = self.decision_function(X) > 0
         found: NDArray[Any] = self.classes_[second.astype(int)]
         return found

@@ -31,7 +31,18 @@ class Zoo(Installed):
         weights: str | os.PathLike[str] | None = None,
         preprocessor_options: Mapping[str, Any] | None = None,
     ) -> SignatureModel:
-        """Load a model; see `sigzoo.load`, which takes the same arguments and raises the same errors."""
+        """Load a model; see `sigzoo.load`, which takes the same arguments and raises the same errors.
+
+        Parameters
+        ----------
+        name, device, runtime, precision, weights, preprocessor_options
+            As for `sigzoo.load`.
+
+        Returns
+        -------
+        SignatureModel
+            Ready to `embed`.
+        """
         from sigzoo.loading import load_model
 
         return load_model(
@@ -46,7 +57,13 @@ class Zoo(Installed):
 
     @contextmanager
     def as_default(self) -> Iterator[Zoo]:
-        """Let the functions at the root of `sigzoo` ask this zoo, in the block and in this thread."""
+        """Let the functions at the root of `sigzoo` ask this zoo, in the block and in this thread.
+
+        Yields
+        ------
+        Zoo
+            This one.
+        """
         with as_default(self):
             yield self
 

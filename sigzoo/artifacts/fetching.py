@@ -50,6 +50,11 @@ def fetch(
     retry
         Patience with servers.
 
+    Returns
+    -------
+    Path
+        The file in the cache.
+
     Raises
     ------
     VerificationError

@@ -56,6 +56,11 @@ def cache_home() -> Path:
 
     It is not created here.
 
+    Returns
+    -------
+    Path
+        It need not exist yet.
+
     Raises
     ------
     UsageError

@@ -76,6 +76,19 @@ def cover_shape(shape: Sequence[int], size: Sequence[int]) -> tuple[tuple[int, i
 
 
 def crop_center(img: NDArray[Any], size: Sequence[int]) -> NDArray[Any]:
-    """The middle `size` = ``(height, width)`` of an image, or of each in ``(..., H, W)``."""
+    """The middle `size` = ``(height, width)`` of an image, or of each in ``(..., H, W)``.
+
+    Parameters
+    ----------
+    img
+        ``(H, W)``.
+    size
+        Height and width of what is cut out, not above the image's.
+
+    Returns
+    -------
+    array
+        Of that size and the same dtype, a view of `img`.
+    """
     top, left = ((have - want) // 2 for have, want in zip(img.shape[-2:], size, strict=True))
     return img[..., top : top + size[0], left : left + size[1]]

@@ -46,17 +46,34 @@ def SigNet() -> nn.Module:  # noqa: N802 - the published program's name
     """A network of SigNet's architecture, untrained: float32 ``(N, 1, 150, 220)`` to ``(N, 2048)``.
 
     Its state dict has the names of the published files.
+
+    Returns
+    -------
+    Module
+        In training mode; the names in its state dict are those of the published file.
     """
     return sigzoo.backbone("signet")
 
 
 def SigNet_thin() -> nn.Module:  # noqa: N802
-    """The network with fewer channels, untrained: ``(N, 1, 150, 220)`` to ``(N, 1024)``."""
+    """The network with fewer channels, untrained: ``(N, 1, 150, 220)`` to ``(N, 1024)``.
+
+    Returns
+    -------
+    Module
+        In training mode.
+    """
     return sigzoo.backbone("signet-thin")
 
 
 def SigNet_smaller() -> nn.Module:  # noqa: N802
-    """The network with fewer layers, untrained: ``(N, 1, 150, 220)`` to ``(N, 2048)``."""
+    """The network with fewer layers, untrained: ``(N, 1, 150, 220)`` to ``(N, 2048)``.
+
+    Returns
+    -------
+    Module
+        In training mode.
+    """
     return sigzoo.backbone("signet-smaller")
 
 
@@ -71,6 +88,11 @@ def load_weights(
     path: str | os.PathLike[str],
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
     """What ``torch.load`` gave of a ``.pth`` of sigver, read without running anything in it.
+
+    Parameters
+    ----------
+    path
+        A ``.pth`` of sigver.
 
     Returns
     -------
@@ -119,6 +141,18 @@ def preprocess_signature(
 def normalize_image(img: NDArray[Any], canvas_size: Sequence[int] = (840, 1360)) -> NDArray[np.uint8]:
     """Put a signature ``(H, W)`` on a canvas, background removed: uint8 `canvas_size`, 255 is paper.
 
+    Parameters
+    ----------
+    img
+        uint8 ``(H, W)``, dark ink.
+    canvas_size
+        Height and width of the canvas.
+
+    Returns
+    -------
+    array
+        uint8 of that size.
+
     Raises
     ------
     ImageError
@@ -128,7 +162,18 @@ def normalize_image(img: NDArray[Any], canvas_size: Sequence[int] = (840, 1360))
 
 
 def remove_background(img: NDArray[Any]) -> NDArray[np.uint8]:
-    """Set what is above Otsu's threshold to 255: uint8 ``(H, W)``, 0 ink and 255 paper."""
+    """Set what is above Otsu's threshold to 255: uint8 ``(H, W)``, 0 ink and 255 paper.
+
+    Parameters
+    ----------
+    img
+        uint8 ``(H, W)``, dark ink.
+
+    Returns
+    -------
+    array
+        uint8 ``(H, W)``, 0 ink and 255 paper.
+    """
     grey = as_grey(img)
     threshold = otsu_threshold(np.bincount(grey.ravel(), minlength=256).astype(np.float64))
     # An image of one level has no threshold: scikit-image gives that level, so that nothing changes.
@@ -136,7 +181,20 @@ def remove_background(img: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def crop_center_multiple(imgs: NDArray[Any], size: Sequence[int]) -> NDArray[Any]:
-    """The middle `size` of each image of ``(N, C, H, W)``."""
+    """The middle `size` of each image of ``(N, C, H, W)``.
+
+    Parameters
+    ----------
+    imgs
+        ``(N, C, H, W)``.
+    size
+        Height and width of what is cut out, not above the images'.
+
+    Returns
+    -------
+    array
+        ``(N, C, height, width)``, a view of `imgs`.
+    """
     return crop_center(imgs, size)
 
 

@@ -123,6 +123,18 @@ class CNNModel:
     ) -> NDArray[np.float32]:
         """Features of preprocessed images of one size, ``(N, H, W)``: float32 ``(N, D)``; see above.
 
+        Parameters
+        ----------
+        images
+            uint8 or float ``(N, H, W)``, preprocessed, all of one size.
+        layer
+            ``"fc2"`` by default, as in `get_feature_vector`.
+
+        Returns
+        -------
+        array
+            float32 ``(N, D)``.
+
         Raises
         ------
         UsageError
@@ -175,6 +187,18 @@ def preprocess_signature(
 def normalize_image(img: NDArray[Any], size: Sequence[int] = (840, 1360)) -> NDArray[np.uint8]:
     """Put a signature ``(H, W)`` on a canvas, background removed: uint8 `size`, 0 ink and 255 paper.
 
+    Parameters
+    ----------
+    img
+        uint8 ``(H, W)``, dark ink.
+    size
+        Height and width of the canvas.
+
+    Returns
+    -------
+    array
+        uint8 of that size.
+
     Raises
     ------
     ImageError
@@ -185,6 +209,16 @@ def normalize_image(img: NDArray[Any], size: Sequence[int] = (840, 1360)) -> NDA
 
 def remove_background(img: NDArray[Any]) -> NDArray[np.uint8]:
     """Set what is above Otsu's threshold to 255: uint8 ``(H, W)``, 0 ink and 255 paper.
+
+    Parameters
+    ----------
+    img
+        uint8 ``(H, W)``, dark ink.
+
+    Returns
+    -------
+    array
+        uint8 ``(H, W)``.
 
     Raises
     ------

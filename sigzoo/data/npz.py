@@ -70,6 +70,11 @@ class NpzArray:
     def read(self) -> NDArray[Any]:
         """Read the whole array into memory.
 
+        Returns
+        -------
+        array
+            Of `shape` and `dtype`.
+
         Raises
         ------
         DataError
@@ -87,6 +92,16 @@ class NpzArray:
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Read the entries ``start <= i < stop`` along the first axis, in one go.
 
+        Parameters
+        ----------
+        start, stop
+            As in a slice, neither below 0.
+
+        Returns
+        -------
+        array
+            Of shape ``(stop - start, ...)``.
+
         Raises
         ------
         DataError
@@ -102,6 +117,16 @@ class NpzArray:
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Read some entries along the first axis, in the order asked for.
+
+        Parameters
+        ----------
+        indices
+            int64 ``(n,)``, none below 0; one may stand there twice.
+
+        Returns
+        -------
+        array
+            Of shape ``(n, ...)``.
 
         Raises
         ------
@@ -120,6 +145,11 @@ class NpzArray:
 
     def memory_map(self) -> np.memmap[Any, Any]:
         """Map a stored array read-only; pages that are touched count as resident.
+
+        Returns
+        -------
+        memmap
+            Of `shape` and `dtype`.
 
         Raises
         ------
@@ -225,6 +255,16 @@ class NpzFile:
         A compressed array is unpacked once to an unnamed temporary file beside this one (or where
         temporary files go), which vanishes with this object.
 
+        Parameters
+        ----------
+        name
+            Of the array.
+
+        Returns
+        -------
+        NpzArray
+            The same array.
+
         Raises
         ------
         DataError
@@ -256,6 +296,16 @@ class NpzFile:
 
 def open_npz(path: str | os.PathLike[str]) -> NpzFile:
     """Open an ``.npz`` file in place; see `NpzFile`.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    NpzFile
+        To be closed, or used in a ``with`` block.
 
     Raises
     ------

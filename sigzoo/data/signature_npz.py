@@ -89,7 +89,13 @@ class SignatureData:
         return self._x.shape[0]
 
     def describe(self) -> str:
-        """Say in a line what the file holds, for people."""
+        """Say in a line what the file holds, for people.
+
+        Returns
+        -------
+        str
+            Without a line break.
+        """
         low, high = self._peeked
         scale = f"{self.dtype.name} on the scale 0 to {self.pixel_range[1]:g}"
         return (
@@ -125,6 +131,16 @@ class SignatureData:
 
         The first call on a compressed file unpacks it to a temporary file.
 
+        Parameters
+        ----------
+        indices
+            int64 ``(n,)``.
+
+        Returns
+        -------
+        array
+            ``(n, 1, H, W)``, uint8 or floating point, as in the file.
+
         Raises
         ------
         DataError
@@ -159,6 +175,11 @@ class SignatureData:
             Only these signatures, in this order before shuffling.
         drop_last
             Leave out a last batch that is not full.
+
+        Yields
+        ------
+        DataBatch
+            ``x`` ``(B, 1, H, W)``, ``y`` and ``yforg`` int64 ``(B,)``.
 
         Raises
         ------

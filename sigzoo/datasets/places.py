@@ -52,6 +52,16 @@ class Found:
 def find_source(place: str) -> tuple[str, DataSource, str]:
     """The data source that a place belongs to: its name, itself, and what it is to open.
 
+    Parameters
+    ----------
+    place
+        A path, or ``NAME:...`` for the data source of that name.
+
+    Returns
+    -------
+    name, source, place
+        Of the three the last is what ``source.open`` takes.
+
     Raises
     ------
     DataError
@@ -83,6 +93,16 @@ def find_source(place: str) -> tuple[str, DataSource, str]:
 
 def open_data(place: str) -> tuple[SignatureSet, Found]:
     """Open a place, and say what was found there.
+
+    Parameters
+    ----------
+    place
+        A path, or ``NAME:...`` for the data source of that name.
+
+    Returns
+    -------
+    opened, found
+        The signatures, read as they are asked for, and how many there are of whom.
 
     Raises
     ------

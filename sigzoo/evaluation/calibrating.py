@@ -159,6 +159,11 @@ def fit_likelihood(genuine: ArrayLike, impostor: ArrayLike) -> LikelihoodModel:
     genuine, impostor
         float ``(G,)`` and ``(I,)``: scores, a higher one is more likely genuine.
 
+    Returns
+    -------
+    LikelihoodModel
+        From a score to a log10 likelihood ratio, within the bounds that so many scores bear out.
+
     Raises
     ------
     DataError

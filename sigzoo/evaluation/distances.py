@@ -45,6 +45,18 @@ def cosine_similarity(features: ArrayLike, others: ArrayLike | None = None) -> N
     """Cosines of the angles between features, float32 ``(N, M)``; see `distances`.
 
     A feature of length 0 has similarity 0 to everything.
+
+    Parameters
+    ----------
+    features
+        float ``(N, D)``.
+    others
+        float ``(M, D)``.
+
+    Returns
+    -------
+    array
+        float32 ``(N, M)``, from -1 to 1.
     """
     a = checked_features(features, "features")
     b = a if others is None else checked_features(others, "others")

@@ -64,6 +64,11 @@ class AffineCalibration:
         start
             A calibration of similar scores, from which fewer steps lead there.
 
+        Returns
+        -------
+        AffineCalibration
+            Slope and offset.
+
         Raises
         ------
         DataError
@@ -101,7 +106,18 @@ class AffineCalibration:
         return cls(float(slope * scale), float((theta[1] - slope * centre) * scale))
 
     def log10_lr(self, scores: ArrayLike) -> Floats:
-        """Log10 likelihood ratios of scores, of their shape."""
+        """Log10 likelihood ratios of scores, of their shape.
+
+        Parameters
+        ----------
+        scores
+            float, of any shape.
+
+        Returns
+        -------
+        array
+            float64, of the same shape.
+        """
         return self.slope * np.asarray(scores, np.float64) + self.intercept
 
 
@@ -119,6 +135,16 @@ class IsotonicCalibration:
     def fit(cls, genuine: ArrayLike, impostor: ArrayLike) -> IsotonicCalibration:
         """Fit to scores, with equal weight of both hypotheses.
 
+        Parameters
+        ----------
+        genuine, impostor
+            float ``(G,)`` and ``(I,)``; a higher score is more likely genuine.
+
+        Returns
+        -------
+        IsotonicCalibration
+            A step function.
+
         Raises
         ------
         DataError
@@ -133,7 +159,18 @@ class IsotonicCalibration:
             return cls(scores, np.log10(share) - np.log10(1.0 - share))
 
     def log10_lr(self, scores: ArrayLike) -> Floats:
-        """Log10 likelihood ratios: a straight line between scores of the fit, the last value outside."""
+        """Log10 likelihood ratios: a straight line between scores of the fit, the last value outside.
+
+        Parameters
+        ----------
+        scores
+            float, of any shape.
+
+        Returns
+        -------
+        array
+            float64, of the same shape; infinite where the fit saw one kind alone.
+        """
         x = np.asarray(scores, np.float64)
         above = np.clip(np.searchsorted(self.scores, x, "left"), 0, len(self.scores) - 1)
         below = np.clip(np.searchsorted(self.scores, x, "right") - 1, 0, len(self.scores) - 1)
@@ -158,6 +195,11 @@ def cllr(genuine: ArrayLike, impostor: ArrayLike) -> float:
     genuine, impostor
         float ``(G,)`` and ``(I,)``, log10 LR; infinite ones may be.
 
+    Returns
+    -------
+    float
+        Bits: 0 for ratios that are always right and sure, 1 for ratios that say nothing.
+
     Raises
     ------
     DataError
@@ -168,7 +210,18 @@ def cllr(genuine: ArrayLike, impostor: ArrayLike) -> float:
 
 
 def cllr_min(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """Cllr of scores after the best calibration that keeps their order: what calibration cannot mend."""
+    """Cllr of scores after the best calibration that keeps their order: what calibration cannot mend.
+
+    Parameters
+    ----------
+    genuine, impostor
+        float ``(G,)`` and ``(I,)``; a higher score is more likely genuine.
+
+    Returns
+    -------
+    float
+        Bits, from 0 to 1.
+    """
     best = IsotonicCalibration.fit(genuine, impostor)
     return cllr(best.log10_lr(genuine), best.log10_lr(impostor))
 
@@ -223,7 +276,18 @@ class Tippett:
 
 
 def tippett(genuine: ArrayLike, impostor: ArrayLike) -> Tippett:
-    """Shares of log10 likelihood ratios at or above every one of them."""
+    """Shares of log10 likelihood ratios at or above every one of them.
+
+    Parameters
+    ----------
+    genuine, impostor
+        float ``(G,)`` and ``(I,)``, log10 LR.
+
+    Returns
+    -------
+    Tippett
+        Shares of each kind above every ratio.
+    """
     g, i = (np.sort(each) for each in _checked(genuine, impostor, infinite=True))
     at = np.unique(np.concatenate([g, i]))
     return Tippett(

@@ -66,6 +66,21 @@ class Scores:
 
         Candidates are the scores themselves and one above all of them; of equally good ones the
         lowest counts. Weights count a score as often as a bootstrap drew it.
+
+        Parameters
+        ----------
+        genuine_weights, impostor_weights
+            float ``(G,)`` and ``(I,)``, not negative; 1 for every score without them.
+
+        Returns
+        -------
+        EqualError
+            The rate, its threshold, FAR and FRR there, all from 0 to 1.
+
+        Raises
+        ------
+        DataError
+            If all weights of a kind are 0.
         """
         weights = np.zeros((2, len(self._values)))
         weights[0, : self._genuine] = 1.0 if genuine_weights is None else genuine_weights
@@ -85,7 +100,23 @@ class Scores:
 
 
 def equal_error(genuine: ArrayLike, impostor: ArrayLike) -> EqualError:
-    """Return the equal error rate of genuine against impostor scores; see `Scores.equal_error`."""
+    """Return the equal error rate of genuine against impostor scores; see `Scores.equal_error`.
+
+    Parameters
+    ----------
+    genuine, impostor
+        float ``(G,)`` and ``(I,)``; a higher score is more likely genuine.
+
+    Returns
+    -------
+    EqualError
+        The rate, its threshold, FAR and FRR there, all from 0 to 1.
+
+    Raises
+    ------
+    DataError
+        If one of them is empty or holds NaN.
+    """
     return Scores(genuine, impostor).equal_error()
 
 
@@ -93,6 +124,18 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> tu
     """FRR and FAR at a threshold: the share of genuine scores below it, of impostors' from it on.
 
     In the words of ISO/IEC 19795-1, for single comparisons, the false non-match and the false match rate.
+
+    Parameters
+    ----------
+    genuine, impostor
+        float ``(G,)`` and ``(I,)``; a higher score is more likely genuine.
+    threshold
+        Scores from here on are accepted.
+
+    Returns
+    -------
+    frr, far
+        Shares from 0 to 1.
 
     Raises
     ------
@@ -104,7 +147,25 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> tu
 
 
 def threshold_at_far(impostor: ArrayLike, far: float) -> float:
-    """The lowest threshold at which at most a share `far` of these scores is accepted."""
+    """The lowest threshold at which at most a share `far` of these scores is accepted.
+
+    Parameters
+    ----------
+    impostor
+        float ``(I,)``; a higher score is more likely genuine.
+    far
+        From 0 to 1.
+
+    Returns
+    -------
+    float
+        Scores from here on are accepted.
+
+    Raises
+    ------
+    DataError
+        If there is no score, or one is NaN.
+    """
     scores = np.sort(np.asarray(impostor, np.float64))
     if not len(scores) or np.isnan(scores).any():
         raise DataError("a threshold needs impostors' scores without NaN.")
@@ -116,6 +177,16 @@ def threshold_at_far(impostor: ArrayLike, far: float) -> float:
 
 def area_under_curve(genuine: ArrayLike, impostor: ArrayLike) -> float:
     """Area under the ROC curve: how often a genuine score is above an impostor's, half for ties, 0 to 1.
+
+    Parameters
+    ----------
+    genuine, impostor
+        float ``(G,)`` and ``(I,)``; a higher score is more likely genuine.
+
+    Returns
+    -------
+    float
+        1 where every genuine score is above every impostor's, 0.5 by chance.
 
     Raises
     ------
@@ -130,6 +201,11 @@ def area_under_curve(genuine: ArrayLike, impostor: ArrayLike) -> float:
 
 def det_curve(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Thresholds, FAR and FRR of every point of the DET curve (Martin et al., 1997), thresholds rising.
+
+    Parameters
+    ----------
+    genuine, impostor
+        float ``(G,)`` and ``(I,)``; a higher score is more likely genuine.
 
     Returns
     -------
@@ -154,6 +230,16 @@ def published_threshold(genuine: ArrayLike, impostor: ArrayLike) -> float:
     They look for the least ``|FAR - FRR|`` among the corners of scikit-learn's ROC curve, from the highest
     threshold on, which leaves out points between two others on a straight line. With the ten genuine
     signatures of a writer that is not the same as the least over all thresholds (`equal_error`).
+
+    Parameters
+    ----------
+    genuine, impostor
+        float ``(G,)`` and ``(I,)``: one writer's scores; a higher one is more likely genuine.
+
+    Returns
+    -------
+    float
+        One of the scores, or infinity where rejecting all is as good.
 
     Raises
     ------

@@ -120,6 +120,20 @@ class DistanceProtocol(TrialsProtocol):
     ) -> list[Trials]:
         """Score every questioned signature against every draw of references.
 
+        Parameters
+        ----------
+        features
+            float ``(N, D)``, a row a signature.
+        known
+            Whose each signature is, and which are forged.
+        development
+            Features of other writers, for scores that compare with a cohort.
+
+        Returns
+        -------
+        list of Trials
+            One a draw.
+
         Raises
         ------
         DataError
@@ -135,7 +149,27 @@ class DistanceProtocol(TrialsProtocol):
         seeds: Iterable[int],
         cohort: ArrayLike | None = None,
     ) -> list[Trials]:
-        """As `trials`, with a draw for each of some seeds."""
+        """As `trials`, with a draw for each of some seeds.
+
+        Parameters
+        ----------
+        features, known
+            As for `trials`.
+        seeds
+            Of the draws.
+        cohort
+            float ``(C, D)``: features of other writers, where the score needs them.
+
+        Returns
+        -------
+        list of Trials
+            One a seed.
+
+        Raises
+        ------
+        DataError
+            If no identity has more genuine signatures than `references`.
+        """
         array, arrays = checked(features, known)
         ready = self.score.prepare(array, self.cohort if cohort is None else cohort)
         found = [_draw(self.score, ready, arrays, self.references, seed) for seed in seeds]

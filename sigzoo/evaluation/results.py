@@ -93,7 +93,18 @@ class StoredResults(Struct, frozen=True):
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """An evaluation as plain data; rates in percent, numbers that are not finite as `None`."""
+    """An evaluation as plain data; rates in percent, numbers that are not finite as `None`.
+
+    Parameters
+    ----------
+    evaluation
+        What `sigzoo.evaluation.run.evaluate` returned.
+
+    Returns
+    -------
+    dict
+        What `sigzoo evaluate -o` writes.
+    """
     return {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -172,6 +183,16 @@ def results_folder() -> Path:
 def keep(content: Mapping[str, Any]) -> Path:
     """Keep results in the user's folder.
 
+    Parameters
+    ----------
+    content
+        What `as_json` returned.
+
+    Returns
+    -------
+    Path
+        The file.
+
     Raises
     ------
     SigzooError
@@ -189,13 +210,29 @@ def keep(content: Mapping[str, Any]) -> Path:
 
 
 def kept_files() -> Sequence[Path]:
-    """Files of results that are kept, the oldest first."""
+    """Files of results that are kept, the oldest first.
+
+    Returns
+    -------
+    list of Path
+        Empty where nothing was kept yet.
+    """
     folder = results_folder()
     return sorted(folder.glob("*.json")) if folder.is_dir() else []
 
 
 def read_results(path: Path) -> StoredResults:
     """Read a results file.
+
+    Parameters
+    ----------
+    path
+        A file that `sigzoo evaluate -o` wrote.
+
+    Returns
+    -------
+    StoredResults
+        Its rows, and what was measured.
 
     Raises
     ------

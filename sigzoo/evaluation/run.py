@@ -137,6 +137,11 @@ def evaluate(
     zoo
         Where names are looked up; the default one if `None`.
 
+    Returns
+    -------
+    Evaluation
+        What was measured of what, a row a model, layer, protocol and kind of forgery, with intervals.
+
     Raises
     ------
     DataError, ImageError

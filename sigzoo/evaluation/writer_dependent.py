@@ -114,6 +114,21 @@ class WriterDependent(TrialsProtocol):
     ) -> list[Trials]:
         """Train and test every writer's SVM, once for each draw.
 
+        Parameters
+        ----------
+        features
+            float ``(N, D)``, a row a signature.
+        known
+            Whose each signature is, and which are forged.
+        development
+            Features of other writers, whose genuine signatures are the negatives where that is asked
+            for.
+
+        Returns
+        -------
+        list of Trials
+            One a draw.
+
         Raises
         ------
         DataError

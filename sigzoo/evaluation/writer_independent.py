@@ -117,6 +117,20 @@ class WriterIndependent(TrialsProtocol):
     ) -> list[Trials]:
         """Train the SVM and test every writer, once for each draw.
 
+        Parameters
+        ----------
+        features
+            float ``(N, D)``, a row a signature.
+        known
+            Whose each signature is, and which are forged.
+        development
+            Features of other writers, from whose pairs the SVM learns.
+
+        Returns
+        -------
+        list of Trials
+            One a draw.
+
         Raises
         ------
         DataError

@@ -17,6 +17,16 @@ def grey_histogram(image: NDArray[np.uint8]) -> NDArray[np.int64]:
 
     Pillow counts, an image of many pixels as one of four channels: a processor waits for one count before it
     adds to the same again, and most pixels of paper are alike.
+
+    Parameters
+    ----------
+    image
+        uint8 ``(H, W)``.
+
+    Returns
+    -------
+    array
+        int64 ``(256,)``, whose sum is the number of pixels.
     """
     if image.size < _MANY:
         return np.array(Image.fromarray(image).histogram(), dtype=np.int64)

@@ -27,6 +27,18 @@ def reused(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """An array of arbitrary content: the same memory at every call of this thread with the same name.
 
     What it holds is good until then: it is for what is needed on the way, and nothing that is given back.
+
+    Parameters
+    ----------
+    name
+        Of the memory; other names have memory of their own.
+    shape, dtype
+        Of the array.
+
+    Returns
+    -------
+    array
+        Of that shape and dtype, its content whatever was there before.
     """
     size = prod(shape) * np.dtype(dtype).itemsize
     kept = _kept.arrays.get(name)

@@ -130,6 +130,16 @@ def is_image(thing: object) -> bool:
 def as_sources(images: ImageSource | Iterable[ImageSource]) -> Iterable[ImageSource]:
     """Make one image or many an iterable of images; what is iterated over is left as it is.
 
+    Parameters
+    ----------
+    images
+        A path, bytes, an open file, a PIL image, an array or a tensor; or an iterable of these.
+
+    Returns
+    -------
+    iterable
+        Of images.
+
     Raises
     ------
     UsageError
@@ -148,7 +158,20 @@ def as_sources(images: ImageSource | Iterable[ImageSource]) -> Iterable[ImageSou
 
 
 def source_name(source: object, index: int) -> str:
-    """What an image is called in messages: its path, or ``image 3`` for what has none."""
+    """What an image is called in messages: its path, or ``image 3`` for what has none.
+
+    Parameters
+    ----------
+    source
+        The image, as it was given.
+    index
+        Its number among those that were given, from 0.
+
+    Returns
+    -------
+    str
+        For people.
+    """
     if isinstance(source, str | os.PathLike):
         return without_password(os.fsdecode(source))
     return source.name if isinstance(source, StoredImage | FetchedImage | EncodedImage) else f"image {index}"
@@ -163,6 +186,27 @@ def read_and_apply(
     """Read an image and do something with it; warnings and errors say which image it was.
 
     See `read_and_note`, which gives back the texts of the warnings in their place.
+
+    Parameters
+    ----------
+    source
+        The image, as for `read_image`.
+    index
+        Its number, for messages of an image without a name.
+    apply
+        What is done to it: takes grey uint8 ``(H, W)``, dark ink on white.
+    options
+        How it is read.
+
+    Returns
+    -------
+    object
+        What `apply` returned.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be read, or `apply` raises one; names the image.
     """
     result, notes = read_and_note(source, index, apply, options)
     for note in notes:

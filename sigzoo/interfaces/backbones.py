@@ -65,6 +65,16 @@ class Backbone(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """Features of a batch: float32 ``(N, 1, h, w)`` in, ``(N, feature_dim)`` out.
 
+        Parameters
+        ----------
+        x
+            float32 ``(N, 1, h, w)``, ink bright on 0, times the card's input scale.
+
+        Returns
+        -------
+        Tensor
+            float32 ``(N, feature_dim)``: the last of `layers`.
+
         Raises
         ------
         ImageError
@@ -120,11 +130,28 @@ class Backbone(nn.Module, ABC):
         return None
 
     def check_layers(self, names: Sequence[str]) -> None:
-        """Raise `UnknownNameError` for a name that is not one of `layers`."""
+        """Raise `UnknownNameError` for a name that is not one of `layers`.
+
+        Parameters
+        ----------
+        names
+            Names that somebody asks for.
+        """
         NetworkFacts.of(self).check_layers(names)
 
     def check_input(self, x: Tensor) -> None:
-        """Raise `ImageError` for a batch that is not ``(N, 1, h, w)`` of a size that fits."""
+        """Raise `ImageError` for a batch that is not ``(N, 1, h, w)`` of a size that fits.
+
+        Parameters
+        ----------
+        x
+            What is to be computed with.
+
+        Raises
+        ------
+        ImageError
+            If its shape is not ``(N, 1, h, w)``, or the size not one that the network takes.
+        """
         if x.ndim != 4 or x.shape[1] != 1:
             raise ImageError(f"expected a batch of shape (N, 1, h, w), got {tuple(x.shape)}.")
         size = (int(x.shape[2]), int(x.shape[3]))

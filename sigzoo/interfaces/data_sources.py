@@ -79,6 +79,16 @@ class SignatureSet(ABC):
     def read(self, index: int) -> GreyImage:
         """Read one image: uint8 ``(H, W)``, 0 ink and 255 paper (or ink bright on 0, if `preprocessed`).
 
+        Parameters
+        ----------
+        index
+            From 0.
+
+        Returns
+        -------
+        array
+            uint8 ``(H, W)``.
+
         Raises
         ------
         ImageError, DataError
@@ -86,16 +96,49 @@ class SignatureSet(ABC):
         """
 
     def read_many(self, indices: Sequence[int]) -> Iterator[GreyImage]:
-        """Read some images one after the other; override it where neighbours come faster together."""
+        """Read some images one after the other; override it where neighbours come faster together.
+
+        Parameters
+        ----------
+        indices
+            Numbers of signatures, in any order.
+
+        Yields
+        ------
+        array
+            uint8 ``(H, W)`` each, in that order.
+        """
         for index in indices:
             yield self.read(index)
 
     def name(self, index: int) -> str:
-        """Where an image comes from, for messages."""
+        """Where an image comes from, for messages.
+
+        Parameters
+        ----------
+        index
+            From 0.
+
+        Returns
+        -------
+        str
+            For messages and tables.
+        """
         return f"signature {index}"
 
     def file_of(self, index: int) -> Path | None:
-        """The file that holds this image alone; `None` where there is none."""
+        """The file that holds this image alone; `None` where there is none.
+
+        Parameters
+        ----------
+        index
+            From 0.
+
+        Returns
+        -------
+        Path or None
+            `None` for what is in no file of its own.
+        """
         return None
 
     def prepared(
@@ -179,7 +222,18 @@ class DataSource(ABC):
 
     @abstractmethod
     def recognises(self, place: str) -> bool:
-        """Tell from names alone whether this is a place of its kind; opens no image, raises nothing."""
+        """Tell from names alone whether this is a place of its kind; opens no image, raises nothing.
+
+        Parameters
+        ----------
+        place
+            What the user named, a path for most.
+
+        Returns
+        -------
+        bool
+            Whether this source reads it; a file is looked at as little as that takes.
+        """
 
     @abstractmethod
     def open(self, place: str) -> SignatureSet:

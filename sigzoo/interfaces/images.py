@@ -30,6 +30,11 @@ def check_grey(image: Any) -> GreyImage:
     image
         Anything; expected is a numpy array, uint8 ``(H, W)``, neither side 0.
 
+    Returns
+    -------
+    array
+        The image, as uint8 ``(H, W)``.
+
     Raises
     ------
     ImageError
@@ -53,6 +58,11 @@ def warn(message: str) -> None:
     """Warn of an image; whoever knows which image it is adds its name.
 
     A plugin's preprocessor uses this in place of `warnings.warn`; the category is `SigzooWarning`.
+
+    Parameters
+    ----------
+    message
+        For the user, of the image at hand.
     """
     collector = _collector.get()
     if collector is None:

@@ -96,7 +96,18 @@ class Loss(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: TrainingBatch) -> Tensor:
-        """Return the loss, a scalar of the features' dtype, finite for finite input."""
+        """Return the loss, a scalar of the features' dtype, finite for finite input.
+
+        Parameters
+        ----------
+        batch
+            The fields that `needs` names, each ``(N, ...)``.
+
+        Returns
+        -------
+        Tensor
+            A single number, the mean over the batch.
+        """
 
     def place_classes(self, features: Tensor, writers: Tensor) -> None:
         """Begin where the classes are; called before the first step where a run goes on from weights.

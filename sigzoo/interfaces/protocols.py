@@ -90,7 +90,18 @@ class Trials:
     """From which score on a signature is accepted, where the score says so itself: 0 for an SVM's."""
 
     def of(self, kind: str) -> NDArray[np.bool_]:
-        """``(T,)``: which trials are of a kind, one of `KINDS`."""
+        """``(T,)``: which trials are of a kind, one of `KINDS`.
+
+        Parameters
+        ----------
+        kind
+            ``"genuine"``, or a kind of impostor.
+
+        Returns
+        -------
+        array
+            bool ``(T,)``.
+        """
         found: NDArray[np.bool_] = self.kinds == KINDS.index(kind)
         return found
 

@@ -91,6 +91,11 @@ class WeightFormat(ABC):
         member
             Name inside, where `path` is a zip archive of weight files.
 
+        Returns
+        -------
+        bool
+            Whether the beginning of the file is of this format.
+
         Raises
         ------
         WeightsError
@@ -107,6 +112,11 @@ class WeightFormat(ABC):
             A file that exists, of this format or of any other.
         member
             Name inside, where `path` is a zip archive of weight files.
+
+        Returns
+        -------
+        WeightArrays
+            What it holds, under its own names.
 
         Raises
         ------

@@ -81,6 +81,16 @@ class Catalogue:
     def resolve(self, name: str) -> str:
         """Turn a name or an alias into the model's name.
 
+        Parameters
+        ----------
+        name
+            A name or an alias.
+
+        Returns
+        -------
+        str
+            The model's name.
+
         Raises
         ------
         UnknownNameError
@@ -106,6 +116,16 @@ class Catalogue:
 
         A pattern has ``*``, ``?`` and ``[...]``; it matches names and aliases. Without a wildcard it must be
         one of them.
+
+        Parameters
+        ----------
+        pattern
+            A name, or a pattern with ``*`` and ``?``; all models without one.
+
+        Returns
+        -------
+        list of str
+            The default's name first.
 
         Raises
         ------

@@ -48,6 +48,16 @@ class Registry:
 def read_registry(path: str | Path) -> Registry:
     """Read and check a registry file.
 
+    Parameters
+    ----------
+    path
+        The YAML file.
+
+    Returns
+    -------
+    Registry
+        Models, artifacts and citations.
+
     Raises
     ------
     RegistryError

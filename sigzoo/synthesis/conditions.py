@@ -30,7 +30,18 @@ Rendering = Callable[[np.random.Generator], tuple[Pen, Scan]]
 
 
 def office(rng: np.random.Generator) -> tuple[Pen, Scan]:
-    """Draw an ordinary pen and a clean scan: white paper, 300 dpi, a little noise."""
+    """Draw an ordinary pen and a clean scan: white paper, 300 dpi, a little noise.
+
+    Parameters
+    ----------
+    rng
+        What is drawn from.
+
+    Returns
+    -------
+    pen, scan
+        For `Writer`.
+    """
     fibre = rng.random() < 0.25
     pen = Pen(
         width=float(rng.uniform(0.45, 0.62) if fibre else rng.uniform(0.28, 0.44)),
@@ -45,7 +56,18 @@ def office(rng: np.random.Generator) -> tuple[Pen, Scan]:
 
 
 def varied(rng: np.random.Generator) -> tuple[Pen, Scan]:
-    """Draw any pen and any machine: tablets, fibre pens, pencils; poor scans, photographs, two levels."""
+    """Draw any pen and any machine: tablets, fibre pens, pencils; poor scans, photographs, two levels.
+
+    Parameters
+    ----------
+    rng
+        What is drawn from.
+
+    Returns
+    -------
+    pen, scan
+        For `Writer`.
+    """
     kind = str(rng.choice(["pen", "fibre", "pencil", "tablet"], p=[0.5, 0.2, 0.1, 0.2]))
     width = {"pen": (0.2, 0.6), "fibre": (0.5, 1.2), "pencil": (0.25, 0.6), "tablet": (0.15, 1.0)}[kind]
     darkness = {"pen": (0.5, 0.92), "fibre": (0.7, 0.97), "pencil": (0.2, 0.55), "tablet": (0.85, 1.0)}[kind]

@@ -68,7 +68,13 @@ class DatasetSpec:
         return self.writers * (self.genuine + self.forgeries)
 
     def samples(self) -> Iterator[Sample]:
-        """Name the samples, writer by writer, each writer's genuine signatures first."""
+        """Name the samples, writer by writer, each writer's genuine signatures first.
+
+        Yields
+        ------
+        Sample
+            Writer, kind and number of one signature.
+        """
         for number in range(1, self.writers + 1):
             for kind, count in (("genuine", self.genuine), ("forgery", self.forgeries)):
                 for index in range(1, count + 1):

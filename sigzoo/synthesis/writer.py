@@ -54,16 +54,49 @@ class Writer:
         self._rendering, self._variation = rendering, variation
 
     def genuine(self, index: int) -> Grey:
-        """Return the genuine signature number `index`, uint8 ``(H, W)``."""
+        """Return the genuine signature number `index`, uint8 ``(H, W)``.
+
+        Parameters
+        ----------
+        index
+            Number of the signature, from 0; the same number gives the same image.
+
+        Returns
+        -------
+        array
+            uint8 ``(H, W)``, dark ink on white paper, as large as the signature is.
+        """
         return self.genuine_scan(index)[0]
 
     def genuine_scan(self, index: int) -> tuple[Grey, float]:
-        """Return the genuine signature number `index` and its resolution, dpi."""
+        """Return the genuine signature number `index` and its resolution, dpi.
+
+        Parameters
+        ----------
+        index
+            As for `genuine`.
+
+        Returns
+        -------
+        image, dpi
+            uint8 ``(H, W)``, and dots per inch.
+        """
         rng = self._rng(_GENUINE, index)
         return self._picture(self.trace(index), rng)
 
     def trace(self, index: int) -> Trace:
-        """Return what the pen does in the genuine signature number `index`."""
+        """Return what the pen does in the genuine signature number `index`.
+
+        Parameters
+        ----------
+        index
+            As for `genuine`.
+
+        Returns
+        -------
+        Trace
+            Places of the pen over time, in millimetres.
+        """
         rng = self._rng(_GENUINE, index, 1)
         return move_pen(vary(self.plan, self.hand, rng, self._variation), self.hand, rng)
 
@@ -76,11 +109,27 @@ class Writer:
             Number of the attempt.
         forger
             Which of this writer's forgers; one forger makes some errors every time.
+
+        Returns
+        -------
+        array
+            uint8 ``(H, W)``, dark ink on white paper.
         """
         return self.forgery_scan(index, forger)[0]
 
     def forgery_scan(self, index: int, forger: int = 0) -> tuple[Grey, float]:
-        """Return the skilled forgery number `index` and its resolution, dpi."""
+        """Return the skilled forgery number `index` and its resolution, dpi.
+
+        Parameters
+        ----------
+        index, forger
+            As for `forgery`.
+
+        Returns
+        -------
+        image, dpi
+            uint8 ``(H, W)``, and dots per inch.
+        """
         who = Forger.draw(self._rng(_FORGER, forger))
         rng = self._rng(_FORGERY, index, forger)
         seen = vary(self.plan, self.hand, self._rng(_FORGER, forger, 1))
@@ -88,7 +137,18 @@ class Writer:
         return self._picture(forge(seen, self.hand, who, habit, rng), rng)
 
     def same_text(self, other: int) -> Writer:
-        """Return another person, number `other`, who writes the same name in an own hand."""
+        """Return another person, number `other`, who writes the same name in an own hand.
+
+        Parameters
+        ----------
+        other
+            Number of the other person.
+
+        Returns
+        -------
+        Writer
+            The other person.
+        """
         return Writer(
             (*self._seed, 7, other), text=self.text, rendering=self._rendering, variation=self._variation
         )

@@ -59,6 +59,15 @@ class Suite(Generic[_T]):
     def run(self, subject: _T, what: str, skip: Sequence[str] = ()) -> None:
         """Run all checks and tell of all that fail.
 
+        Parameters
+        ----------
+        subject
+            What is checked.
+        what
+            How the failures name it.
+        skip
+            Names of checks to leave out.
+
         Raises
         ------
         ConformanceFailure

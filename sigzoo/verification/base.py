@@ -122,6 +122,11 @@ class Score(ABC):
         what
             What messages call the features.
 
+        Returns
+        -------
+        Prepared
+            For `compare`, as references or as questioned signatures.
+
         Raises
         ------
         DataError
@@ -144,6 +149,16 @@ class Score(ABC):
 
     def compare(self, references: Prepared, questioned: Prepared) -> NDArray[np.float64]:
         """Score prepared signatures, float64 ``(Q,)``.
+
+        Parameters
+        ----------
+        references, questioned
+            What `prepare` made of R and of Q signatures.
+
+        Returns
+        -------
+        array
+            float64 ``(Q,)``; a higher score is more likely genuine.
 
         Raises
         ------

@@ -228,6 +228,13 @@ class Calibration(_Entry, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def for_references(self, layer: str, references: int) -> tuple[int, ReferenceCount] | None:
         """The calibration for a number of references, or for the largest number below it.
 
+        Parameters
+        ----------
+        layer
+            Of the features.
+        references
+            How many there are, at least 1.
+
         Returns
         -------
         tuple or None
@@ -241,7 +248,18 @@ class Calibration(_Entry, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return (known[place - 1], counts[known[place - 1]]) if place else None
 
     def differences(self, provenance: dict[str, Any]) -> list[str]:
-        """What of a model is not as it was calibrated (see `SignatureModel.provenance`), as words."""
+        """What of a model is not as it was calibrated (see `SignatureModel.provenance`), as words.
+
+        Parameters
+        ----------
+        provenance
+            As `SignatureModel.provenance` gives it.
+
+        Returns
+        -------
+        list of str
+            One for each difference; empty where all is as it was.
+        """
         mine = {
             "model": self.model,
             "weights_sha256": self.weights_sha256,
@@ -267,6 +285,16 @@ def _share_below(quantiles: list[float], threshold: float) -> float:
 def read_calibration(path: str | os.PathLike[str]) -> Calibration:
     """Read and check a calibration file.
 
+    Parameters
+    ----------
+    path
+        A JSON file, as `sigzoo calibrate` and `write_calibration` write it.
+
+    Returns
+    -------
+    Calibration
+        Checked, and immutable.
+
     Raises
     ------
     DataError
@@ -285,6 +313,13 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
 
 def write_calibration(path: str | os.PathLike[str], calibration: Calibration) -> None:
     """Write a calibration file; what was measured has seven digits.
+
+    Parameters
+    ----------
+    path
+        The JSON file to write; it appears under this name only when whole.
+    calibration
+        What is written.
 
     Raises
     ------

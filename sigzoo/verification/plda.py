@@ -32,12 +32,29 @@ class PldaArrays:
     """``(K,)``: variances of writers' centres there; falling."""
 
     def project(self, rows: Floats) -> Floats:
-        """Features of length 1, ``(N, D)``, in the coordinates of PLDA, ``(N, K)``."""
+        """Features of length 1, ``(N, D)``, in the coordinates of PLDA, ``(N, K)``.
+
+        Parameters
+        ----------
+        rows
+            float64 ``(N, D)``, rows of length 1.
+
+        Returns
+        -------
+        array
+            float64 ``(N, K)``.
+        """
         projected: Floats = (rows - self.mean) @ self.transform
         return projected
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an ``.npz``; half precision, which is ample for what is learnt from some hundred writers."""
+        """Write an ``.npz``; half precision, which is ample for what is learnt from some hundred writers.
+
+        Parameters
+        ----------
+        path
+            The file to write.
+        """
         with whole_file(Path(path), suffix=".npz") as file, ArrayWriter(file) as archive:
             for name in _NAMES:
                 archive.add(name, getattr(self, name).astype(np.float16))
@@ -45,6 +62,16 @@ class PldaArrays:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PldaArrays:
         """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path
+            An ``.npz``.
+
+        Returns
+        -------
+        PldaArrays
+            In double precision.
 
         Raises
         ------
@@ -87,6 +114,11 @@ def learn_plda(
     shrinkage
         From 0 to 1: the share of the covariance within writers that is taken as the same in all directions,
         as some hundred writers do not tell it apart in several hundred.
+
+    Returns
+    -------
+    PldaArrays
+        Mean, directions, and how much writers differ along each.
 
     Raises
     ------

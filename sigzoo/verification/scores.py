@@ -48,6 +48,11 @@ def make_score(name: str | None = None, **options: Any) -> Score:
     options
         What the class of that name takes.
 
+    Returns
+    -------
+    Score
+        Called with references and questioned features, it gives a score for each questioned one.
+
     Raises
     ------
     UnknownNameError

@@ -98,7 +98,13 @@ class Verification:
     """What speaks against relying on it."""
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data, ready for JSON."""
+        """All of it as plain data, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Texts, numbers, booleans, `None`, and lists and dicts of them.
+        """
         found: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
         return found
 

@@ -77,6 +77,11 @@ def save_weights(
     metadata
         Texts by name.
 
+    Returns
+    -------
+    Path
+        The file.
+
     Raises
     ------
     WeightsError

@@ -84,6 +84,11 @@ def read_weights(
     zoo
         Whose formats there are; by default the installed ones.
 
+    Returns
+    -------
+    WeightFile
+        Tensors by the network's names, heads, and what the file says of itself.
+
     Raises
     ------
     WeightsError
@@ -125,6 +130,11 @@ def read_local_weights(
         Name of the published file in its archive, where it lies in one.
     zoo
         Whose formats there are; by default the installed ones.
+
+    Returns
+    -------
+    WeightFile
+        Tensors by the network's names, heads, and what the file says of itself.
 
     Raises
     ------

@@ -100,6 +100,11 @@ def build(
     zoo
         Where the card and its parts are looked up; the environment's by default.
 
+    Returns
+    -------
+    BuildResult
+        Where the weights lie, and their provenance.
+
     Raises
     ------
     UnknownNameError

@@ -138,6 +138,11 @@ def plan(
     name, changed, device, zoo
         As for `build`.
 
+    Returns
+    -------
+    Plan
+        Parts, settings, what must be fetched, and an estimate of the time.
+
     Raises
     ------
     UnknownNameError, UsageError, PluginError, RegistryError

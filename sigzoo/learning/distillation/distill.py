@@ -62,6 +62,11 @@ def distill(
     resume, progress, on_epoch, zoo
         As for `train`.
 
+    Returns
+    -------
+    TrainingResult
+        The epochs, the best of them, the folder and its registry.
+
     Raises
     ------
     UnknownNameError, PluginError, UsageError

@@ -62,6 +62,11 @@ def invert(
     zoo
         Where the networks are looked up; the environment's by default.
 
+    Returns
+    -------
+    InversionResult
+        The file, how many images, and how often the teacher agrees.
+
     Raises
     ------
     UsageError

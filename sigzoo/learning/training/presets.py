@@ -23,6 +23,11 @@ def list_presets(command: Command, *, zoo: Zoo | None = None) -> dict[str, Train
         ``train`` or ``distill``.
     zoo
         Where they are looked up; by default in the default zoo.
+
+    Returns
+    -------
+    dict
+        Name -> preset.
     """
     zoo = default_zoo() if zoo is None else zoo
     found = {name: zoo.component("preset", name) for name in zoo.list_components("preset")}
@@ -38,6 +43,11 @@ def preset(name: str, command: Command = "train", *, zoo: Zoo | None = None) -> 
         As a plugin registers it.
     command, zoo
         As for `list_presets`.
+
+    Returns
+    -------
+    dict
+        Name of a setting -> value.
 
     Raises
     ------

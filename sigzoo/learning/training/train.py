@@ -73,6 +73,11 @@ def train(
     zoo
         Where parts and models are looked up; the environment's by default.
 
+    Returns
+    -------
+    TrainingResult
+        The epochs, the best of them, the folder and its registry.
+
     Raises
     ------
     UnknownNameError, PluginError, UsageError

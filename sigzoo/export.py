@@ -84,6 +84,11 @@ def export_model(
     path, format, layer
         As `SignatureModel.export` takes them.
 
+    Returns
+    -------
+    Exported
+        The files, the format, and how far what they compute is from the network in torch.
+
     Raises
     ------
     UsageError, UnknownNameError, SigzooError

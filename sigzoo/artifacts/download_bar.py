@@ -18,6 +18,18 @@ __all__ = ["bar", "fetch_with_bar"]
 def fetch_with_bar(spec: ArtifactSpec, *, require_hash: bool = False) -> Path:
     """Fetch as `fetch` does, with a bar where a person sees it.
 
+    Parameters
+    ----------
+    spec
+        What to fetch.
+    require_hash
+        Refuse a file of which nobody published a digest.
+
+    Returns
+    -------
+    Path
+        The file in the cache.
+
     Raises
     ------
     ArtifactError, VerificationError, OfflineError

@@ -76,6 +76,11 @@ def extract_member(path: Path, name: str, *, limit: int = MAX_MEMBER_SIZE) -> Pa
     limit
         Bytes it may have at most.
 
+    Returns
+    -------
+    Path
+        The member, in the cache.
+
     Raises
     ------
     ArtifactError

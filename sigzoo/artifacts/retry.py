@@ -64,7 +64,18 @@ class Retry:
     sleep: Callable[[float], None] = time.sleep
 
     def wait_before(self, attempt: int) -> float:
-        """Seconds to wait before the attempt of that number, the second being 1."""
+        """Seconds to wait before the attempt of that number, the second being 1.
+
+        Parameters
+        ----------
+        attempt
+            Its number: 1 for the second one.
+
+        Returns
+        -------
+        float
+            Seconds.
+        """
         return min(self.first_wait * self.factor ** (attempt - 1), self.longest_wait)
 
 

@@ -158,6 +158,16 @@ class ArtifactSpec:
         It lies in the same folder of the cache, and is taken from its own addresses first, so that the
         archive is fetched only where none of them gives it.
 
+        Parameters
+        ----------
+        name
+            Of the file in the archive.
+
+        Returns
+        -------
+        ArtifactSpec or None
+            To be fetched like any other.
+
         Raises
         ------
         ArtifactError

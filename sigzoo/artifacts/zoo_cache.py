@@ -83,6 +83,16 @@ class ZooCache:
     def paths(self, names: Iterable[str]) -> list[CachedPath]:
         """Where the files of models and artifacts are, or where they would be.
 
+        Parameters
+        ----------
+        names
+            Models, artifacts, or patterns.
+
+        Returns
+        -------
+        list of CachedPath
+            One a file.
+
         Raises
         ------
         UnknownNameError
@@ -103,6 +113,11 @@ class ZooCache:
         ----------
         names
             Models and artifacts, or patterns; by default all that is here, bundled files too.
+
+        Returns
+        -------
+        list of Verdict
+            One a file.
 
         Raises
         ------
@@ -137,6 +152,11 @@ class ZooCache:
         partial_only, forget_pins
             As `sigzoo.artifacts.cache.clear` takes them.
 
+        Returns
+        -------
+        int
+            Bytes.
+
         Raises
         ------
         UnknownNameError
@@ -157,6 +177,11 @@ class ZooCache:
             The tar.
         names
             Models and artifacts, or patterns; by default all of the registry that is here.
+
+        Returns
+        -------
+        list of Path
+            The files that went in.
 
         Raises
         ------
@@ -180,6 +205,18 @@ class ZooCache:
     def import_from(self, archive: Path, *, require_hash: bool = False) -> list[Imported]:
         """Take the files of an exported tar, each verified, into the cache; all of them or none.
 
+        Parameters
+        ----------
+        archive
+            A tar that `export` wrote.
+        require_hash
+            Refuse a file of which nobody published a digest.
+
+        Returns
+        -------
+        list of Imported
+            One a file.
+
         Raises
         ------
         ArtifactError
@@ -191,6 +228,16 @@ class ZooCache:
     def names(self, names: Iterable[str]) -> list[str]:
         """Names of the artifacts and built models that names of models, or patterns, stand for.
 
+        Parameters
+        ----------
+        names
+            Models, artifacts, or patterns.
+
+        Returns
+        -------
+        list of str
+            Each once.
+
         Raises
         ------
         UnknownNameError
@@ -200,7 +247,20 @@ class ZooCache:
             return self._names_here(names)
 
     def lookup(self, name: str, filename: str) -> ArtifactSpec | None:
-        """What the registry knows of a file of the cache, by its artifact's name and its own."""
+        """What the registry knows of a file of the cache, by its artifact's name and its own.
+
+        Parameters
+        ----------
+        name
+            The artifact's folder in the cache.
+        filename
+            The file in it.
+
+        Returns
+        -------
+        ArtifactSpec or None
+            `None` for what the registry does not know.
+        """
         try:
             known = self.zoo.artifact_specs(name)
         except UnknownNameError:

@@ -15,6 +15,16 @@ def without_simple_forgeries(opened: SignatureSet) -> NDArray[np.int64]:
     """Indices of all signatures but simple forgeries, whose forger had seen no signature to imitate.
 
     Protocols tell genuine signatures, random forgeries and skilled ones: a simple forgery is neither.
+
+    Parameters
+    ----------
+    opened
+        Signatures, as `open_data` gives them.
+
+    Returns
+    -------
+    array
+        int64, rising.
     """
     simple = opened.labels.get("simple")
     return np.arange(len(opened)) if simple is None else np.flatnonzero(simple == 0)

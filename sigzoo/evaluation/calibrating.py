@@ -42,6 +42,16 @@ class ScoreSample:
     def of(cls, trials: Sequence[Trials]) -> ScoreSample:
         """Gather what a protocol scored; impostors of the same text count as neither kind.
 
+        Parameters
+        ----------
+        trials
+            Of the protocol's draws.
+
+        Returns
+        -------
+        ScoreSample
+            Scores of genuine signatures and of each kind of impostor.
+
         Raises
         ------
         DataError

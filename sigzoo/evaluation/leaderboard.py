@@ -39,6 +39,16 @@ class Entry:
 def measured_entries(files: Sequence[Path]) -> list[Entry]:
     """The equal error rates of results files; of the same measurement the newest counts.
 
+    Parameters
+    ----------
+    files
+        What `sigzoo evaluate -o` wrote.
+
+    Returns
+    -------
+    list of Entry
+        One a figure.
+
     Raises
     ------
     DataError
@@ -76,7 +86,18 @@ def measured_entries(files: Sequence[Path]) -> list[Entry]:
 
 
 def card_entries(zoo: Zoo) -> list[Entry]:
-    """The figures of all cards, with what each card says of their source."""
+    """The figures of all cards, with what each card says of their source.
+
+    Parameters
+    ----------
+    zoo
+        Whose models.
+
+    Returns
+    -------
+    list of Entry
+        One a figure.
+    """
     found = []
     for name in zoo.list_models():
         card = zoo.info(name)

@@ -29,7 +29,20 @@ class Estimate:
 
 
 def writer_weights(writers: int, replicates: int) -> list[Counts]:
-    """How often each writer is drawn, ``(writers,)`` for each replicate; the same at every call."""
+    """How often each writer is drawn, ``(writers,)`` for each replicate; the same at every call.
+
+    Parameters
+    ----------
+    writers
+        How many there are.
+    replicates
+        How often that many are drawn, with replacement.
+
+    Returns
+    -------
+    list of array
+        Whole numbers ``(writers,)``, whose sum is `writers`.
+    """
     rng = np.random.default_rng(0)
     return [np.bincount(rng.integers(0, writers, writers), minlength=writers) for _ in range(replicates)]
 
@@ -49,6 +62,11 @@ def estimate(
         The figure of a draw with such weights; `None` where they leave it undefined.
     weights
         Of the replicates.
+
+    Returns
+    -------
+    Estimate
+        The mean, and the interval's two ends.
     """
     means = []
     for each in weights:
@@ -93,7 +111,18 @@ class WeightedErrors:
         self._below_i = np.append(np.searchsorted(impostor[order_i], thresholds, "left"), len(impostor))
 
     def equal_error(self, weights: Counts) -> float | None:
-        """The equal error rate, 0 to 1; `None` where no genuine or no impostor is drawn."""
+        """The equal error rate, 0 to 1; `None` where no genuine or no impostor is drawn.
+
+        Parameters
+        ----------
+        weights
+            How often each writer counts, as `writer_weights` draws it.
+
+        Returns
+        -------
+        float or None
+            A share from 0 to 1.
+        """
         other = weights[self._impostor_writer]
         mass_i = weights[self._claimed] * (other if self._own is None else np.where(self._own, 1, other))
         sum_g = np.concatenate([[0], np.cumsum(weights[self._genuine_writer])])

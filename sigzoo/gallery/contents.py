@@ -64,6 +64,11 @@ def gallery_of(
     layer
         Where the features come from; the card's own layer by default.
 
+    Returns
+    -------
+    Gallery
+        For `gallery_page`.
+
     Raises
     ------
     ImageError

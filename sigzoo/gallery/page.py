@@ -18,6 +18,16 @@ def gallery_page(gallery: Gallery) -> str:
 
     Each signature is a button: pressed, all are ordered by their distance from it. Without scripts the page
     shows them in the order given, each with its nearest neighbour. All names are escaped.
+
+    Parameters
+    ----------
+    gallery
+        What `gallery_of` made.
+
+    Returns
+    -------
+    str
+        A page in one piece.
     """
     here = files("sigzoo.gallery")
     facts = tag("dl", *(join([tag("dt", label), tag("dd", text)]) for label, text in gallery.facts.items()))

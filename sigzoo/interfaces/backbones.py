@@ -114,6 +114,16 @@ class Backbone(nn.Module, ABC):
 
         With it a head that was trained on the layer can be kept as one over the features. `None`, the
         default, where there is no such map.
+
+        Parameters
+        ----------
+        name
+            One of `layers`.
+
+        Returns
+        -------
+        Tensor or None
+            float32.
         """
         return None
 

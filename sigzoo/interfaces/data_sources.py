@@ -244,6 +244,11 @@ class DataSource(ABC):
         place
             A path, or what stands after ``NAME:``.
 
+        Returns
+        -------
+        SignatureSet
+            Read as it is asked for.
+
         Raises
         ------
         DataError

@@ -84,13 +84,28 @@ class Loss(nn.Module, ABC):
         return None
 
     def prepare(self, *, feature_dim: int, writers: int) -> None:
-        """Build parameters whose shape depends on the task; called once, before training."""
+        """Build parameters whose shape depends on the task; called once, before training.
+
+        Parameters
+        ----------
+        feature_dim
+            Size of the features.
+        writers
+            Of the training, whose labels run from 0.
+        """
         return None
 
     def prepare_for_teacher(self, *, feature_dim: int, writers: int) -> None:
         """Learn the size of a teacher's features, and how many writers it knows.
 
         Called once before `prepare`, where there is a teacher.
+
+        Parameters
+        ----------
+        feature_dim
+            Size of the teacher's features.
+        writers
+            Outputs of the teacher's writer head.
         """
         return None
 

@@ -150,6 +150,11 @@ class EvaluationProtocol(ABC):
         development
             Other writers' signatures, with features of the same model and layer, for a protocol that learns.
 
+        Returns
+        -------
+        sequence of Trials
+            Empty by default.
+
         Raises
         ------
         DataError

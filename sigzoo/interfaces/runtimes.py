@@ -151,6 +151,11 @@ class Runtime(ABC):
         precision
             One of `precisions`.
 
+        Returns
+        -------
+        Runtime
+            Ready to `run`.
+
         Raises
         ------
         UsageError
@@ -192,6 +197,11 @@ class Runtime(ABC):
             Some of the backbone's layers.
         scale
             The card's input scale; the network's input is ``images * float32(scale)``.
+
+        Returns
+        -------
+        function
+            Without arguments: layer -> float32 ``(N, ...)``.
         """
         found = self.run(images * np.float32(scale), layers)
         return lambda: found

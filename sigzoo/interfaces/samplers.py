@@ -43,6 +43,16 @@ class SampledData:
     def label(self, name: str) -> NDArray[np.int64]:
         """A label by its name, ``(N,)``; ``writers`` and ``forged`` are labels too.
 
+        Parameters
+        ----------
+        name
+            Of the label.
+
+        Returns
+        -------
+        array
+            int64 ``(N,)``.
+
         Raises
         ------
         UnknownNameError
@@ -94,9 +104,31 @@ class Sampler(ABC):
         """
 
     def kinds(self, data: SampledData) -> Sequence[str]:
-        """Every kind that its batches can have, in any epoch."""
+        """Every kind that its batches can have, in any epoch.
+
+        Parameters
+        ----------
+        data
+            What it draws from.
+
+        Returns
+        -------
+        sequence of str
+            Names, each once.
+        """
         return (ANY,)
 
     def steps(self, data: SampledData, *, size: int, seed: int, epoch: int, processes: int = 1) -> int:
-        """How many batches an epoch has; override it where that is cheaper to tell than by drawing."""
+        """How many batches an epoch has; override it where that is cheaper to tell than by drawing.
+
+        Parameters
+        ----------
+        data, size, seed, epoch, processes
+            As for `batches`.
+
+        Returns
+        -------
+        int
+            Batches.
+        """
         return len(self.batches(data, size=size, seed=seed, epoch=epoch, processes=processes))

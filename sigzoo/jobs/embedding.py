@@ -64,7 +64,18 @@ class EmbedSettings:
         return self.stream(self.load_model())
 
     def stream(self, model: SignatureModel) -> Embed:
-        """What embeds with a model that is loaded."""
+        """What embeds with a model that is loaded.
+
+        Parameters
+        ----------
+        model
+            Loaded with the settings' runtime and precision.
+
+        Returns
+        -------
+        Embed
+            A function from images to what comes of each.
+        """
 
         def embed(sources: Iterable[ImageSource]) -> Iterator[Embedded]:
             return model.embed_stream(
@@ -81,7 +92,18 @@ class EmbedSettings:
         return embed
 
     def identity(self, model: SignatureModel) -> dict[str, Any]:
-        """All that decides features beside the image: what a job that is resumed must have in common."""
+        """All that decides features beside the image: what a job that is resumed must have in common.
+
+        Parameters
+        ----------
+        model
+            Loaded with the settings' runtime and precision.
+
+        Returns
+        -------
+        dict
+            Plain data.
+        """
         return {
             **model.provenance(self.layer),
             "grey_range": self.grey_range,
@@ -102,6 +124,18 @@ class Engine(Protocol):
 
     def run(self, job: EmbedJob, shards: Iterable[Shard]) -> Iterator[ShardDone]:
         """Compute and write each of the shards, which are read as they can be taken; in any order.
+
+        Parameters
+        ----------
+        job
+            Settings, and where shards are written.
+        shards
+            What is to be done, read as it can be taken.
+
+        Yields
+        ------
+        ShardDone
+            A shard that is written.
 
         Raises
         ------
@@ -125,7 +159,18 @@ class LocalEngine:
     model: SignatureModel | None = None
 
     def run(self, job: EmbedJob, shards: Iterable[Shard]) -> Iterator[ShardDone]:
-        """Compute and write the shards in order."""
+        """Compute and write the shards in order.
+
+        Parameters
+        ----------
+        job, shards
+            As for `Engine.run`.
+
+        Yields
+        ------
+        ShardDone
+            A shard that is written.
+        """
         model = job.settings.load_model() if self.model is None else self.model
         return embed_shards(job.settings.stream(model), shards, job.folder)
 
@@ -162,6 +207,11 @@ def embed_shards(embed: Embed, shards: Iterable[Shard], folder: JobFolder) -> It
         Read as they are needed.
     folder
         Where they go.
+
+    Yields
+    ------
+    ShardDone
+        A shard that is written.
 
     Raises
     ------

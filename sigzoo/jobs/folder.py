@@ -102,7 +102,18 @@ class JobFolder:
         return found
 
     def skipped(self, key: str) -> int:
-        """How many images were skipped of a shard that is there."""
+        """How many images were skipped of a shard that is there.
+
+        Parameters
+        ----------
+        key
+            Of the shard, as `Shard.key` gives it.
+
+        Returns
+        -------
+        int
+            At least 0.
+        """
         for name in (f"{SKIPPED}{key}{_ALL_SKIPPED}", f"{SKIPPED}{key}.jsonl"):
             if name in self._lists:
                 with self.place.open(name) as file:
@@ -125,6 +136,11 @@ class JobFolder:
             All shards of the manifest.
         there
             Told of each that is done already.
+
+        Yields
+        ------
+        Shard
+            One that is not there yet.
 
         Raises
         ------
@@ -160,6 +176,16 @@ class JobFolder:
     def writing(self, shard: Shard) -> Iterator[ShardWriter]:
         """Give a writer for a shard; its file appears when the block ends well.
 
+        Parameters
+        ----------
+        shard
+            Of this job.
+
+        Yields
+        ------
+        ShardWriter
+            Takes features, image by image.
+
         Raises
         ------
         SigzooError
@@ -193,7 +219,13 @@ class JobFolder:
             self.place.write(name, lines)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Say that nothing is left to do, in ``_done.json``."""
+        """Say that nothing is left to do, in ``_done.json``.
+
+        Parameters
+        ----------
+        summary
+            Plain data, which is kept there.
+        """
         self.place.write(SUMMARY, record_bytes(summary))
 
 

@@ -59,6 +59,16 @@ class Manifest:
     def shards(self, size: int) -> Iterator[Shard]:
         """Cut it into shards of `size` images, read as far as they are asked for.
 
+        Parameters
+        ----------
+        size
+            Images of a shard; the last may have fewer.
+
+        Yields
+        ------
+        Shard
+            Its number, names and columns.
+
         Raises
         ------
         UsageError
@@ -146,6 +156,11 @@ def open_manifest(name: str | os.PathLike[str], *, column: str = "path", root: s
     root
         Put before each path that is neither absolute nor a URL; by default paths are taken from the working
         folder.
+
+    Returns
+    -------
+    Manifest
+        Counted and checked.
 
     Raises
     ------

@@ -52,6 +52,16 @@ class RayEngine:
     def run(self, job: EmbedJob, shards: Iterable[Shard]) -> Iterator[ShardDone]:
         """Compute and write the shards, which come back as they are done.
 
+        Parameters
+        ----------
+        job, shards
+            As for `Engine.run`.
+
+        Yields
+        ------
+        ShardDone
+            A shard that is written.
+
         Raises
         ------
         UsageError

@@ -77,6 +77,11 @@ def run_job(
     progress
         Told how many more images are done, those of an earlier run included.
 
+    Returns
+    -------
+    JobDone
+        How many images and shards, and what was skipped.
+
     Raises
     ------
     UsageError

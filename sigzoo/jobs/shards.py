@@ -38,6 +38,16 @@ class Shard:
         """What its file is called, without a suffix: ``part-00000007-`` and a digest of job and names.
 
         A shard of the same number with other images, or of another job, so has another name.
+
+        Parameters
+        ----------
+        job
+            The digest of all that decides the job's features.
+
+        Returns
+        -------
+        str
+            A file name without a suffix.
         """
         digest = hashlib.sha256(job.encode())
         for name in self.names:

@@ -75,7 +75,18 @@ class Catalogue:
                     raise RegistryError(f"{where}: no artifact {quoted(reference)}.")
 
     def origin(self, name: str) -> str:
-        """Who brought the model `name`: ``sigzoo``, a distribution, or the path of a user's registry."""
+        """Who brought the model `name`: ``sigzoo``, a distribution, or the path of a user's registry.
+
+        Parameters
+        ----------
+        name
+            Of a model.
+
+        Returns
+        -------
+        str
+            For messages.
+        """
         return self._origin[f"model {name}"]
 
     def resolve(self, name: str) -> str:
@@ -108,7 +119,18 @@ class Catalogue:
         raise UnknownNameError("model", name, [*self.models, *self._aliases], "`sigzoo list` shows all.")
 
     def is_taken(self, name: str) -> bool:
-        """Whether a model is called so, by its name or an alias."""
+        """Whether a model is called so, by its name or an alias.
+
+        Parameters
+        ----------
+        name
+            What somebody wants to call a model.
+
+        Returns
+        -------
+        bool
+            Aliases count.
+        """
         return name in self.models or name in self._aliases
 
     def search(self, pattern: str | None = None) -> list[str]:

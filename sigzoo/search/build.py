@@ -85,6 +85,11 @@ def build_index(
     progress
         Told how many more images are done, each twice with lists.
 
+    Returns
+    -------
+    Built
+        What the index holds, and how it was measured.
+
     Raises
     ------
     UsageError

@@ -81,7 +81,20 @@ class Match:
 
 
 def matches_data(names: Sequence[str], found: Sequence[Sequence[Match]]) -> list[dict[str, Any]]:
-    """What a search found for questioned signatures of some names, as plain data."""
+    """What a search found for questioned signatures of some names, as plain data.
+
+    Parameters
+    ----------
+    names
+        Of the questioned signatures.
+    found
+        Of each what the search found, the nearest first.
+
+    Returns
+    -------
+    list of dict
+        One a questioned signature, ready for JSON.
+    """
     return [
         {"questioned": name, "matches": [{"rank": n, **asdict(each)} for n, each in enumerate(row, 1)]}
         for name, row in zip(names, found, strict=True)
@@ -135,6 +148,16 @@ class FeatureIndex:
         """The recall that was measured with so many lists, or the next smaller number; `None` if unknown.
 
         1 where all is compared.
+
+        Parameters
+        ----------
+        probes
+            How many lists are looked into; as many as the index does by default without it.
+
+        Returns
+        -------
+        float or None
+            The share of the truly nearest that are found, from 0 to 1.
         """
         facts = self.facts
         probes = facts.probes if probes is None else probes
@@ -187,7 +210,20 @@ class FeatureIndex:
         return found
 
     def numbers(self, asked: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-        """Numbers of the images that are truly nearest to prepared vectors, int64 ``(Q, k)``."""
+        """Numbers of the images that are truly nearest to prepared vectors, int64 ``(Q, k)``.
+
+        Parameters
+        ----------
+        asked
+            float32 ``(Q, D)``, prepared as the index's vectors are.
+        k
+            How many are wanted for each.
+
+        Returns
+        -------
+        array
+            int64 ``(Q, k)``, the nearest first.
+        """
         return nearest_in_blocks(asked, self._all(), k, self.facts.metric)[0]
 
     def probes_needed(
@@ -201,6 +237,11 @@ class FeatureIndex:
             float32 ``(Q, D)``, prepared.
         images
             For each of them numbers of some images.
+
+        Returns
+        -------
+        array
+            int64, of the shape of `images`.
         """
         wanted = np.unique(np.concatenate(images))
         if not len(wanted):
@@ -221,7 +262,18 @@ class FeatureIndex:
         return np.concatenate(found)
 
     def vectors(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Numbers and vectors at some places of the file."""
+        """Numbers and vectors at some places of the file.
+
+        Parameters
+        ----------
+        places
+            int64 ``(n,)``, in the order of the file.
+
+        Returns
+        -------
+        numbers, vectors
+            int64 ``(n,)`` and float32 ``(n, D)``.
+        """
         rows = np.concatenate([self._vectors.rows(int(place), int(place) + 1) for place in places])
         numbers = np.concatenate([self._numbers(int(place), int(place) + 1) for place in places])
         return numbers, rows
@@ -285,6 +337,16 @@ def _together(
 
 def open_index(folder: Path) -> FeatureIndex:
     """Open an index that `build_index` made; of its vectors nothing is read yet.
+
+    Parameters
+    ----------
+    folder
+        Of the index.
+
+    Returns
+    -------
+    FeatureIndex
+        To be closed, or used in a ``with`` block.
 
     Raises
     ------

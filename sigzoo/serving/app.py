@@ -22,7 +22,18 @@ Layer = Annotated[str | None, Query(description="Layer to take features from.", 
 
 
 def create_app(service: Service) -> FastAPI:
-    """Make the application of a service, which is closed when the application ends."""
+    """Make the application of a service, which is closed when the application ends.
+
+    Parameters
+    ----------
+    service
+        What answers.
+
+    Returns
+    -------
+    FastAPI
+        An ASGI application, for uvicorn or any other server.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

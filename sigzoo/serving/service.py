@@ -99,6 +99,20 @@ class Service:
     ) -> dict[str, Any]:
         """Features of images, with what there is to say of each.
 
+        Parameters
+        ----------
+        images
+            Files as they came, not decoded yet.
+        layer
+            The card's by default.
+        on_error
+            What to do with an image that cannot be used.
+
+        Returns
+        -------
+        dict
+            As `POST /embed` answers.
+
         Raises
         ------
         ImageError
@@ -129,6 +143,18 @@ class Service:
     ) -> dict[str, Any]:
         """Whether questioned signatures are by the writer of the references; as `sigzoo verify --json`.
 
+        Parameters
+        ----------
+        references, questioned
+            Files as they came, not decoded yet.
+        layer, threshold, far, against
+            As for `SignatureModel.verify`.
+
+        Returns
+        -------
+        dict
+            As `POST /verify` answers.
+
         Raises
         ------
         ImageError, UnknownNameError, UsageError
@@ -154,6 +180,18 @@ class Service:
 
     async def find(self, questioned: Sequence[EncodedImage], *, most: int) -> dict[str, Any]:
         """Whose signatures these go with, as `sigzoo find --json` says it; with an index the nearest images.
+
+        Parameters
+        ----------
+        questioned
+            Files as they came, not decoded yet.
+        most
+            How many are named for each.
+
+        Returns
+        -------
+        dict
+            As `POST /find` answers.
 
         Raises
         ------

@@ -140,7 +140,18 @@ class InversionSettings(RunSettings, frozen=True, kw_only=True, forbid_unknown_f
         require(plot is None or plot.suffix.lower() == ".png", "plot", "a file ending in .png", str(plot))
 
     def weight(self, term: str) -> float:
-        """The weight of one of `WEIGHTS`; the competition's is 0 without a student."""
+        """The weight of one of `WEIGHTS`; the competition's is 0 without a student.
+
+        Parameters
+        ----------
+        term
+            One of `WEIGHTS`.
+
+        Returns
+        -------
+        float
+            At least 0.
+        """
         if term == "competition" and self.compete is None:
             return 0.0
         return float(getattr(self, term))

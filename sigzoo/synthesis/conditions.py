@@ -151,6 +151,11 @@ def conditions(name: str, *, dpi: float | None = None, pen: str | None = None) -
     pen
         One of `PENS`; by default as the rendering draws it.
 
+    Returns
+    -------
+    function
+        Draws pen and scan from a random generator, as `DatasetSpec.rendering` does.
+
     Raises
     ------
     UnknownNameError

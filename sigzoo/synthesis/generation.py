@@ -120,6 +120,11 @@ def generate(
         Processes that draw, a writer or a part of one at a time; the results and their order are the same
         for any number, and a bounded number of them is held in memory.
 
+    Yields
+    ------
+    SyntheticImage
+        One image, or what `finish` made of it.
+
     Raises
     ------
     UsageError

@@ -40,12 +40,36 @@ class BackboneCase:
         return [(height, width), (height + 23, width + 48)]
 
     def batch(self, count: int = 3, size: Size | None = None) -> Tensor:
-        """Random input, float32 ``(count, 1, h, w)`` in 0 .. 1, the same at every call."""
+        """Random input, float32 ``(count, 1, h, w)`` in 0 .. 1, the same at every call.
+
+        Parameters
+        ----------
+        count
+            How many images.
+        size
+            Height and width; by default one that the backbone takes.
+
+        Returns
+        -------
+        Tensor
+            On the CPU.
+        """
         height, width = size or self.sizes()[-1]
         return torch.rand(count, 1, height, width, generator=torch.Generator().manual_seed(11))
 
     def features(self, x: Tensor) -> Tensor:
-        """Features in evaluation mode."""
+        """Features in evaluation mode.
+
+        Parameters
+        ----------
+        x
+            float32 ``(N, 1, h, w)``.
+
+        Returns
+        -------
+        Tensor
+            ``(N, feature_dim)``, without gradients.
+        """
         self.backbone.eval()
         with torch.no_grad():
             result: Tensor = self.backbone(x)

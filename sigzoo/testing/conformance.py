@@ -80,14 +80,31 @@ class PluginConformance:
     writers: ClassVar[dict[str, Writer]] = {}
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
-        """Make a test of each case (called by pytest while it collects)."""
+        """Make a test of each case (called by pytest while it collects).
+
+        Parameters
+        ----------
+        metafunc
+            pytest's.
+        """
         if "conformance_check" in metafunc.fixturenames:
             cases = [(name, check) for name, check in self.cases() if name not in self.skip]
             names = [name for name, _ in cases]
             metafunc.parametrize("conformance_check", [check for _, check in cases], ids=names)
 
     def test_conforms(self, conformance_check: Callable[[], None]) -> None:
-        """One check of one thing that the plugin provides."""
+        """One check of one thing that the plugin provides.
+
+        Parameters
+        ----------
+        conformance_check
+            What the case does.
+
+        Raises
+        ------
+        ConformanceFailure
+            If the plugin does not do what is promised.
+        """
         conformance_check()
 
     def test_skipped_checks_exist(self) -> None:

@@ -41,7 +41,18 @@ class Suite(Generic[_T]):
         self.checks: dict[str, Check[_T]] = {}
 
     def check(self, function: Check[_T]) -> Check[_T]:
-        """Add a check under the function's name; an exception in it is a failure of its subject."""
+        """Add a check under the function's name; an exception in it is a failure of its subject.
+
+        Parameters
+        ----------
+        function
+            Takes the subject; what it raises is told in a line.
+
+        Returns
+        -------
+        function
+            The same.
+        """
         name = function.__name__.strip("_")
 
         @wraps(function)

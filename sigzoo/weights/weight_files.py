@@ -184,6 +184,20 @@ def detect_format(
 ) -> FileKind:
     """Tell from the first bytes what a file is, for messages and for conversion.
 
+    Parameters
+    ----------
+    path
+        The file.
+    member
+        The file to look at where `path` is a zip archive.
+    zoo
+        Whose weight formats are known; the default one's without it.
+
+    Returns
+    -------
+    FileKind
+        The format's name, if one recognises it, and what to call the file.
+
     Raises
     ------
     WeightsError

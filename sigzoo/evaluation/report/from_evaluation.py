@@ -39,6 +39,16 @@ def report_of(evaluation: Evaluation) -> Report:
     """Make the report of an evaluation that kept its features (``keep_features``).
 
     The pictures are read once more from where the signatures lie; one that has gone is left out.
+
+    Parameters
+    ----------
+    evaluation
+        What `sigzoo.evaluation.run.evaluate` returned.
+
+    Returns
+    -------
+    Report
+        For `page`.
     """
     place = evaluation.data.place
     _, source, rest = find_source(place)

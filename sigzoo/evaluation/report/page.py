@@ -23,6 +23,16 @@ def page(report: Report) -> str:
     """Write a report as HTML.
 
     The page names no resource outside of itself and forbids itself to fetch any; all names are escaped.
+
+    Parameters
+    ----------
+    report
+        What `report_of` made.
+
+    Returns
+    -------
+    str
+        A page in one piece.
     """
     here = files("sigzoo.evaluation.report")
     protocols = list(dict.fromkeys(each.protocol for each in report.systems))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from sigzoo.errors import SigzooWarning
 from sigzoo.imaging import ReadOptions, read_and_apply, read_image
-from sigzoo.imaging.plausibility import doubts
+from sigzoo.imaging.plausibility import _apart, doubts
 
 Image8 = NDArray[np.uint8]
 
@@ -21,11 +22,11 @@ def padded(image: Image8) -> Image8:
     return np.pad(image, max(image.shape) // 7, constant_values=255)
 
 
-def ruled(image: Image8) -> Image8:
+def ruled(image: Image8, level: int = 110) -> Image8:
     page = padded(image)
     for number in range(1, 6):
         at = len(page) * number // 6
-        page[at : at + 2] = 110
+        page[at : at + 2] = level
     return page
 
 
@@ -77,6 +78,7 @@ def on_a_page(image: Image8) -> Image8:
 SPOILT: dict[str, tuple[Callable[[Image8], Image8], str]] = {
     "inverted": (lambda image: 255 - image, "dark than bright"),
     "ruled": (ruled, "straight lines"),
+    "ruled paler than ink": (lambda image: ruled(image, 225), "straight lines"),
     "framed at the edge": (lambda image: framed(image, 0), "along its border"),
     "framed inside": (lambda image: framed(image, 12), "straight lines"),
     "dark at the edge": (dark_at_the_edge, "along its border"),
@@ -130,3 +132,25 @@ def test_any_shape_and_level_is_taken(shape: tuple[int, int]) -> None:
         assert doubts(np.full(shape, level, np.uint8)) == []
     noise = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     assert isinstance(doubts(noise), list)
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (43, 200), (200, 81), (7, 9)])
+@pytest.mark.parametrize("inked", [0.0, 0.001, 0.005, 0.3])
+def test_what_lies_apart_is_what_a_walk_from_tile_to_tile_does_not_reach(
+    shape: tuple[int, int], inked: float
+) -> None:
+    for seed in range(8):
+        cells = np.random.default_rng(seed).random(shape) < inked
+        tiles = Counter((row // 5, column // 5) for row, column in zip(*np.nonzero(cells), strict=True))
+        left, groups = set(tiles), [0]
+        while left:
+            walk, group = [left.pop()], 0
+            while walk:
+                row, column = walk.pop()
+                group += tiles[row, column]
+                near = {(r, c) for r, c in left if max(abs(r - row), abs(c - column)) <= 7}
+                left -= near
+                walk.extend(near)
+            groups.append(group)
+        expected = 1 - max(groups) / cells.sum() if cells.any() else 0.0
+        assert _apart(cells) == pytest.approx(expected)

@@ -33,13 +33,15 @@ def otsu_opencv(counts: Histogram) -> int:
     scale = 1.0 / sum(histogram)
     total_mean = float(counts @ np.arange(256)) * scale
     dark_mean = dark_share = best_variance = 0.0
-    best = 0
+    best, most = 0, 1.0 - _FLT_EPSILON
     for level, count in enumerate(histogram):
         share = count * scale
         dark_mean *= dark_share
         dark_share += share
         light_share = 1.0 - dark_share
-        if min(dark_share, light_share) < _FLT_EPSILON or max(dark_share, light_share) > 1.0 - _FLT_EPSILON:
+        if dark_share < _FLT_EPSILON or light_share < _FLT_EPSILON:
+            continue
+        if dark_share > most or light_share > most:
             continue
         dark_mean = (dark_mean + level * share) / dark_share
         light_mean = (total_mean - dark_share * dark_mean) / light_share

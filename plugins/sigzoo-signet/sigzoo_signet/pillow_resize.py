@@ -58,7 +58,8 @@ def _stretch(placed: Placed) -> GreyImage:
     if (lowest, highest) == (0, 255):
         return placed.ink
     levels = placed.ink.astype(np.float32)
-    levels -= np.float32(lowest)
+    if lowest:
+        levels -= np.float32(lowest)
     levels *= np.float32(255.0) / np.float32(max(1, highest - lowest))
     levels += np.float32(0.5)
     return levels.astype(np.uint8)

@@ -156,7 +156,19 @@ def _truncating_pass(padded: GreyImage, axis: int, strips: Strips, result: GreyI
 
 def _truncated(windows: GreyImage) -> GreyImage:
     """Weighted sums of 17 grey levels, ``(TAPS, N)``, truncated, exactly as scipy computes them."""
-    return weighted_sums(windows).astype(np.uint8)
+    middle = windows[RADIUS]
+    means = _flat_means().take(middle)
+    uneven = np.flatnonzero((windows != middle).any(axis=0))
+    means[uneven] = weighted_sums(windows.take(uneven, axis=1)).astype(np.uint8)
+    return means
+
+
+@lru_cache(maxsize=1)
+def _flat_means() -> GreyImage:
+    """What 17 pixels of each level become, ``(256,)``: rounding changes some levels."""
+    means = weighted_sums(np.tile(np.arange(256, dtype=np.uint8), (TAPS, 1))).astype(np.uint8)
+    means.setflags(write=False)
+    return means
 
 
 def _lines(image: GreyImage, rows: NDArray[np.intp]) -> GreyImage:
@@ -179,10 +191,8 @@ def _settle_flat(result: GreyImage, unsure: Mask, source: GreyImage, axis: int) 
 
 @lru_cache(maxsize=1)
 def _drifting_levels() -> tuple[tuple[int, int], ...]:
-    """Levels that smoothing changes although all 17 pixels hold them, and to what: rounding."""
-    levels = np.arange(256, dtype=np.uint8)
-    means = _truncated(np.tile(levels, (TAPS, 1)))
-    return tuple((int(level), int(means[level])) for level in levels if means[level] != level)
+    """Levels that smoothing changes although all 17 pixels hold them, and to what."""
+    return tuple((level, mean) for level, mean in enumerate(_flat_means().tolist()) if mean != level)
 
 
 def _flat_windows(padded: GreyImage, axis: int) -> Mask:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,9 +45,11 @@ class Paper:
         # In float64, rounded to float32 after each axis, as Pillow interpolates: the difference would decide
         # on which side of a whole level the depth of the ink falls.
         bright = np.concatenate([bright, bright[:, -1:]], axis=1).astype(np.float64)
-        lines = bright.take(column, axis=1) * (1 - share) + bright.take(column + 1, axis=1) * share
-        lines = lines.astype(np.float32).astype(np.float64)
-        self._lines = np.concatenate([lines, lines[-1:]])
+        lines, following = bright.take(column, axis=1), bright.take(column + 1, axis=1)
+        lines *= 1 - share
+        following *= share
+        lines += following
+        self._lines = np.concatenate([lines, lines[-1:]]).astype(np.float32).astype(np.float64)
         self._weights = np.zeros((len(down), len(self._lines)))
         places = np.arange(len(down))
         self._weights[places, self._row], self._weights[places, self._row + 1] = 1 - down, down
@@ -70,16 +74,28 @@ def _bright_levels(grey: GreyImage, block: int) -> GreyImage:
     padded[: grey.shape[0], grey.shape[1] :] = grey[:, -1:]
     padded[grey.shape[0] :] = padded[grey.shape[0] - 1]
     stacks = padded.reshape(rows, block, columns * block)
-    below: NDArray[np.bool_] = reused("below", stacks.shape, np.bool_)
-    levels = np.zeros((rows, columns), dtype=np.uint8)
+    most = int(_BRIGHT * block * block)
+    levels = np.full((rows, columns), 255, dtype=np.uint8)
+    # Paper of a clean image is white all over: one look at all pixels then does.
+    maybe = 2 * np.count_nonzero(grey[len(grey) // 2] == 255) > grey.shape[1]
+    if maybe and (_darker(stacks, levels) <= most).all():
+        return levels
+    levels[...] = 0
     for bit in (128, 64, 32, 16, 8, 4, 2, 1):
         with_bit = levels | np.uint8(bit)
-        np.less(stacks, with_bit.repeat(block, axis=1)[:, np.newaxis], out=below)
-        # Down the columns first, where a block's side of flags is a sum of 8 bits.
-        counts = np.add.reduce(below.view(np.uint8), axis=1, dtype=np.uint8)
-        counts = np.add.reduce(counts.reshape(rows, columns, block), axis=2, dtype=np.uint16)
-        levels = np.where(counts <= int(_BRIGHT * block * block), with_bit, levels)
+        np.copyto(levels, with_bit, where=_darker(stacks, with_bit) <= most)
     return levels
+
+
+def _darker(stacks: GreyImage, levels: GreyImage) -> NDArray[np.uint16]:
+    """How many pixels of each block are darker than its level; of rows of blocks ``(rows, side, W)``."""
+    rows, block = stacks.shape[:2]
+    below: NDArray[np.bool_] = reused("below", stacks.shape, np.bool_)
+    np.less(stacks, levels.repeat(block, axis=1)[:, np.newaxis], out=below)
+    # Down the columns first, where a block's side of flags is a sum of 8 bits.
+    counts = np.add.reduce(below.view(np.uint8), axis=1, dtype=np.uint8)
+    darker: NDArray[np.uint16] = np.add.reduce(counts.reshape(rows, -1, block), axis=2, dtype=np.uint16)
+    return darker
 
 
 def _brightest_around(levels: GreyImage) -> GreyImage:
@@ -97,9 +113,13 @@ def _mean_around(levels: GreyImage) -> Floats:
     return (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(9.0)
 
 
+@lru_cache(maxsize=64)  # the longer side of most images has as many pixels and blocks
 def _between(side: int, blocks: int, block: int, frame: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Between which block's centre and the next each pixel lies, and how far from the first, 0 to 1."""
     pixels = np.arange(-frame, side + frame).clip(0, side - 1)
     places = ((pixels + 0.5) / block - 0.5).clip(0, blocks - 1)
     before = places.astype(np.intp)
-    return before, places - before
+    share = places - before
+    for each in (before, share):
+        each.setflags(write=False)
+    return before, share

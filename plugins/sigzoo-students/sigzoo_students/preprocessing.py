@@ -170,11 +170,10 @@ def _evened(ink: Ink) -> _Even:
     even: Floats = reused("even", mask.shape, np.float32)
     np.subtract(depth, np.float32(0.3 * ink.cut), out=even)
     inked = even[mask]
-    even *= 255.0 / percentile(inked[inked > 0], 0.6)
+    factors: Floats = reused("factors", mask.shape, np.float32)
+    np.multiply(_grown(mask, width), np.float32(255.0 / percentile(inked[inked > 0], 0.6)), out=factors)
+    even *= factors
     np.clip(even, 0.0, 255.0, out=even)
-    flags: Floats = reused("flags", mask.shape, np.float32)
-    np.copyto(flags, _grown(mask, width))
-    even *= flags
     shape = len(ink.rows), len(ink.columns)
     return _Even(even.reshape(-1, width)[:, left:right], top, left, shape)
 

@@ -99,6 +99,14 @@ def test_otsus_threshold_separates_best(top):
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (9, 17), (100, 333), (360, 720), (720, 101)])
 def test_paper_is_that_of_sorted_blocks(shape):
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert_paper_is_that_of_sorted_blocks(image)
+    assert_paper_is_that_of_sorted_blocks(np.where(image < 40, image, 255).astype(np.uint8))
+    image[: shape[0] // 4] = 7
+    assert_paper_is_that_of_sorted_blocks(np.where(image < 10, image, 255).astype(np.uint8))
+
+
+def assert_paper_is_that_of_sorted_blocks(image):
+    shape = image.shape
     found = np.empty((shape[0] + 2, shape[1] + 2), np.float32)
     middle = (shape[0] + 2) // 2
     whole = Paper(image, 1)

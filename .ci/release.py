@@ -2,7 +2,9 @@
 
 python .ci/release.py                     say which version it is; fail where the places differ
 python .ci/release.py --version 0.2.0     set it everywhere
-python .ci/release.py --address URL       give the distributions their links, for a page on the package index
+python .ci/release.py --address URL       write the repository's address wherever it belongs: links of the
+                                          distributions and their READMEs, CITATION.cff, the site
+python .ci/release.py --site URL          write where the documentation site stands
 """
 
 from __future__ import annotations
@@ -69,6 +71,26 @@ def set_address(root: Path, address: str) -> None:
         readme = path.parent / "README.md"
         readme.write_text(whole_links(readme, root, address), encoding="utf-8")
 
+    # All that has the repository's address stands in this function: none is written anywhere by hand.
+    _state(root / "CITATION.cff", "repository-code", address, before="authors")
+    _state(root / "mkdocs.yml", "repo_url", address, before="docs_dir")
+
+
+def set_site(root: Path, address: str) -> None:
+    """Write where the site stands, which its map and its page for addresses that are not there need."""
+    if not re.fullmatch(r"https://[\w.-]+(/[\w.-]+)*/?", address):
+        sys.exit(f"{address!r} is no https address of a site")
+    _state(root / "mkdocs.yml", "site_url", address.rstrip("/") + "/", before="docs_dir")
+
+
+def _state(path: Path, key: str, value: str, *, before: str) -> None:
+    """Write a line `key: value` of a YAML file in place of the one there, or before another key."""
+    text = re.sub(rf"^{key}: .*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    changed, found = re.subn(rf"^(?={before}:)", f"{key}: {value}\n", text, count=1, flags=re.MULTILINE)
+    if not found:
+        sys.exit(f"{path.name}: there is no {before}, before which {key} should stand")
+    path.write_text(changed, encoding="utf-8")
+
 
 def whole_links(readme: Path, root: Path, address: str) -> str:
     """A README whose relative links lead to a repository."""
@@ -86,12 +108,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--version", help="write this version everywhere")
     parser.add_argument("--address", help="https address of the repository")
+    parser.add_argument("--site", help="https address of the documentation site")
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.version:
         set_version(given.root, given.version)
     if given.address:
         set_address(given.root, given.address)
+    if given.site:
+        set_site(given.root, given.site)
     found = versions(given.root)
     if len(set(found.values())) != 1 or "" in found.values():
         sys.exit("\n".join(f"{path.relative_to(given.root)}: {version}" for path, version in found.items()))

@@ -25,7 +25,7 @@ def release(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
     """What the script reads and writes, in a folder of its own."""
-    wanted = ["pyproject.toml", "README.md", "CITATION.cff", "sigzoo/__init__.py", str(SCRIPT)]
+    wanted = ["pyproject.toml", "README.md", "CITATION.cff", "mkdocs.yml", "sigzoo/__init__.py", str(SCRIPT)]
     plugins = [each.relative_to(root) for each in root.glob("plugins/*/pyproject.toml")]
     wanted += map(str, [*plugins, *(each.with_name("README.md") for each in plugins)])
     for name in wanted:
@@ -74,6 +74,26 @@ def test_links_lead_to_the_repository(copy: Path) -> None:
     assert re.search(r"!\[[^]]*\]\(https://host\.example/group/zoo/raw/main/docs/images/\w+\.png\)", readme)
     assert "https://host.example/group/zoo/blob/main/CONTRIBUTING.md" in readme
     assert release(copy, "--address", "ftp://x").returncode == 1
+    citation = yaml.safe_load((copy / "CITATION.cff").read_text())
+    assert citation["repository-code"] == "https://host.example/group/other"
+    assert (copy / "mkdocs.yml").read_text().count("repo_url: https://host.example/group/other\n") == 1
+
+
+def test_the_site_knows_where_it_stands(copy: Path) -> None:
+    before = (copy / "mkdocs.yml").read_text()
+    for address in ("https://docs.example/old", "https://docs.example/zoo/"):
+        assert release(copy, "--site", address).returncode == 0
+    after = (copy / "mkdocs.yml").read_text()
+    assert after.replace("site_url: https://docs.example/zoo/\n", "") == before
+    assert release(copy, "--site", "docs.example").returncode == 1
+
+
+def test_no_address_is_invented(root: Path) -> None:
+    """Until the repository has one; then this test goes, and the checklist's step with it."""
+    for path in [root / "pyproject.toml", *root.glob("plugins/*/pyproject.toml")]:
+        assert "urls" not in tomllib.loads(path.read_text())["project"], path
+    stated = (root / "mkdocs.yml").read_text() + (root / "CITATION.cff").read_text()
+    assert not re.search(r"^(?:repo_url|site_url|edit_uri|repository-code):", stated, re.MULTILINE)
 
 
 @pytest.mark.wheels

@@ -284,6 +284,22 @@ PAGES = sorted(
 )
 
 
+@pytest.mark.parametrize(
+    "package", [path for path in MODULES if path.name == "__init__.py"], ids=lambda path: path.parent.name
+)
+def test_no_package_exports_what_has_the_name_of_a_module_of_its(package: Path) -> None:
+    """The module would hide it, for readers of the reference and once somebody has imported it."""
+    listed = [
+        node.value
+        for node in ast.parse(package.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    names = {name for value in listed for name in ast.literal_eval(value)}
+    modules = {each.stem for each in package.parent.glob("*.py")}
+    kept = {"images"} if package.parent.name == "testing" else set()  # the module itself is what is exported
+    assert names & modules == kept
+
+
 MADE = [
     f"docs/reference/{each}"
     for each in ("api/", "commands/", "models/", "environment.md", "exit-statuses.md")

@@ -1,7 +1,7 @@
 """Synthetic signatures: kinematic writers, forgers, pens and scanners."""
 
-from sigzoo.synthesis.conditions import RENDERINGS, Rendering, conditions, office, varied
 from sigzoo.synthesis.generation import DatasetSpec, SyntheticImage, generate
+from sigzoo.synthesis.scan_conditions import RENDERINGS, Rendering, conditions, office, varied
 from sigzoo.synthesis.writer import Writer
 
 __all__ = [

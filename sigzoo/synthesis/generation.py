@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.common.parallel import process_map
-from sigzoo.synthesis.conditions import Rendering, office
+from sigzoo.synthesis.scan_conditions import Rendering, office
 from sigzoo.synthesis.writer import Writer
 
 __all__ = ["DatasetSpec", "Sample", "SyntheticImage", "generate"]

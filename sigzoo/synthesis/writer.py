@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.synthesis.conditions import Rendering, office
 from sigzoo.synthesis.forgery import Forger, forge
 from sigzoo.synthesis.hand import Hand
 from sigzoo.synthesis.performance import Trace, move_pen, vary
 from sigzoo.synthesis.plan import make_plan
 from sigzoo.synthesis.rendering import render
+from sigzoo.synthesis.scan_conditions import Rendering, office
 from sigzoo.synthesis.text import Text, invent
 
 __all__ = ["Writer"]

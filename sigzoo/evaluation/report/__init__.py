@@ -2,6 +2,6 @@
 
 from sigzoo.evaluation.report.contents import Comparison, EmbeddingMap, Report, System
 from sigzoo.evaluation.report.from_evaluation import report_of
-from sigzoo.evaluation.report.page import page
+from sigzoo.evaluation.report.report_page import page
 
 __all__ = ["Comparison", "EmbeddingMap", "Report", "System", "page", "report_of"]

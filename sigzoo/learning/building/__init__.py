@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from sigzoo.common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from sigzoo.learning.building.build import BuildError, BuildResult, build
+    from sigzoo.learning.building.build import BuildError, BuildResult
     from sigzoo.learning.building.build_plan import Plan, plan
 
-__all__ = ["BuildError", "BuildResult", "Plan", "build", "plan"]
+__all__ = ["BuildError", "BuildResult", "Plan", "plan"]
 
 __getattr__ = lazy_names(
     __name__,
@@ -21,7 +21,6 @@ __getattr__ = lazy_names(
         "BuildError": "build",
         "BuildResult": "build",
         "Plan": "build_plan",
-        "build": "build",
         "plan": "build_plan",
     },
 )

@@ -13,15 +13,13 @@ from sigzoo.settings.inversion_settings import InversionSettings
 
 if TYPE_CHECKING:
     from sigzoo.learning.inversion.inversion_results import BatchResult, InversionResult
-    from sigzoo.learning.inversion.invert import invert
 
-__all__ = ["BatchResult", "InversionResult", "InversionSettings", "invert"]
+__all__ = ["BatchResult", "InversionResult", "InversionSettings"]
 
 __getattr__ = lazy_names(
     __name__,
     {
         "BatchResult": "inversion_results",
         "InversionResult": "inversion_results",
-        "invert": "invert",
     },
 )

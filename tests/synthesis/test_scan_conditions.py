@@ -10,7 +10,7 @@ from PIL import Image
 from sigzoo.cli import synth
 from sigzoo.errors import UnknownNameError, UsageError
 from sigzoo.synthesis import RENDERINGS, Writer, conditions
-from sigzoo.synthesis.conditions import PENS
+from sigzoo.synthesis.scan_conditions import PENS
 
 
 def drawn(name: str, **fixed: object) -> list[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
+import os
 import re
 import subprocess
 import sys
@@ -42,6 +44,42 @@ def test_what_it_calls_the_same_is_there(page: str) -> None:
         assert len(names) >= 7
         there = {*module.__all__, *dir(wiwd.CNNModel), "base_model"}  # the last: a variable of the example's
         assert names <= there
+
+
+INNER = {"main", "train", "build_architecture", "IterableDataset", "TransformDataset"}
+"""Of the published programs: what nothing but their own scripts call."""
+
+PARTS = (
+    "sigver/wd",
+    "sigver/datasets",
+    "sigver/preprocessing",
+    "sigver/featurelearning/models",
+    "preprocess",
+    ".",
+)
+
+
+def test_every_function_and_class_of_the_published_programs_is_named(
+    page: str, request: pytest.FixtureRequest
+) -> None:
+    """``--peer PATH`` (or SIGZOO_TEST_PEERS): checkouts of luizgh/sigver and luizgh/sigver_wiwd."""
+    named = [*request.config.getoption("--peer"), *os.environ.get("SIGZOO_TEST_PEERS", "").split(os.pathsep)]
+    peers = [Path(each) for each in named if each and (Path(each) / "example.py").is_file()]
+    if not peers:
+        pytest.skip("needs a checkout of a published program (--peer)")
+    for peer in peers:
+        files = [path for part in PARTS for path in sorted((peer / part).glob("*.py"))]
+        names = {
+            node.name
+            for path in files
+            if not path.name.startswith(("setup", "test", "tf_", "lasagne_to_tf"))
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        assert len(names) >= 6, peer
+        missing = {name for name in names - INNER if name not in page and not name.endswith("_bn_relu")}
+        # `center_crop_multiple` is told as `center_crop` and its `_multiple`.
+        assert {name for name in missing if name.removesuffix("_multiple") not in page} == set(), peer
 
 
 def test_models_components_and_options_it_names_are_there(page: str) -> None:

@@ -29,7 +29,7 @@ _AT_HAND = ("bundled", "in the cache", "built")
     type=click.Choice(["registry", "name", "features"]),
     default="registry",
     show_default=True,
-    help="Order: the registry's, by name, or by the size of the features.",
+    help="Order: the registry's, but bundled models first; by name; or by the size of the features.",
 )
 @json_option
 def list_command(
@@ -52,6 +52,8 @@ def list_command(
         cards = {name: card for name, card in cards.items() if state(name) in _AT_HAND}
     if sort == "name":
         cards = dict(sorted(cards.items()))
+    elif sort == "registry":  # what is at hand, and needs no network, first
+        cards = dict(sorted(cards.items(), key=lambda item: state(item[0]) != "bundled"))
     elif sort == "features":
         cards = dict(sorted(cards.items(), key=lambda item: item[1].features.size))
     if not cards:

@@ -49,6 +49,7 @@ def test_list_filters_and_sorts(run: Run) -> None:
         "signet-f-0.95.pytorch",
     ]
     assert names_of(run, "--family", "signet", "--free") == []
+    assert names_of(run)[:2] == ["synsig-tiny", "synsig-base"]
     assert names_of(run, "--sort", "name") == sorted(names_of(run))
     sizes = [row["features"] for row in json.loads(run("list", "--sort", "features", "--json").out)]
     assert sizes == sorted(sizes)

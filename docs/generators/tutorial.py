@@ -12,6 +12,7 @@ import nbformat
 
 from generators.blocks import Block, blocks, environment
 from generators.pages import ROOT, Pages
+from sigzoo.cli.layout import wrapped
 
 __all__ = ["add_to", "executed", "notebook", "written"]
 
@@ -20,6 +21,7 @@ _WIDE = 90
 
 PAGE = "tutorial.md"
 NOTEBOOK = "tutorial.ipynb"
+_FIELD = re.compile(r"  \S.{14} \S")
 _LINK = re.compile(r"\]\((?!https?:)([\w./-]+)\.md(#[\w-]+)?\)")
 
 
@@ -94,7 +96,15 @@ def _shown(output: nbformat.NotebookNode, pictures: dict[str, Any]) -> str:
             return ""
         wide = max(map(len, output.text.splitlines()), default=0) > _WIDE
         kind = "output wrapped" if wide else "output"
-        return f'<div class="{kind}" markdown>\n\n```text\n{output.text.rstrip()}\n```\n\n</div>\n'
+        text = "\n".join(part for line in output.text.rstrip().splitlines() for part in _hanging(line))
+        return f'<div class="{kind}" markdown>\n\n```text\n{text}\n```\n\n</div>\n'
     place = f"tutorial/figure-{len(pictures) + 1}.png"
     pictures[place] = base64.b64decode(output.data["image/png"])
     return f"![Figure {len(pictures)}]({place})\n"
+
+
+def _hanging(line: str) -> list[str]:
+    """A line; a label with a long text beside it as several, as a terminal would show it."""
+    if len(line) <= _WIDE or _FIELD.match(line) is None:
+        return [line]
+    return wrapped(line, _WIDE - 6, rest=" " * 18)

@@ -14,6 +14,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -108,6 +109,17 @@ def _script(words: list[str]) -> None:
         assert not each.startswith("docs/") or (ROOT / each).is_file(), each
 
 
+def _pip(words: list[str]) -> None:
+    """Distributions of this repository are installed, with extras that they have."""
+    command, *named = words
+    assert command == "install"
+    for each in named:
+        found = re.fullmatch(r"(\.[\w/-]*)(?:\[([\w,]+)\])?", each)
+        assert found is not None, each
+        project = tomllib.loads((ROOT / found[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert set((found[2] or "").split(",")) <= {"", *project.get("optional-dependencies", {})}
+
+
 def _docker(words: list[str]) -> None:
     """An image of this repository's Dockerfile, or of the page's, and what is run in it."""
     if words[0] == "build":
@@ -132,7 +144,12 @@ def _completes(line: str) -> None:
     assert f"_SIGZOO_COMPLETE={shell}_complete" in done.stdout
 
 
-KINDS: dict[str, Callable[[list[str]], None]] = {"sigzoo": _parsed, "python": _script, "docker": _docker}
+KINDS: dict[str, Callable[[list[str]], None]] = {
+    "sigzoo": _parsed,
+    "python": _script,
+    "pip": _pip,
+    "docker": _docker,
+}
 
 
 def test_the_image_of_the_page_on_containers_holds_what_is_here() -> None:

@@ -44,6 +44,15 @@ def test_nothing_is_written_over_without_force(
     assert output.read_bytes() != before[output]
 
 
+def test_what_is_asked_for_is_looked_at_before_where_it_goes(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "f.npz").write_bytes(b"somebody's")
+    done = run("embed", tmp_path, "-m", "no-such", "-o", tmp_path / "f.npz")
+    assert "no image" in done.err
+    done = run("embed", tmp_path / "x.png", "-m", "no-such", "-o", tmp_path / "f.npz")
+    assert "no model named 'no-such'" in done.err
+    assert (tmp_path / "f.npz").read_bytes() == b"somebody's"
+
+
 def test_the_default_output_is_not_written_over(
     run: Run, tmp_path: Path, signatures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

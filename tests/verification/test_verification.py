@@ -66,6 +66,18 @@ def test_an_answer_is_what_its_parts_say(
     assert [each.questioned for each in answers] == [str(each) for each in asked]
 
 
+def test_a_line_a_set_tells_what_thresholds_did_elsewhere(
+    model: sigzoo.SignatureModel, calibration: Calibration, written: Written
+) -> None:
+    text = str(model.verify(references(written), written(1, 9)))
+    rates = [each for each in calibration.layers[calibration.layer][3].rates if "skilled" in each.frr]
+    assert len(rates) > 2
+    for each in rates:
+        (line,) = [line for line in text.splitlines() if line.endswith(f" on {each.dataset}")]
+        shown = [float(part) for part in line.replace(",", "").split("on")[0].split("%")[:2]]
+        assert shown == pytest.approx([100 * each.frr["skilled"], 100 * each.far["skilled"]], abs=0.51)
+
+
 def test_one_questioned_signature_gets_one_answer_that_is_plain_data(
     model: sigzoo.SignatureModel, written: Written
 ) -> None:

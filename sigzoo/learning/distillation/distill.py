@@ -183,7 +183,8 @@ class _Distillation:
             .output_size
         )
         source = Source(name, preprocessed, preparation, size)
-        return open_source(source, self._group, self._files, workers=settings.workers)
+        shown = self._progress is True
+        return open_source(source, self._group, self._files, workers=settings.workers, progress=shown)
 
     def _old(self, teacher: Teacher, loss: Loss) -> _Part:
         """The data that the teacher is asked about, labelled by its writers or not."""

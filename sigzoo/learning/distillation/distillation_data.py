@@ -36,7 +36,9 @@ class Source:
     """What the teacher's preprocessing gives; `None` for any size."""
 
 
-def open_source(source: Source, group: Group, files: ExitStack, *, workers: int = 1) -> ImageSet:
+def open_source(
+    source: Source, group: Group, files: ExitStack, *, workers: int = 1, progress: bool = False
+) -> ImageSet:
     """Read signatures in the first process and share them, or open an ``.npz`` in each.
 
     An ``.npz`` of preprocessed images is read by position as they are needed; anything else is
@@ -52,6 +54,8 @@ def open_source(source: Source, group: Group, files: ExitStack, *, workers: int 
         Closes what is opened.
     workers
         Processes that write synthetic signatures.
+    progress
+        Whether to show a bar on stderr while images are preprocessed.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def open_source(source: Source, group: Group, files: ExitStack, *, workers: int 
 
     def read() -> ImageSet:
         stored = _stored(source, files)
-        return _in_memory(source, workers) if stored is None else stored
+        return _in_memory(source, workers, progress) if stored is None else stored
 
     found = group.on_rank_zero(read)
     if group.size == 1:
@@ -78,11 +82,11 @@ def open_source(source: Source, group: Group, files: ExitStack, *, workers: int 
     return group.broadcast_data(own)
 
 
-def _in_memory(source: Source, workers: int) -> TrainingData:
+def _in_memory(source: Source, workers: int, progress: bool) -> TrainingData:
     if source.preprocessed:
         raise UsageError(f"{source.name}: only an .npz can hold preprocessed images.")
     path = source.name if is_synthetic(source.name) else str(_located(source.name)[0])
-    return read_training_data(path, source.preparation, workers=workers)
+    return read_training_data(path, source.preparation, workers=workers, progress=progress)
 
 
 def _stored(source: Source, files: ExitStack) -> StoredData | None:

@@ -1,5 +1,7 @@
 """A student learns what a teacher says of images, in whatever form they come, and nothing else."""
 
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,12 @@ import sigzoo
 from sigzoo.errors import DataError, SigzooWarning, UnknownNameError, UsageError, WeightsError
 from sigzoo.learning import DistillationSettings, distill, train
 from sigzoo.learning.data.on_disk import StoredData
+from sigzoo.learning.data.preparation import Preparation
 from sigzoo.learning.data.splits import split_per_writer
 from sigzoo.learning.distillation import teacher as teaching
+from sigzoo.learning.distillation.distillation_data import Source, open_source
 from sigzoo.learning.distillation.labels import head_labels
+from sigzoo.learning.training.distributed import Group
 from sigzoo.learning.training.network import TrainedNetwork
 from sigzoo.registry import read_registry
 from sigzoo.weights import read_weights
@@ -371,3 +376,14 @@ def test_settings_survive_json(toy_distillation):
 def test_what_is_for_training_alone_is_refused(teacher, toy_distillation, more):
     with pytest.raises(UsageError, match=f"{next(iter(more))}.*of `sigzoo train` alone"):
         distill(toy_distillation(**more))
+
+
+def test_reading_its_data_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sigzoo.common.progress.SECONDS_BETWEEN_LINES", 0.0)
+    source = Source("synth:writers=2,genuine=2", False, Preparation("sigver"), None)
+    with ExitStack() as files:
+        found = open_source(source, Group(0, 1, torch.device("cpu")), files, progress=True)
+    assert len(found) == 4
+    assert "reading synth:writers=2,genuine=2: 4 of 4" in capsys.readouterr().err

@@ -107,6 +107,7 @@ class SignatureModel:
     @property
     def _facts(self) -> NetworkFacts:
         """Layers and sizes of the network, which need not be loaded for it."""
+        # A kept graph knows them without torch; a network that is loaded may have been changed by hand.
         if self._runtime.facts is None or self._network.loaded:
             return NetworkFacts.of(self.backbone)
         return self._runtime.facts
@@ -382,6 +383,7 @@ class SignatureModel:
         WeightsError
             If features are not finite: the weights are damaged, or do not suit the precision.
         """
+        # All at once, to be counted: what does not fit into memory is for `embed_stream`.
         sources = list(as_sources(images))
         rows: list[NDArray[np.float32]] = []
         skipped: list[str] = []
@@ -662,6 +664,7 @@ class SignatureModel:
         if head not in heads:
             kept = ", ".join(heads) or "none"
             raise UsageError(f"The model {self.name!r} has no {head!r} head (it keeps: {kept}).")
+        # Heads are trained on the last layer, whichever one the card names for features.
         features = self.embed(images, layer=self.backbone.layers[-1], batch_size=batch_size)
         with torch.inference_mode():
             output = heads[head](torch.from_numpy(features).to(self.device))

@@ -127,6 +127,7 @@ def export_cache(specs: list[ArtifactSpec], out: Path) -> list[Path]:
     located = [(spec, locate(spec)) for spec in specs]
     for spec, path in located:
         if path is None and is_file(target_path(spec)):
+            # It is there and is another file: `verify` says so, where "not in the cache" would mislead.
             verify(target_path(spec), spec)
     missing = dict.fromkeys(spec.name for spec, path in located if path is None)
     if missing or not specs:
@@ -164,6 +165,7 @@ def _write(archive: tarfile.TarFile, found: list[tuple[_File, Path]]) -> None:
 
 
 def _add(archive: tarfile.TarFile, name: str, size: int, stream: IO[bytes]) -> None:
+    # Neither owner nor time: the same files give the same tar, which tells nothing of who made it.
     info = tarfile.TarInfo(name)
     info.size = size
     info.mode = 0o644
@@ -196,11 +198,12 @@ def import_cache(source: Path, lookup: Lookup, *, require_hash: bool = False) ->
         If the cache cannot be written.
     """
     with locked("import", "importing into the cache"), _staging() as folder:
-        temporary_folder = [
+        # All are judged before the first is installed.
+        arrivals = [
             _checked_arrival(entry, path, source, lookup, require_hash=require_hash)
             for entry, path in _unpack(source, folder)
         ]
-        return [_install_arrival(arrival, source) for arrival in temporary_folder]
+        return [_install_arrival(arrival, source) for arrival in arrivals]
 
 
 @contextmanager
@@ -283,6 +286,7 @@ def _opened(source: Path) -> tarfile.TarFile:
     if not source.is_file():
         raise ArtifactError(f"{source}: there is no such file.")
     try:
+        # "r:" refuses compression, in which a small file could hide an endless one.
         return tarfile.open(source, "r:", tarinfo=_PlainInfo)
     except _DAMAGE as error:
         raise ArtifactError(
@@ -302,6 +306,7 @@ def _members(archive: tarfile.TarFile, source: Path) -> Iterator[tarfile.TarInfo
 
 
 def _read_manifest(archive: tarfile.TarFile, source: Path) -> _Manifest:
+    # It comes first, so that nothing is written before it is known what may come.
     info = next(_members(archive, source), None)
     if info is None or info.name != _MANIFEST or not info.isreg() or not 0 < info.size <= _MAX_MANIFEST:
         raise ArtifactError(

@@ -215,6 +215,8 @@ def members_folder(path: Path) -> Path:
 
 
 def _target(path: Path, name: str) -> Path:
+    # The digest keeps members apart that end alike, or that some file system takes for the same; the rest is
+    # for people.
     leaf = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(name).name)[-100:]
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     return members_folder(path) / f"{digest[:8]}-{leaf}"
@@ -231,6 +233,7 @@ def _is_current(path: Path, target: Path, origin: dict[str, Any]) -> bool:
     if not unchanged(target, record):
         return False
     home = cache_home()
+    # Whoever may change the file may change its stamp, too.
     if others_may_change(target, home) or others_may_change(_stamp(target), home):
         return _is_as_in_archive(path, str(origin["member"]), target)
     return True
@@ -269,6 +272,7 @@ def _member_blocks(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) 
     try:
         with archive.open(info) as source:
             left = info.file_size
+            # A block beyond what the directory declares is enough to see that it lies.
             while left >= 0 and (block := source.read(_BLOCK)):
                 left -= len(block)
                 yield block
@@ -282,6 +286,7 @@ def _safe_entry(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> 
     what = _named(path, info)
     if "\0" in info.orig_filename or "\\" in info.filename or _escapes(info.filename):
         raise ArtifactError(f"{what} has a name that leads out of its folder; refused.")
+    # 0 is what programs write that know no modes of Unix.
     kind = stat.S_IFMT(info.external_attr >> 16)
     if _is_folder(info) or kind not in {0, stat.S_IFREG}:
         raise ArtifactError(f"{what} is no regular file but a folder, a link or a device; refused.")
@@ -325,6 +330,7 @@ def _escapes(name: str) -> bool:
 
 def _find_entry(path: Path, archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     entries = archive.infolist()
+    # A bare name finds what lies in a folder of the archive, as most pack them.
     exact = [info for info in entries if info.filename == name]
     hits = exact or [
         info for info in entries if not _is_folder(info) and PurePosixPath(info.filename).name == name

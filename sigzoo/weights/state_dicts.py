@@ -122,6 +122,7 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) 
             if _kind(tensors[key]) != _kind(want)
         ),
     )
+    # Looked at after the cast: what is finite in the file may be infinite in the network's dtype.
     cast = {key: tensors[key].detach().to(want.dtype) for key, want in expected.items()}
     _refuse(
         source,

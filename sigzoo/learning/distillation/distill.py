@@ -114,6 +114,8 @@ class _Distillation:
     def task(self) -> Task:
         """Build parts that fit each other, and say how an epoch is measured."""
         settings, group = self._settings, self._group
+        # A student that does not fit is told before a teacher is fetched; it is built again below, after the
+        # seed that its first weights come from.
         loss, scale = self._loss(), check_fit(settings, self._student())
         teacher = self._teacher()
         old, new = self._old(teacher, loss), self._new(teacher)
@@ -191,6 +193,7 @@ class _Distillation:
         settings = self._settings
         data = self._source(settings.data, preprocessed=settings.preprocessed)
         _require_writers(data, settings.data, "data to measure a student on")
+        # A folder's writers are anybody's; only arrays are taken to be of the teacher's own.
         labelled = settings.labels == "head" or (settings.labels == "auto" and isinstance(data, StoredData))
         if labelled:
             data = _numbered(data, teacher.writers, settings)
@@ -209,6 +212,7 @@ class _Distillation:
         data = self._source(settings.continual, preprocessed=settings.continual_preprocessed)
         _require_writers(data, settings.continual, "new data")
         split = split_per_writer(data, settings.validation, settings.seed)
+        # The student's outputs for new writers stand behind those for the old ones.
         return _Part(data, split, settings.continual, teacher.writers)
 
     def _batches(self, old: _Part, new: _Part | None, data: ImageSet) -> EpochBatches:

@@ -134,9 +134,11 @@ class Trainer:
                 raise DivergedError(f"The loss became {loss} in step {index + 1} of epoch {number}.")
             total += loss
             done(1)
+        # A loss is computed before its step: what the last step of the epoch did shows here alone.
         if not all(bool(torch.isfinite(each).all()) for each in self.network.parameters()):
             raise DivergedError(f"The parameters became NaN or infinite in epoch {number}.")
         if self.average is not None:
+            # Averaged weights give other activations than those that batch normalisation has counted.
             self.average.normalise(self._inputs(batches, streams, number))
         return total / len(batches), rate
 
@@ -158,6 +160,7 @@ class Trainer:
         signatures = torch.from_numpy(indices).to(device)
         loss: Tensor = self._module(pixels, writers, forged, signatures, labels, batch.kind)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        # What is clipped is the gradients' own size, not that which float16 needs.
         self.scaler.unscale_(self.optimiser)
         clip_gradients(self.network, self._settings)
         self.scaler.step(self.optimiser)
@@ -217,6 +220,7 @@ def drawn_by(
 def _streams(batches: Sequence[Batch], count: int) -> list[NDArray[np.int64]]:
     """A number for each image of each batch: its own, and another one whenever it comes again."""
     flat = np.concatenate([batch.indices for batch in batches])
+    # Sorted stably, the places of an image lie side by side and in their order, and can be counted at once.
     order = np.argsort(flat, kind="stable")
     starts = np.flatnonzero(np.diff(flat[order], prepend=-1))
     times = np.empty(len(flat), np.int64)

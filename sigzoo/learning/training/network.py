@@ -200,6 +200,7 @@ class TrainedNetwork(nn.Module):
     def with_parts(self, parts: Mapping[str, nn.Module]) -> Self:
         """The same network with other `parts`."""
         other = copy.copy(self)
+        # A copy shares the dict of its modules: a part set in one would be set in both.
         other._modules = dict(self._modules)
         for name, part in parts.items():
             setattr(other, name, part)
@@ -217,5 +218,6 @@ def weights_digest(*parts: nn.Module) -> str:
     for part in parts:
         for name, tensor in sorted(part.state_dict().items()):
             found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            # As bytes: numpy knows no bfloat16.
             found.update(tensor.contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()

@@ -140,6 +140,7 @@ class _Training:
         for term in terms:
             check_needs(term.name, term.loss, self._enricher)
         check_selection(settings, [term.loss for term in terms])
+        # Before the network is made: its first weights are part of what the seed decides.
         torch.manual_seed(settings.seed)
         backbone = default_zoo().backbone(settings.backbone, **with_tuples(settings.backbone_options))
         scale, start = check_fit(settings, backbone), load_start(backbone, settings)

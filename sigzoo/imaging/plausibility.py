@@ -56,7 +56,7 @@ _TILE, _REACH = 5, (1, 2, 4)
 _THROUGH, _LONG = 0.95, 0.8
 """Share of a row of cells that makes it a line from edge to edge, or a frame's."""
 _RIDGE, _RIDGE_DEPTH = 3, 3
-_SOME_ROWS = 7
+_SOME_ROWS = 13
 """Every how manieth row tells of most images that they are not dark."""
 
 Mask = NDArray[np.bool_]
@@ -166,7 +166,7 @@ def appearance(image: NDArray[np.uint8]) -> Appearance | None:
     across, upright = _coverage(cells), _coverage(cells.T)
     return Appearance(
         dark=_dark(image),
-        border=float(np.concatenate([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]]).mean()),
+        border=_border(cells),
         lines=_runs(across >= _THROUGH),
         columns=_runs(upright >= _THROUGH),
         pale_lines=pale_lines,
@@ -203,6 +203,12 @@ def _over_cells(pixels: NDArray[np.uint8] | Mask) -> NDArray[np.uint16]:
     for shift in range(1, block):
         cells += columns[:, shift::block]
     return cells
+
+
+def _border(cells: Mask) -> float:
+    """The share of inked cells in the outermost ring."""
+    inked = sum(map(np.count_nonzero, (cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1])))
+    return float(inked / (2 * sum(cells.shape) - 4))
 
 
 def _coverage(cells: Mask) -> NDArray[np.floating]:
@@ -247,11 +253,10 @@ def _bands(cells: Mask) -> int:
     """Count lines of writing: runs of rows with ink in several places, between rows with next to none."""
     inked = np.zeros(len(cells) + 2, np.bool_)
     np.greater(np.count_nonzero(cells, axis=1), 0.02 * cells.shape[1], out=inked[1:-1])
-    starts = np.flatnonzero(inked[1:] != inked[:-1])
+    ends = np.flatnonzero(inked[1:] != inked[:-1])
     return sum(
-        1
-        for top, bottom in starts.reshape(-1, 2)
-        if bottom - top >= 2 and cells[top:bottom].any(axis=0).mean() > 0.25
+        bottom - top >= 2 and np.count_nonzero(cells[top:bottom].any(axis=0)) > 0.25 * cells.shape[1]
+        for top, bottom in ends.reshape(-1, 2).tolist()
     )
 
 

@@ -157,7 +157,7 @@ def _truncating_pass(padded: GreyImage, axis: int, strips: Strips, result: GreyI
 def _truncated(windows: GreyImage) -> GreyImage:
     """Weighted sums of 17 grey levels, ``(TAPS, N)``, truncated, exactly as scipy computes them."""
     middle = windows[RADIUS]
-    means = _flat_means().take(middle)
+    means: GreyImage = _flat_means().take(middle)
     uneven = np.flatnonzero((windows != middle).any(axis=0))
     means[uneven] = weighted_sums(windows.take(uneven, axis=1)).astype(np.uint8)
     return means

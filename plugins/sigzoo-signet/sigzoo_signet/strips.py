@@ -34,7 +34,8 @@ STRIP = 96
 # 17 products of float32 and their sums err by less than 17 * 2**-24 * 255 = 2.6e-4 a pass.
 DOUBT_ONE_PASS = 3e-4
 
-_BLOCK = 16
+# Pixels of a line that one product gives, down the columns and along the rows, as is fastest.
+_BLOCK_DOWN, _BLOCK_ACROSS = 8, 16
 # OpenBLAS starts threads of its own for products larger than 16 x 32 x 512.
 _COLUMNS = 512
 _KEPT_PIXELS = 1 << 22
@@ -84,13 +85,19 @@ def weighted_sums(windows: NDArray[np.uint8]) -> NDArray[np.float64]:
     return total
 
 
-@lru_cache(maxsize=1)
-def _band() -> NDArray[np.float32]:
-    """Matrix that smooths `_BLOCK` pixels of a line given `_BLOCK` + 16 of them."""
-    band = np.zeros((_BLOCK, _BLOCK + 2 * RADIUS), dtype=np.float32)
-    for row in range(_BLOCK):
+@lru_cache(maxsize=2)
+def _band(block: int) -> NDArray[np.float32]:
+    """Matrix that smooths `block` pixels of a line given `block` + 16 of them."""
+    band = np.zeros((block, block + 2 * RADIUS), dtype=np.float32)
+    for row in range(block):
         band[row, row : row + TAPS] = gaussian_weights(SIGMA)
     return band
+
+
+@lru_cache(maxsize=1)
+def _band_across() -> NDArray[np.float32]:
+    """The same for products from the other side: with rows of its own they take half the time."""
+    return np.ascontiguousarray(_band(_BLOCK_ACROSS).T)
 
 
 class Buffers:
@@ -137,8 +144,8 @@ class Strips:
     """
 
     def __init__(self, width: int, buffers: Buffers) -> None:
-        blocks = -(-width // _BLOCK)
-        self.room = blocks * _BLOCK + 2 * RADIUS
+        blocks = -(-width // _BLOCK_ACROSS)
+        self.room = blocks * _BLOCK_ACROSS + 2 * RADIUS
         """Columns of the strips: the image's, its margins, and what fills up the last block."""
         self.valid = width + 2 * RADIUS, width
         """Columns of the result that mean something, by axis."""
@@ -148,12 +155,13 @@ class Strips:
         self._below = buffers.array("below", (STRIP, self.room), np.uint8)
         self._positive = buffers.array("positive", (STRIP, self.room), np.bool_)
         stride, unit = self._middle.strides
-        strips, taps = STRIP // _BLOCK, _BLOCK + 2 * RADIUS
-        self._lines = as_strided(self._source, (strips, taps, self.room), (_BLOCK * stride, stride, unit))
-        self._summed = self._middle.reshape(strips, _BLOCK, self.room)
-        strides = (_BLOCK * unit, stride, unit)
-        self._windows = as_strided(self._middle, (blocks, STRIP, _BLOCK + 2 * RADIUS), strides)
-        self._smoothed = as_strided(self._result, (blocks, STRIP, _BLOCK), strides)
+        strips, taps = STRIP // _BLOCK_DOWN, _BLOCK_DOWN + 2 * RADIUS
+        strides = (_BLOCK_DOWN * stride, stride, unit)
+        self._lines = as_strided(self._source, (strips, taps, self.room), strides)
+        self._summed = self._middle.reshape(strips, _BLOCK_DOWN, self.room)
+        strides = (_BLOCK_ACROSS * unit, stride, unit)
+        self._windows = as_strided(self._middle, (blocks, STRIP, _BLOCK_ACROSS + 2 * RADIUS), strides)
+        self._smoothed = as_strided(self._result, (blocks, STRIP, _BLOCK_ACROSS), strides)
 
     def down(self, source: NDArray[Any]) -> NDArray[np.float32]:
         """Smooth ``(rows + 16, W)`` along the columns to ``(rows, W)``, W up to `room`.
@@ -162,10 +170,10 @@ class Strips:
         """
         rows, width = source.shape[0] - 2 * RADIUS, source.shape[1]
         self._source[: source.shape[0], :width] = source
-        blocks = -(-rows // _BLOCK)
+        blocks, band = -(-rows // _BLOCK_DOWN), _band(_BLOCK_DOWN)
         for left in range(0, width, _COLUMNS):
             columns = slice(left, min(left + _COLUMNS, width))
-            np.matmul(_band(), self._lines[:blocks, :, columns], out=self._summed[:blocks, :, columns])
+            np.matmul(band, self._lines[:blocks, :, columns], out=self._summed[:blocks, :, columns])
         return self._middle[:rows, :width]
 
     def across(self, rows: int, width: int, source: NDArray[Any] | None = None) -> NDArray[np.float32]:
@@ -176,8 +184,8 @@ class Strips:
         """
         if source is not None:
             self._middle[:rows] = source
-        blocks = -(-width // _BLOCK)
-        np.matmul(self._windows[:blocks, :rows], _band().T, out=self._smoothed[:blocks, :rows])
+        blocks = -(-width // _BLOCK_ACROSS)
+        np.matmul(self._windows[:blocks, :rows], _band_across(), out=self._smoothed[:blocks, :rows])
         return self._result[:rows]
 
     def truncate(self, smoothed: NDArray[np.float32], result: GreyImage) -> NDArray[np.bool_]:
@@ -188,5 +196,5 @@ class Strips:
         unsure = below.view(np.bool_)
         np.not_equal(result, below, out=unsure)
         np.not_equal(smoothed, 0, out=positive)
-        result += positive
+        result += positive.view(np.uint8)
         return unsure

@@ -34,6 +34,15 @@ _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss
 STORES = _WHOLE | {"sftp", "ssh", "smb", "hdfs", "webhdfs", "webdav"}
 """Kinds of URLs that are taken; of those beyond `_WHOLE` a file is put beside its place and moved."""
 
+_PACKAGES = {
+    **dict.fromkeys(("s3", "s3a"), "'sigzoo[remote]'"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("az", "abfs", "abfss", "adl"), "adlfs"),
+    **dict.fromkeys(("sftp", "ssh"), "paramiko"),
+    **{"oss": "ossfs", "smb": "smbprotocol", "hdfs": "pyarrow", "webhdfs": "requests", "webdav": "webdav4"},
+}
+"""What reads each kind of URL for fsspec, as it is installed."""
+
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SECRETS = ("SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "ACCESS_KEY", "ACCOUNT_KEY", "SAS")
 
@@ -192,7 +201,7 @@ def _store(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise UsageError(
             f"{_shown(url)}: what reads {scheme}:// is not installed ({_plain(error)}): run"
-            f" `pip install 'sigzoo[remote]'` for s3://, or what fsspec names."
+            f" `pip install {_PACKAGES[scheme]}`."
         ) from error
     except Exception as error:
         raise UsageError(f"{_shown(url)}: cannot be used: {_plain(error)}.") from error

@@ -25,17 +25,20 @@ if TYPE_CHECKING:
     from sigzoo.jobs.embedding import EmbedJob, EmbedSettings, Engine, LocalEngine, embed_shards
     from sigzoo.jobs.folder import JobFolder, ShardDone
     from sigzoo.jobs.manifest import Manifest, open_manifest
+    from sigzoo.jobs.ray_data import EmbedPrepared, PrepareImages
     from sigzoo.jobs.ray_engine import RayEngine
     from sigzoo.jobs.run import run_job
     from sigzoo.jobs.shards import Shard
 
 __all__ = [
     "EmbedJob",
+    "EmbedPrepared",
     "EmbedSettings",
     "Engine",
     "JobFolder",
     "LocalEngine",
     "Manifest",
+    "PrepareImages",
     "RayEngine",
     "Shard",
     "ShardDone",
@@ -48,11 +51,13 @@ __getattr__ = lazy_names(
     __name__,
     {
         "EmbedJob": "embedding",
+        "EmbedPrepared": "ray_data",
         "EmbedSettings": "embedding",
         "Engine": "embedding",
         "JobFolder": "folder",
         "LocalEngine": "embedding",
         "Manifest": "manifest",
+        "PrepareImages": "ray_data",
         "RayEngine": "ray_engine",
         "Shard": "shards",
         "ShardDone": "folder",

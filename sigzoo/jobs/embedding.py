@@ -13,7 +13,7 @@ from sigzoo.jobs.folder import JobFolder, ShardDone
 from sigzoo.jobs.shards import Shard
 
 if TYPE_CHECKING:
-    from sigzoo.embedding import Embedded
+    from sigzoo.embedding import Embedded, EmbeddingStream
     from sigzoo.model import SignatureModel
 
 __all__ = ["Embed", "EmbedJob", "EmbedSettings", "Engine", "LocalEngine", "embed_shards", "embedded"]
@@ -90,6 +90,29 @@ class EmbedSettings:
             )
 
         return embed
+
+    def embedding_stream(self, model: SignatureModel) -> EmbeddingStream:
+        """The stream of a model that is loaded, on one core, as Ray counts the cores.
+
+        Parameters
+        ----------
+        model
+            The one that these settings load.
+
+        Returns
+        -------
+        EmbeddingStream
+            Its `preparation` is what is done with an image first; it computes prepared images.
+        """
+        from sigzoo.imaging import ReadOptions
+
+        look = self.check_images and not self.preprocessed
+        return model.embedding_stream(
+            layer=self.layer,
+            batch_size=self.batch_size,
+            options=ReadOptions(self.grey_range, look, self.preprocessed),
+            workers=1,
+        )
 
     def identity(self, model: SignatureModel) -> dict[str, Any]:
         """All that decides features beside the image: what a job that is resumed must have in common.

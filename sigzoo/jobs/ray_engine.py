@@ -14,7 +14,7 @@ from sigzoo.embedding.fetching import fetched_ahead
 from sigzoo.embedding.preparation import Preparation, Prepared
 from sigzoo.errors import SigzooError, SigzooWarning, UsageError
 from sigzoo.imaging import ImageSource
-from sigzoo.jobs.embedding import EmbedJob, EmbedSettings, embed_shards
+from sigzoo.jobs.embedding import EmbedJob, embed_shards
 from sigzoo.jobs.folder import ShardDone
 from sigzoo.jobs.ray_pipeline import Stages, connected, run_stages
 from sigzoo.jobs.shards import Shard
@@ -70,7 +70,7 @@ class RayEngine:
             As the local engine; or if the cluster is lost.
         """
         model = job.settings.load_model() if self.model is None else self.model
-        preparation = embedding_stream(job.settings, model).preparation
+        preparation = job.settings.embedding_stream(model).preparation
         stages = Stages(_prepare, _load, (job, preparation, str(Path.cwd())))
         with connected(self.address) as ray, closing(run_stages(ray, stages, shards)) as results:  # type: ignore[type-var]
             for result in results:
@@ -80,20 +80,6 @@ class RayEngine:
                 for note in notes:
                     warnings.warn(note, SigzooWarning, stacklevel=2)
                 yield done
-
-
-def embedding_stream(settings: EmbedSettings, model: SignatureModel) -> EmbeddingStream:
-    """The stream of a job's settings."""
-    from sigzoo.imaging import ReadOptions
-
-    return model.embedding_stream(
-        layer=settings.layer,
-        batch_size=settings.batch_size,
-        options=ReadOptions(
-            settings.grey_range, settings.check_images and not settings.preprocessed, settings.preprocessed
-        ),
-        workers=1,  # Ray counts the cores
-    )
 
 
 _Shared: TypeAlias = tuple[EmbedJob, Preparation, str]
@@ -151,7 +137,7 @@ def _stream_of_node(job: EmbedJob) -> EmbeddingStream:
             f"A node of the cluster has another {' and '.join(each.replace('_', ' ') for each in differing)}"
             " than this machine: install the same sigzoo, plugins and registries there."
         )
-    return embedding_stream(job.settings, model)
+    return job.settings.embedding_stream(model)
 
 
 def _embed(stream: EmbeddingStream, job: EmbedJob, shard: Shard, prepared: list[Prepared]) -> ShardDone:

@@ -234,9 +234,15 @@ def test_file_urls_are_paths(run: Any, tmp_path: Path, scans: list[Path]) -> Non
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="what reads gs:// is not installed"):
+    modules = __import__("sys").modules
+    monkeypatch.setitem(modules, "gcsfs", None)
+    with pytest.raises(UsageError) as missing:
         read_remote("gs://bucket/x", 10, DataError)
-    monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
+    assert str(missing.value) == (
+        "gs://bucket/x: what reads gs:// is not installed (Please install gcsfs to access Google Storage):"
+        " run `pip install gcsfs`."
+    )
+    monkeypatch.setitem(modules, "fsspec", None)
     with pytest.raises(UsageError, match=r"pip install 'sigzoo\[remote\]'"):
         read_remote("s3://bucket/x", 10, DataError)
 

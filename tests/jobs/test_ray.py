@@ -207,3 +207,26 @@ def test_the_commands_of_the_page_on_many_machines_work(
         assert run_command(arguments) == 0, capsys.readouterr().err
     assert "3 shards (3 of them there before)" in capsys.readouterr().out
     assert len(_rows(tmp_path / "shards")) == 9
+
+
+def test_the_pages_pipeline_of_ray_data_gives_the_models_features(
+    cluster: Any, tmp_path: Path, draw: Any
+) -> None:
+    import ray.data
+
+    page = (Path(__file__).parents[2] / "docs" / "at-scale.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    paths = _images(tmp_path / "signatures", draw, 16)
+    for folder in ("signatures", "features"):  # the nodes of this cluster were started in another folder
+        assert f'("{folder}"' in block
+        block = block.replace(f'("{folder}"', f'("{tmp_path / folder}"')
+    exec(block, {})
+    rows = sorted(ray.data.read_parquet(str(tmp_path / "features")).take_all(), key=lambda row: row["path"])
+    assert [Path(row["path"]).name for row in rows] == [Path(path).name for path in paths]
+    bad = rows.pop(7)
+    assert "007.png: not an image" in bad["error"]
+    assert np.isnan(bad["features"]).all()
+    assert {row["error"] for row in rows} == {""}
+    assert set(rows[0]) == {"path", "error", "warnings", "features"}
+    wanted = sigzoo.load().embed(paths[:7] + paths[8:])
+    np.testing.assert_allclose([row["features"] for row in rows], wanted, rtol=0, atol=1e-6)

@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
         *("registry", "verification", "zoo"),
     },
     "search": {"common", "data", "errors", "verification"},
-    "gallery": {"evaluation", "imaging", "model", "pages"},
+    "gallery": {"common", "evaluation", "imaging", "model", "pages"},
     "sklearn": {"errors"},
     "graphs": {"artifacts", "common", "errors", "interfaces"},
     "runtimes": {"common", "errors", "graphs", "interfaces"},

@@ -9,6 +9,7 @@ import click
 
 from sigzoo.cli.help_pages import HelpfulGroup
 from sigzoo.cli.output import echo, echo_path, json_option, print_json, print_table
+from sigzoo.common.messages import counted
 
 if TYPE_CHECKING:
     from sigzoo.artifacts import ZooCache
@@ -158,7 +159,8 @@ def export_command(names: tuple[str, ...], everything: bool, output: Path, as_js
     if as_json:
         print_json({"output": str(output), "files": [str(file) for file in written]})
     else:
-        echo(f"{len(written)} files in {output}. On the other machine: sigzoo cache import {output.name}")
+        files = counted(len(written), "file")
+        echo(f"{files} in {output}. On the other machine: sigzoo cache import {output.name}")
 
 
 @cache.command("import", examples=["sigzoo cache import models.tar"])

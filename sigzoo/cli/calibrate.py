@@ -140,7 +140,9 @@ def _print(made: Calibration, output: Path) -> None:
     fields = [("made on", _told(each)) for each in made.basis]
     fields += [("tried on", _told(each)) for each in made.checked_on]
     numbers = ", ".join(map(str, sorted(counts)))
-    layers = f"{made.layer}, of {', '.join(made.layers)}"
+    layers = made.layer
+    if len(made.layers) > 1:
+        layers += f", the best of {', '.join(made.layers)} by Cllr"
     fields += [("score", made.score), ("layer", layers), ("references", numbers)]
     print_fields(made.model, fields)
     echo()
@@ -154,6 +156,8 @@ def _print(made: Calibration, output: Path) -> None:
     heads = ("set", "against", "FRR %", "FAR %", "EER %", "Cllr")
     print_table(heads, rows, right=heads[2:])
     echo()
+    echo("FRR: genuine signatures rejected; FAR: forgeries accepted; EER: both, equal;")
+    echo("Cllr: what the likelihood ratios cost, 0 is perfect, 1 worth nothing.")
     for note in _notes(made):
         echo(note)
     echo(f"-> {output}")

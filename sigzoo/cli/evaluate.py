@@ -14,6 +14,7 @@ from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.image_options import check_free, force_option
 from sigzoo.cli.output import echo, json_option, print_json, print_table, whole_file
 from sigzoo.cli.values import whole_numbers
+from sigzoo.common.messages import counted
 
 if TYPE_CHECKING:
     from sigzoo.evaluation.run import Evaluation, Row
@@ -200,8 +201,9 @@ def _print(found: Evaluation) -> None:
     """Print a table for each protocol, and what was left out."""
     data = found.data
     echo(
-        f"{data.place} ({data.source}): {data.writers} writers, {data.genuine} genuine signatures,"
-        f" {data.forged} skilled forgeries"
+        f"{data.place} ({data.source}): {counted(data.writers, 'writer')},"
+        f" {counted(data.genuine, 'genuine signature')},"
+        f" {counted(data.forged, 'skilled forgery', 'skilled forgeries')}"
     )
     if found.development is not None:
         echo(f"learnt from {found.development.place}: {found.development.writers} writers")

@@ -43,6 +43,7 @@ def gallery(
     distances, and needs nothing but a browser. A click on a signature, or Enter, orders all by their
     distance from it; arrows go from one to the next.
     """
+    from sigzoo.common.messages import counted
     from sigzoo.common.terminal import safe_text
     from sigzoo.errors import UsageError
     from sigzoo.gallery import gallery_of, gallery_page
@@ -66,4 +67,4 @@ def gallery(
     if as_json:
         print_json({"output": str(output), "model": model.name, "images": len(names)})
     else:
-        echo(f"{len(names)} signature{'s' * (len(names) != 1)} -> {output}")
+        echo(f"{counted(len(names), 'signature')} -> {output}")

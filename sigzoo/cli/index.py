@@ -9,6 +9,7 @@ import click
 
 from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json
+from sigzoo.common.messages import counted
 
 __all__ = ["index_command"]
 
@@ -96,7 +97,7 @@ def index_command(
             f"{built.probes} of {built.lists} lists looked into, recall of the 10 nearest {built.recall:.3f}"
         )
     model, layer = files.provenance["model"], files.provenance["layer"]
-    echo(f"{built.count} images x {built.size} -> {safe_text(output)} ({model} {layer}; {how})")
+    echo(f"{counted(built.count, 'image')} x {built.size} -> {safe_text(output)} ({model} {layer}; {how})")
 
 
 def _of_model(provenance: Any) -> tuple[str, dict[int, float]]:

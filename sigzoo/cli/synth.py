@@ -8,6 +8,7 @@ import click
 
 from sigzoo.cli.help_pages import ExpertOption, HelpfulCommand
 from sigzoo.cli.output import echo, json_option, print_json
+from sigzoo.common.messages import counted
 
 __all__ = ["synth"]
 
@@ -145,7 +146,8 @@ def synth(
         print_json({"signatures": count, "output": str(output), "plot": str(plot) if plot else None})
         return
     sheet_too = f", sheet in {safe_text(plot)}" if plot else ""
-    echo(f"{count} signatures of {writers} writers in {safe_text(output)}{sheet_too}")
+    of = f"{counted(count, 'signature')} of {counted(writers, 'writer')}"
+    echo(f"{of} in {safe_text(output)}{sheet_too}")
 
 
 def _fitting(images: int) -> int:

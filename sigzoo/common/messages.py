@@ -7,7 +7,12 @@ from itertools import islice
 
 from sigzoo.common.limits import LISTED
 
-__all__ = ["listed", "quoted", "shortened"]
+__all__ = ["counted", "listed", "quoted", "shortened"]
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number and what is counted: ``1 image``, ``2,000 images``, ``3 forgeries``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def quoted(text: object, letters: int = 80) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sigzoo.common.messages import counted
 from sigzoo.datasets.completeness import Completeness, below
 from sigzoo.datasets.layout import PublishedFiles
 from sigzoo.datasets.synthetic import SyntheticSource
@@ -34,9 +35,10 @@ class Found:
     """How a published data set compares with its publication."""
 
     def __str__(self) -> str:
+        genuine = counted(self.genuine, "genuine signature")
         return (
-            f"{self.place}: {self.writers} writers, {self.genuine} genuine signatures and"
-            f" {self.forged} forgeries (read as: {self.source}){self._missing()}"
+            f"{self.place}: {counted(self.writers, 'writer')}, {genuine} and"
+            f" {counted(self.forged, 'forgery', 'forgeries')} (read as: {self.source}){self._missing()}"
         )
 
     def _missing(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sigzoo.common.messages import counted
 from sigzoo.evaluation.distances import distances
 from sigzoo.imaging.image_files import read_image
 from sigzoo.imaging.sources import ImageSource
@@ -84,7 +85,8 @@ def gallery_of(
         "preprocessing": model.card.preprocessor.name,
         "licence of the weights": model.card.licence.weights,
     }
-    title = f"{len(exhibits)} signatures as {model.name} sees them"
+    count = len(exhibits)
+    title = f"{counted(count, 'signature')} as {model.name} sees {'it' if count == 1 else 'them'}"
     return Gallery(title, facts, exhibits, distances(features.reshape(len(features), -1)))
 
 

@@ -64,7 +64,7 @@ def _nearest(gallery: Gallery, place: int) -> str:
     others = gallery.distances[place].astype(np.float64)
     others[place] = np.inf
     nearest = int(others.argmin())
-    return f"nearest: {gallery.exhibits[nearest].name}, {others[nearest]:.3g}"
+    return f"nearest: {gallery.exhibits[nearest].name}, {f'{others[nearest]:#.3g}'.rstrip('.')}"
 
 
 def _steps(shown: Exhibit) -> Markup:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sigzoo.common.messages import counted
 from sigzoo.imaging import ImageSource
 from sigzoo.imaging.figures import draw_thumbnail, new_figure, save_figure, thumbnail
 from sigzoo.verification.calibration import LEVELS, ReferenceCount
@@ -71,7 +72,7 @@ def draw_verification(
     first = answers[0]
     write(0.15, 0.1, f"Verification with {first.model}, layer {first.layer}", fontsize=11, weight="bold")
     left_out = f"; the first {len(shown)} are shown" if len(shown) < len(references) else ""
-    write(0.15, 0.42, f"{len(references)} references{left_out}", fontsize=8, color="0.35")
+    write(0.15, 0.42, f"{counted(len(references), 'reference')}{left_out}", fontsize=8, color="0.35")
     top = 0.62
     for number, image in enumerate(shown):
         down, across = divmod(number, columns)

@@ -55,6 +55,7 @@ def test_the_file_says_what_it_was_made_on(made: tuple[str, Path], folder: Path)
     assert found.model == "synsig-tiny"
     assert "6 writers are few" in said
     assert "flatter" in said
+    assert "FRR: genuine signatures rejected; FAR: forgeries accepted" in said
     assert all(len(line) <= 80 for line in said.splitlines() if str(file) not in line)
 
 

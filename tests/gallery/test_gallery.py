@@ -84,9 +84,9 @@ def test_names_are_escaped_and_nothing_is_fetched(four: Gallery) -> None:
 
 def test_each_names_its_nearest_neighbour(four: Gallery) -> None:
     told = re.findall(r'class="distance">([^<]*)<', gallery_page(four))
-    assert told[0].endswith(", 1")
-    assert told[1] == "nearest: a, 1"
-    assert told[3] == "nearest: c, 6"
+    assert told[0].endswith(", 1.00")
+    assert told[1] == "nearest: a, 1.00"
+    assert told[3] == "nearest: c, 6.00"
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from sigzoo import __version__
+from sigzoo.common.messages import counted
 from sigzoo.datasets import find_source
 from sigzoo.errors import DataError, ImageError
 from sigzoo.evaluation.opened_set import DataInfo
@@ -214,8 +215,9 @@ def _versions() -> Iterator[str]:
 
 def _data(info: DataInfo) -> str:
     return (
-        f"{info.place} (read as {info.source}): {info.writers} writers, {info.genuine} genuine signatures,"
-        f" {info.forged} skilled forgeries"
+        f"{info.place} (read as {info.source}): {counted(info.writers, 'writer')},"
+        f" {counted(info.genuine, 'genuine signature')},"
+        f" {counted(info.forged, 'skilled forgery', 'skilled forgeries')}"
     )
 
 

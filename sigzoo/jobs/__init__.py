@@ -23,11 +23,12 @@ from sigzoo.common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from sigzoo.jobs.embedding import EmbedJob, EmbedSettings, Engine, LocalEngine, embed_shards
-    from sigzoo.jobs.folder import JobFolder, ShardDone
+    from sigzoo.jobs.folder import JobFolder
     from sigzoo.jobs.manifest import Manifest, open_manifest
     from sigzoo.jobs.ray_data import EmbedPrepared, PrepareImages
     from sigzoo.jobs.ray_engine import RayEngine
     from sigzoo.jobs.run import run_job
+    from sigzoo.jobs.shard_writer import ShardDone
     from sigzoo.jobs.shards import Shard
 
 __all__ = [
@@ -60,7 +61,7 @@ __getattr__ = lazy_names(
         "PrepareImages": "ray_data",
         "RayEngine": "ray_engine",
         "Shard": "shards",
-        "ShardDone": "folder",
+        "ShardDone": "shard_writer",
         "embed_shards": "embedding",
         "open_manifest": "manifest",
         "run_job": "run",

@@ -9,7 +9,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from sigzoo.imaging import ImageSource
-from sigzoo.jobs.folder import JobFolder, ShardDone
+from sigzoo.jobs.folder import JobFolder
+from sigzoo.jobs.shard_writer import ShardDone
 from sigzoo.jobs.shards import Shard
 
 if TYPE_CHECKING:

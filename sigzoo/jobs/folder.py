@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sigzoo.common.job_records import MAX_RECORD, check_same_job, record_bytes, record_of
-from sigzoo.common.terminal import safe_text
-from sigzoo.data.mat_files import write_vector
 from sigzoo.data.parquet_files import SHAPE, ParquetWriter, open_table
 from sigzoo.errors import DataError, SigzooError, UsageError
 from sigzoo.jobs.places import Place
+from sigzoo.jobs.shard_writer import MatFiles, ShardWriter, check_mat_names
 from sigzoo.jobs.shards import Shard
 
-__all__ = ["FORMAT", "JobFolder", "ShardDone", "ShardWriter", "begin_job", "stored_identity"]
+__all__ = ["FORMAT", "JobFolder", "begin_job", "stored_identity"]
 
 FORMAT = 1
 """Of the folder: raised when an older sigzoo could not go on with what a newer one began."""
@@ -38,20 +32,6 @@ _ALL_SKIPPED = ".all.jsonl"
 
 Files: TypeAlias = Literal["parquet", "mat"]
 """What a folder is filled with."""
-
-
-@dataclass(frozen=True)
-class ShardDone:
-    """What became of a shard."""
-
-    number: int
-    """Its place among the shards."""
-    images: int
-    """How many images it was of."""
-    embedded: int
-    """How many have features."""
-    skipped: int
-    """How many could not be used."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +133,7 @@ class JobFolder:
         for shard in shards:
             number = shard.number
             if self.files == "mat":
-                _check_mat_names(shard, names)
+                check_mat_names(shard, names)
             name = finished.get(number)
             if name is None:
                 yield shard
@@ -193,7 +173,7 @@ class JobFolder:
         """
         key = shard.key(self.key)
         if self.files == "mat":
-            writer = ShardWriter(shard, _MatFiles(self.place), self.shape)
+            writer = ShardWriter(shard, MatFiles(self.place), self.shape)
             yield writer
             self._list_skipped(key, writer)
             if writer.done.embedded:
@@ -227,64 +207,6 @@ class JobFolder:
             Plain data, which is kept there.
         """
         self.place.write(SUMMARY, record_bytes(summary))
-
-
-class _MatFiles:
-    """Writes a .mat an image."""
-
-    def __init__(self, place: Place) -> None:
-        self._place, self.shape = place, None
-
-    shape: tuple[int, ...] | None
-
-    def add(self, file: str, features: NDArray[np.float32], columns: Mapping[str, Any] | None = None) -> None:
-        """Write the features of one image."""
-        content = io.BytesIO()
-        write_vector(content, features)
-        self._place.write(f"{mat_name(file)}.mat", content.getvalue())
-
-
-def mat_name(file: str) -> str:
-    """What the .mat of an image is called, without the suffix: as the image, without its folder."""
-    return PurePosixPath(file.replace("\\", "/")).stem
-
-
-def _check_mat_names(shard: Shard, taken: dict[str, str]) -> None:
-    for name in shard.names:
-        other = taken.setdefault(mat_name(name), name)
-        if other != name or mat_name(name)[:1] in ("", "_", "."):
-            raise UsageError(
-                f"{safe_text(name)}: cannot have a .mat of its own name beside {safe_text(other)}, or begins"
-                " with _ or a point; rename it, or write Parquet."
-            )
-
-
-class ShardWriter:
-    """Takes what became of each image of a shard, in order."""
-
-    def __init__(self, shard: Shard, files: ParquetWriter | _MatFiles, shape: tuple[int, ...] | None) -> None:
-        self.shard, self.place, self._files = shard, 0, files
-        self.skipped: list[dict[str, Any]] = []
-        if shape is not None:
-            files.shape = shape
-
-    def add(self, features: NDArray[np.float32] | None, error: SigzooError | None = None) -> None:
-        """Add the next image: its features, float32 of any shape, or why it has none."""
-        shard, place = self.shard, self.place
-        name = shard.names[place]
-        if features is None:
-            kind = type(error).__name__
-            self.skipped.append(
-                {"index": shard.start + place, "path": name, "kind": kind, "error": str(error)}
-            )
-        else:
-            self._files.add(name, features, {key: each[place] for key, each in shard.columns.items()})
-        self.place = place + 1
-
-    @property
-    def done(self) -> ShardDone:
-        """How many there were of each."""
-        return ShardDone(self.shard.number, self.place, self.place - len(self.skipped), len(self.skipped))
 
 
 def begin_job(

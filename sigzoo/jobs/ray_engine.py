@@ -15,8 +15,8 @@ from sigzoo.embedding.preparation import Preparation, Prepared
 from sigzoo.errors import SigzooError, SigzooWarning, UsageError
 from sigzoo.imaging import ImageSource
 from sigzoo.jobs.embedding import EmbedJob, embed_shards
-from sigzoo.jobs.folder import ShardDone
 from sigzoo.jobs.ray_pipeline import Stages, connected, run_stages
+from sigzoo.jobs.shard_writer import ShardDone
 from sigzoo.jobs.shards import Shard
 
 if TYPE_CHECKING:

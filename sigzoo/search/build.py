@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from sigzoo.common.atomic import whole_folder, write_error
 from sigzoo.data.feature_blocks import FeatureBlock, FeatureFiles
 from sigzoo.errors import DataError, SigzooError, UsageError
+from sigzoo.search.facts import IndexFacts, Recall
 from sigzoo.search.files import CENTROIDS, ENTRIES, LISTS, MANIFEST, OFFSETS, ROWS, VECTORS, ArrayFile
-from sigzoo.search.index import FeatureIndex, IndexFacts, Recall, prepared
+from sigzoo.search.index import FeatureIndex, prepared
 from sigzoo.search.lists import assigned, centroids_of
 from sigzoo.search.nearest import Metric
 

@@ -83,7 +83,8 @@ class Appearance:
     apart
         Share of the ink that lies far from the largest group.
     ink
-        Share of cells that hold ink.
+        Share of cells that hold ink, or of dark pixels where that is more: a stroke that fills a tile
+        is taken for paper.
     """
 
     dark: float
@@ -164,8 +165,9 @@ def appearance(image: NDArray[np.uint8]) -> Appearance | None:
     ink = np.less_equal(flat, threshold, out=flat.view(np.bool_))
     cells = _over_cells(ink) > int(_CELL_INK * block**2)
     across, upright = _coverage(cells), _coverage(cells.T)
+    counts = grey_histogram(image[::_SOME_ROWS])
     return Appearance(
-        dark=_dark(image),
+        dark=_dark(image, counts),
         border=_border(cells),
         lines=_runs(across >= _THROUGH),
         columns=_runs(upright >= _THROUGH),
@@ -173,13 +175,19 @@ def appearance(image: NDArray[np.uint8]) -> Appearance | None:
         framed=_runs(across >= _LONG) > 1 and _runs(upright >= _LONG) > 1,
         bands=_bands(cells),
         apart=_apart(cells),
-        ink=np.count_nonzero(cells) / cells.size,
+        ink=max(np.count_nonzero(cells) / cells.size, _near_black(counts)),
     )
 
 
-def _dark(image: NDArray[np.uint8]) -> float:
+def _near_black(counts: NDArray[np.int64]) -> float:
+    """The share of pixels that are nearer to the darkest level than to the paper's, the ninth decile."""
+    share = np.cumsum(counts) / counts.sum()
+    darkest, paper = np.flatnonzero(counts)[0], np.searchsorted(share, 0.9)
+    return float(share[(darkest + paper) // 2]) if darkest < paper else 0.0
+
+
+def _dark(image: NDArray[np.uint8], counts: NDArray[np.int64]) -> float:
     """The share of pixels on the dark side of Otsu's threshold: of some rows where they leave no doubt."""
-    counts = grey_histogram(image[::_SOME_ROWS])
     apart, share = separation(counts), np.cumsum(counts) / counts.sum()
     # Nor may another level, which would call more of it dark, divide the pixels half as well.
     if 2 * apart[share > MAX_DARK / 2].max() > apart.max():

@@ -98,6 +98,12 @@ def test_what_is_no_signature_alone_is_told(way: str, draw: Callable[[int], Imag
         assert any(part in each for part in reason.split("|") for each in found), (writer, found)
 
 
+def test_strokes_that_are_wider_than_a_tile_are_ink() -> None:
+    image = np.full((220, 330), 255, np.uint8)
+    image[80:120, 60:250] = 0
+    assert not doubts(image)
+
+
 @pytest.mark.parametrize("rendering", ["office", "scanner", "binarised", "tablet", "varied"])
 def test_drawn_signatures_are_let_alone(rendering: str) -> None:
     from sigzoo.synthesis import DatasetSpec, conditions, generate

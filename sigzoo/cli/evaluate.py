@@ -227,15 +227,14 @@ def _print(found: Evaluation) -> None:
 
 def _legend(found: Evaluation) -> Iterator[str]:
     """What the heads of the tables mean."""
-    yield (
-        "Equal error rates (EER) in percent: random against other writers' signatures, skilled against"
-        " forgeries; 95 %, the interval of the latter over writers; per writer, with a threshold for each."
-    )
+    yield "Equal error rates (EER) in percent: random, against other writers' signatures;"
+    yield "skilled, against forgeries; 95 %, the interval of these over writers; per"
+    yield "writer, with a threshold for each."
     measured = [row.summary.impostors.values() for row in found.rows if row.summary is not None]
     if any(each.likelihood for impostors in measured for each in impostors):
-        yield "Cllr: what the scores cost as likelihood ratios, in bits: 0 is perfect, 1 worth nothing."
+        yield "Cllr: what the scores cost as likelihood ratios: 0 is perfect, 1 worth nothing."
     else:
-        yield "Cllr: not measured; it takes ten writers, as the scores of each are calibrated on others."
+        yield "Cllr: not measured; it takes ten writers: each is calibrated on the others."
 
 
 def _cells(rows: Sequence[Row]) -> list[list[str]]:

@@ -154,7 +154,7 @@ def test_embed_uses_it_by_name(student, run, tmp_path, monkeypatch):
     assert run("synth", "-o", "signatures", "--writers", 2, "--genuine", 1)[0] == 0
     status, out, err = run("embed", "signatures", "-m", "toy-student", "-o", "features.npz")
     assert status == 0, err
-    assert "features 2 x 8, toy-student embedding" in out
+    assert "(features 2 x 8, toy-student, layer embedding)" in out
 
 
 def test_a_model_that_is_not_built_says_how_what_it_needs_and_the_licence(

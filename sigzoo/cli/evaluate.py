@@ -228,8 +228,8 @@ def _print(found: Evaluation) -> None:
 def _legend(found: Evaluation) -> Iterator[str]:
     """What the heads of the tables mean."""
     yield "Equal error rates (EER) in percent: random, against other writers' signatures;"
-    yield "skilled, against forgeries; 95 %, the interval of these over writers; per"
-    yield "writer, with a threshold for each."
+    yield "skilled, against forgeries; 95 %, the interval of these over writers;"
+    yield "per writer, with a threshold for each."
     measured = [row.summary.impostors.values() for row in found.rows if row.summary is not None]
     if any(each.likelihood for impostors in measured for each in impostors):
         yield "Cllr: what the scores cost as likelihood ratios: 0 is perfect, 1 worth nothing."

@@ -209,9 +209,17 @@ def test_the_commands_of_the_page_on_many_machines_work(
     assert len(_rows(tmp_path / "shards")) == 9
 
 
-def test_the_pages_pipeline_of_ray_data_gives_the_models_features(
-    cluster: Any, tmp_path: Path, draw: Any
-) -> None:
+@pytest.fixture
+def roomy_node(cluster: Any) -> Iterator[None]:
+    """A node more: an actor keeps a CPU, and what reads and writes needs another."""
+    node = cluster.add_node(num_cpus=2, object_store_memory=STORE)
+    cluster.wait_for_nodes()
+    yield
+    cluster.remove_node(node)
+
+
+@pytest.mark.usefixtures("roomy_node")
+def test_the_pages_pipeline_of_ray_data_gives_the_models_features(tmp_path: Path, draw: Any) -> None:
     import ray.data
 
     page = (Path(__file__).parents[2] / "docs" / "at-scale.md").read_text()

@@ -128,15 +128,11 @@ def embed_to_file(
         echo(f"{done} image{'s' * (done != 1)}{missed} -> {safe_text(named)} ({what})")
 
 
-def _skipped_file(output: Path) -> Path:
-    return output.with_name(f"{output.name}.skipped.jsonl")
-
-
 def _write_skipped(output: Path, lines: IO[bytes] | None) -> None:
     """Name what was skipped beside the output; of a former run nothing stays."""
     import shutil
 
-    path = _skipped_file(output)
+    path = output.with_name(f"{output.name}.skipped.jsonl")
     if lines is None:
         path.unlink(missing_ok=True)
         return

@@ -133,6 +133,7 @@ def verify(
 
 
 def _print(answers: Sequence[Verification]) -> None:
+    from sigzoo.common.messages import counted
     from sigzoo.verification.wording import answer_fields, common_fields
 
     first = answers[0]
@@ -143,10 +144,9 @@ def _print(answers: Sequence[Verification]) -> None:
         if not alone:  # what all share is told once, below
             fields = [field for field in fields if field[0] != "warning" or field[1] not in shared]
         print_fields(answer.questioned, fields)
-    count = len(first.references)
     echo()
     warnings = [] if alone else [("warning", each) for each in first.warnings if each in shared]
-    title = f"{first.model}, layer {first.layer}, {count} reference{'s' * (count != 1)}"
+    title = f"{first.model}, layer {first.layer}, {counted(len(first.references), 'reference')}"
     print_fields(title, [*warnings, *common_fields(first)])
 
 

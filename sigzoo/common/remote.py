@@ -31,9 +31,6 @@ __all__ = [
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"})
 """Stores in which an object appears whole when it is put."""
 
-STORES = _WHOLE | {"sftp", "ssh", "smb", "hdfs", "webhdfs", "webdav"}
-"""Kinds of URLs that are taken; of those beyond `_WHOLE` a file is put beside its place and moved."""
-
 _PACKAGES = {
     **dict.fromkeys(("s3", "s3a"), "'sigzoo[remote]'"),
     **dict.fromkeys(("gs", "gcs"), "gcsfs"),
@@ -41,7 +38,10 @@ _PACKAGES = {
     **dict.fromkeys(("sftp", "ssh"), "paramiko"),
     **{"oss": "ossfs", "smb": "smbprotocol", "hdfs": "pyarrow", "webhdfs": "requests", "webdav": "webdav4"},
 }
-"""What reads each kind of URL for fsspec, as it is installed."""
+"""What reads each kind of URL for fsspec, as it is installed; ``memory`` needs nothing."""
+
+STORES = _WHOLE.union(_PACKAGES)
+"""Kinds of URLs that are taken; of those beyond `_WHOLE` a file is put beside its place and moved."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SECRETS = ("SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "ACCESS_KEY", "ACCOUNT_KEY", "SAS")

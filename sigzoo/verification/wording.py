@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from sigzoo.common.messages import counted
 from sigzoo.common.terminal import safe_text
 from sigzoo.verification.calibration import CalibrationSet, Impostor, Rates
 
@@ -29,8 +30,7 @@ def summary_lines(answer: Verification) -> list[str]:
 def answer_fields(answer: Verification) -> Fields:
     """Label and text of what was found of one questioned signature."""
     fields: Fields = [("decision", answer.decision or "none: there is no threshold")]
-    count = len(answer.references)
-    against = f"{count} reference{'s' * (count != 1)}"
+    against = counted(len(answer.references), "reference")
     fields.append(("score", f"{answer.score:.3f} ({answer.score_name}, against {against})"))
     for ratio in answer.likelihood_ratios.values():
         bound = ", the most that the calibration supports" if ratio.bounded else ""
@@ -54,7 +54,7 @@ def common_fields(answer: Verification) -> Fields:
     origin = answer.origin
     if origin is not None:
         made = "; ".join(_described(each) for each in origin.basis)
-        number = f"{origin.references} reference{'s' * (origin.references != 1)}"
+        number = counted(origin.references, "reference")
         when = f"{origin.made} by sigzoo {origin.sigzoo_version}"
         fields.append(("calibrated on", f"{made}; for {number}; made {when}"))
         kind = line.even_against if line is not None else None

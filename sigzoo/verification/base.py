@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sigzoo.common.feature_arrays import check_same_size, checked_features, unit_rows
 from sigzoo.errors import DataError, UsageError
+from sigzoo.verification.local_matching import LocalDescriptors, LocalMatching, as_matching
 
 __all__ = ["Prepared", "Score"]
 
@@ -28,6 +30,8 @@ class Prepared:
     """``(N, C)``: similarity to each signature of the cohort."""
     moments: Floats | None = None
     """``(N, 2)``: mean and deviation of that, over those of the cohort that count."""
+    local: LocalDescriptors | None = None
+    """Local descriptors, where the features hold such and the score knows of it."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -35,7 +39,9 @@ class Prepared:
     def __getitem__(self, places: NDArray[np.int64] | slice) -> Prepared:
         """Some of the signatures."""
         cohort = None if self.cohort is None else self.cohort[places]
-        return Prepared(self.rows[places], cohort, None if self.moments is None else self.moments[places])
+        moments = None if self.moments is None else self.moments[places]
+        local = None if self.local is None else self.local[places]
+        return Prepared(self.rows[places], cohort, moments, local)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,9 @@ class Score(ABC):
         Pairs of a column and a weight: columns from there to the next pair's, or to the end, count `weight`
         times as much in similarities as they do by themselves. Layers of one model that go on where another
         ends need no pairs of their own: a column that features do not have weighs nothing.
+    local
+        Where features hold local descriptors, and how these are matched (a `LocalMatching`, or its fields).
+        Features of another size are compared as if it were not there.
     """
 
     name: ClassVar[str]
@@ -58,10 +67,12 @@ class Score(ABC):
     needs_cohort: ClassVar[bool] = False
     """Whether features of other writers, the cohort, are wanted beside references and questioned."""
     part_weights: Sequence[tuple[int, float]] = ()
+    local: LocalMatching | Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check the options."""
         object.__setattr__(self, "part_weights", _checked_parts(self.part_weights))
+        object.__setattr__(self, "local", as_matching(self.local))
 
     @property
     def options(self) -> dict[str, Any]:
@@ -71,10 +82,11 @@ class Score(ABC):
         """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         values["part_weights"] = [list(pair) for pair in self.part_weights]
+        values["local"] = None if self.local is None else msgspec.to_builtins(self.local)
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
-            if isinstance(value, int | float | str | tuple | list)
+            if isinstance(value, int | float | str | tuple | list | dict)
         }
 
     def __call__(
@@ -103,10 +115,12 @@ class Score(ABC):
             If there is no reference, a feature is not finite or zero, sizes differ, or the cohort is missing
             or too small.
         """
-        known = self.prepare(references, cohort, "references")
-        asked = self.prepare(questioned, cohort, "questioned features")
-        check_same_size(known.rows, asked.rows)
-        return self.compare(known, asked)
+        known = checked_features(references, "references")
+        asked = checked_features(questioned, "questioned features")
+        check_same_size(known, asked)
+        return self.compare(
+            self.prepare(known, cohort, "references"), self.prepare(asked, cohort, "questioned features")
+        )
 
     def prepare(
         self, features: ArrayLike, cohort: ArrayLike | None = None, what: str = "features"
@@ -132,20 +146,22 @@ class Score(ABC):
         DataError
             As when it is called.
         """
-        rows = self._rows(features, what)
+        whole, local = self._split(checked_features(features, what))
+        rows = self._rows(whole, what)
         if not self.needs_cohort:
-            return Prepared(rows)
+            return Prepared(rows, local=local)
         if cohort is None:
             raise DataError(
                 f"the score {self.name} compares with a cohort: features of other writers' signatures. "
                 "Give some, of the same model and layer, or take another score."
             )
-        others = self._rows(cohort, "features of the cohort")
+        other_features, _ = self._split(checked_features(cohort, "features of the cohort"))
+        others = self._rows(other_features, "features of the cohort")
         check_same_size(rows, others)
         if len(others) < 2:
             raise DataError(f"a cohort needs at least 2 signatures, got {len(others)}.")
         against = rows @ others.T
-        return Prepared(rows, against, self._moments(against))
+        return Prepared(rows, against, self._moments(against), local)
 
     def compare(self, references: Prepared, questioned: Prepared) -> NDArray[np.float64]:
         """Score prepared signatures, float64 ``(Q,)``.
@@ -176,6 +192,12 @@ class Score(ABC):
     @abstractmethod
     def _compare(self, references: Prepared, questioned: Prepared) -> NDArray[np.float64]:
         """Score, with at least one reference."""
+
+    def _split(self, features: Floats) -> tuple[Floats, LocalDescriptors | None]:
+        """Features as those that are compared by their cosine, and the local descriptors."""
+        if isinstance(self.local, LocalMatching) and self.local.fits(features.shape[1]):
+            return self.local.split(features)
+        return features, None
 
     def _rows(self, features: ArrayLike, what: str) -> Floats:
         """Rows that are compared: here those of length 1, whose products are cosines."""

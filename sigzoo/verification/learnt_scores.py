@@ -12,7 +12,7 @@ from sigzoo.common.feature_arrays import check_same_size
 from sigzoo.errors import DataError, UsageError
 from sigzoo.verification.base import Prepared, Score, check_at_least
 from sigzoo.verification.plda import PldaArrays
-from sigzoo.verification.similarity_scores import cosines, own_similarity
+from sigzoo.verification.similarity_scores import own_similarity, similarities
 
 __all__ = ["Logistic", "Plda"]
 
@@ -58,7 +58,7 @@ class Logistic(Score):
 
     def statistics(self, references: Prepared, questioned: Prepared) -> Floats:
         """What the regression is on, ``(Q, 4)``: mean, largest and least cosine, own similarity."""
-        table = cosines(references, questioned)
+        table = similarities(references, questioned)
         own = own_similarity(references, self.prior, self.pseudo_count).mean()
         columns = table.mean(axis=0), table.max(axis=0), table.min(axis=0), np.full(len(questioned), own)
         return np.column_stack(columns)

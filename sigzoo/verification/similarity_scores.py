@@ -18,33 +18,36 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Mean(Score):
-    """Mean cosine similarity to the references."""
+    """Mean similarity to the references."""
 
     name: ClassVar[str] = "mean"
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
-        return mean_cosine(references, questioned)
+        if references.local is None:
+            return mean_cosine(references, questioned)
+        score: Floats = similarities(references, questioned).mean(axis=0)
+        return score
 
 
 @dataclass(frozen=True)
 class Maximum(Score):
-    """Cosine similarity to the nearest reference."""
+    """Similarity to the nearest reference."""
 
     name: ClassVar[str] = "max"
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
-        score: Floats = cosines(references, questioned).max(axis=0)
+        score: Floats = similarities(references, questioned).max(axis=0)
         return score
 
 
 @dataclass(frozen=True)
 class Minimum(Score):
-    """Cosine similarity to the farthest reference."""
+    """Similarity to the farthest reference."""
 
     name: ClassVar[str] = "min"
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
-        score: Floats = cosines(references, questioned).min(axis=0)
+        score: Floats = similarities(references, questioned).min(axis=0)
         return score
 
 
@@ -61,7 +64,7 @@ class MeanAndMaximum(Score):
         check_at_least(1.0 - self.weight, 0.0, "1 - weight")
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
-        similarity = cosines(references, questioned)
+        similarity = similarities(references, questioned)
         score: Floats = (1.0 - self.weight) * similarity.mean(axis=0) + self.weight * similarity.max(axis=0)
         return score
 
@@ -148,28 +151,41 @@ class ReferenceNormalised(Score):
 
     def _compare(self, references: Prepared, questioned: Prepared) -> Floats:
         own = own_similarity(references, self.prior, self.pseudo_count)
-        return soft_maximum(cosines(references, questioned) - self.weight * own[:, None], self.sharpness)
+        return self.from_similarities(similarities(references, questioned), own)
+
+    def from_similarities(self, to_questioned: Floats, own: Floats) -> Floats:
+        """The score, ``(Q,)``, from similarities ``(R, Q)`` and the references' own, shrunk, ``(R,)``."""
+        return soft_maximum(to_questioned - self.weight * own[:, None], self.sharpness)
 
 
 def mean_cosine(references: Prepared, questioned: Prepared) -> Floats:
-    """Mean similarity of each questioned signature to the references, ``(Q,)``."""
+    """Mean cosine of each questioned signature and the references, ``(Q,)``; without local descriptors."""
     score: Floats = questioned.rows @ references.rows.mean(axis=0)
     return score
 
 
-def cosines(references: Prepared, questioned: Prepared) -> Floats:
-    """Similarity of each reference to each questioned signature, ``(R, Q)``."""
+def similarities(references: Prepared, questioned: Prepared) -> Floats:
+    """Similarity of each reference to each questioned signature, ``(R, Q)``.
+
+    The cosine, and what local descriptors add to it where both have such.
+    """
     table: Floats = references.rows @ questioned.rows.T
+    if references.local is not None and questioned.local is not None:
+        table = table + references.local.matching.added(references.local.similarity(questioned.local))
     return table
 
 
 def own_similarity(references: Prepared, prior: float, pseudo_count: float) -> Floats:
     """Mean similarity of each reference to the others, ``(R,)``, shrunk; see `ReferenceNormalised`."""
-    others = len(references) - 1
-    if not others:
+    if len(references) == 1:
         return np.array([prior])
-    table = cosines(references, references)
-    own: Floats = (table.sum(axis=1) - np.diagonal(table) + pseudo_count * prior) / (others + pseudo_count)
+    return shrunk(similarities(references, references), prior, pseudo_count)
+
+
+def shrunk(table: Floats, prior: float, pseudo_count: float) -> Floats:
+    """From similarities of references to one another, ``(R, R)``, the mean of each to the others, shrunk."""
+    total = table.sum(axis=1) - np.diagonal(table)
+    own: Floats = (total + pseudo_count * prior) / (len(table) - 1 + pseudo_count)
     return own
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812  (the usual name)
 
 from sigzoo.interfaces import Backbone, Size, UsageError
 from sigzoo_students.descriptors import InkStatistics, StrokeDirections
+from sigzoo_students.local_descriptors import LocalDescriptors
 
 __all__ = ["StudentBase", "StudentTiny"]
 
@@ -36,6 +37,7 @@ class _Student(Backbone):
     squeeze: nn.Module
     fc: nn.Linear
     bn: nn.BatchNorm1d
+    local: LocalDescriptors | None
     directions: StrokeDirections | None
     ink: InkStatistics | None
     described: ClassVar[tuple[str, ...]]
@@ -53,6 +55,12 @@ class _Student(Backbone):
         for name in self.layers[: 1 + max((self.layers.index(n) for n in names), default=-1)]:
             if name == "embedding":
                 x = self._embed(x, strokes)
+            elif name == "with_local":
+                # Beside the way to the features: no later layer holds the descriptors.
+                if name in names:
+                    assert self.local is not None
+                    wanted[name] = self.local(x, picture)
+                continue
             elif name == "with_directions":
                 assert self.directions is not None
                 x = self.directions(x, picture)
@@ -88,11 +96,20 @@ class _Student(Backbone):
         return factor**0.5 * torch.eye(size, self.feature_dim) if found else None
 
     def calibrate(self, batches: Iterable[Tensor]) -> None:
-        """Take the mean of strokes' directions from training images."""
+        """Take from training images the mean of strokes' directions, and what local descriptors need."""
+        if self.directions is None and self.local is None:
+            return
+        roots, cells = [], []
+        for x in batches:
+            picture = x[:, :, : x.shape[2] - self._rows]
+            if self.directions is not None:
+                roots.append(self.directions.roots(picture).cpu())
+            if self.local is not None:
+                cells.append(self.local.inked(picture).cpu())
         if self.directions is not None:
-            directions = self.directions
-            roots = [directions.roots(x[:, :, : x.shape[2] - self._rows]).cpu() for x in batches]
-            directions.mean.copy_(torch.cat(roots).mean(dim=0))
+            self.directions.mean.copy_(torch.cat(roots).mean(dim=0))
+        if self.local is not None:
+            self.local.calibrate(torch.cat(cells))
 
     def _finish(
         self,
@@ -100,6 +117,7 @@ class _Student(Backbone):
         size: Size,
         ink_weight: float | None,
         directions_weight: float,
+        local_descriptors: int,
         *,
         squeeze: int,
         last: int,
@@ -110,16 +128,26 @@ class _Student(Backbone):
             raise UsageError(f"ink_weight must be from 0 to 1, or none, got {ink_weight}.")
         if not 0 <= directions_weight <= 1:
             raise UsageError(f"directions_weight must be from 0 to 1, got {directions_weight}.")
+        if not 0 <= local_descriptors <= 72 or (local_descriptors and (size[0] % 8 or size[1] % 8)):
+            raise UsageError(
+                "local_descriptors must be from 0 to 72, and 8 divide both sides of the picture, got"
+                f" {local_descriptors} and {size}."
+            )
         self._rows = 0 if ink_weight is None else 3
         stride = self.stem.conv.stride[0]
         self.directions = StrokeDirections(directions_weight, stride) if directions_weight else None
         self.ink = InkStatistics(ink_weight) if ink_weight else None
         self.feature_dim = feature_dim
+        self.local = LocalDescriptors(local_descriptors, size) if local_descriptors else None
+        if self.local is not None:
+            self.layers = (*self.layers, "with_local")
         for name, part in (("with_directions", self.directions), ("with_ink", self.ink)):
             if part is not None:
                 self.feature_dim += part.size
                 self.layers = (*self.layers, name)
         self.scanner_layers = ("with_ink",) if self.ink is not None else ()
+        if self.layers[-1] == "with_local":
+            raise UsageError("local_descriptors need an ink_weight or a directions_weight beside them.")
         self.input_size = size[0] + self._rows, size[1]
         self.squeeze = _Unit(last, squeeze, 1, 1)
         height, width = (-(-side // 16) for side in size)  # each stride rounds up
@@ -173,6 +201,9 @@ class StudentTiny(_Student):
         below the picture; 0 passes over the rows, none means that the images have none.
     directions_weight
         Weight of the strokes' directions in the features (see `StrokeDirections`); 0 leaves them out.
+    local_descriptors
+        Numbers that describe each cell of 8 x 8 pixels in the layer ``with_local`` (see `LocalDescriptors`),
+        which is ``embedding`` and these; 0 leaves it out.
     """
 
     layers = ("stem", "stage1", "stage2", "squeeze", "embedding")
@@ -188,6 +219,7 @@ class StudentTiny(_Student):
         feature_dim: int = 160,
         ink_weight: float | None = None,
         directions_weight: float = 0.0,
+        local_descriptors: int = 0,
     ) -> None:
         super().__init__()
         _check_shape(widths, depths, 2, squeeze, feature_dim)
@@ -197,7 +229,14 @@ class StudentTiny(_Student):
         self.stage1 = _stage(stem, near, depths[0])
         self.stage2 = _stage(near, far, depths[1])
         self._finish(
-            feature_dim, size, ink_weight, directions_weight, squeeze=squeeze, last=far, described=far
+            feature_dim,
+            size,
+            ink_weight,
+            directions_weight,
+            local_descriptors,
+            squeeze=squeeze,
+            last=far,
+            described=far,
         )
 
 
@@ -224,6 +263,9 @@ class StudentBase(_Student):
         below the picture; 0 passes over the rows, none means that the images have none.
     directions_weight
         Weight of the strokes' directions in the features (see `StrokeDirections`); 0 leaves them out.
+    local_descriptors
+        Numbers that describe each cell of 8 x 8 pixels in the layer ``with_local`` (see `LocalDescriptors`),
+        which is ``embedding`` and these; 0 leaves it out.
     """
 
     layers = ("stem", "stage1", "stage2", "stage3", "squeeze", "embedding")
@@ -239,6 +281,7 @@ class StudentBase(_Student):
         feature_dim: int = 256,
         ink_weight: float | None = None,
         directions_weight: float = 0.0,
+        local_descriptors: int = 0,
     ) -> None:
         super().__init__()
         _check_shape(widths, depths, 3, squeeze, feature_dim)
@@ -253,6 +296,7 @@ class StudentBase(_Student):
             size,
             ink_weight,
             directions_weight,
+            local_descriptors,
             squeeze=squeeze,
             last=far,
             described=middle + far,

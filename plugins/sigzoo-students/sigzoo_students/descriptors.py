@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (the usual name)
 
 from sigzoo.interfaces import Size
+from sigzoo_students.gradients import directed, gaussian_slopes
 
 __all__ = ["InkStatistics", "StrokeDirections"]
 
@@ -121,7 +122,7 @@ class StrokeDirections(nn.Module):
     def __init__(self, weight: float, stride: int = 2) -> None:
         super().__init__()
         self.weight, self.stride = weight, stride
-        self.register_buffer("slopes", _slopes(1.2, 4), persistent=False)
+        self.register_buffer("slopes", gaussian_slopes(1.2, 4), persistent=False)
         self.register_buffer("mean", torch.zeros(self.size))
 
     def forward(self, features: Tensor, picture: Tensor) -> Tensor:
@@ -136,33 +137,15 @@ class StrokeDirections(nn.Module):
         """Square roots of the shares of cells, bands and directions, ``(N, 168)``; smooth on blank paper."""
         with torch.autocast(picture.device.type, enabled=False):
             slopes = F.conv2d(picture.float(), self.slopes.float(), stride=self.stride, padding=4)
-            strength, directed = self._directed(slopes[:, 0], slopes[:, 1])
+            strength, strengths = directed(slopes[:, 0], slopes[:, 1], self.bins)
             columns = _tents(self.cells[1], _mass_below(strength.sum(dim=1)))
             rows = _tents(self.cells[0], _mass_below(strength.sum(dim=2)))
             bands = _tents(self.bands, _places(strength.shape[1], like=strength))
-            across = directed.flatten(1, 2) @ columns.transpose(1, 2)
-            in_cells = rows[:, None] @ across.reshape(*directed.shape[:3], -1)
-            sums = in_cells.flatten(1), (directed.sum(dim=3) @ bands.T).flatten(1)
+            across = strengths.flatten(1, 2) @ columns.transpose(1, 2)
+            in_cells = rows[:, None] @ across.reshape(*strengths.shape[:3], -1)
+            sums = in_cells.flatten(1), (strengths.sum(dim=3) @ bands.T).flatten(1)
         shares = [each / (each.sum(dim=1, keepdim=True) + 1e-6) for each in sums]
         return torch.sqrt(torch.cat(shares, dim=1) + 1e-6)
-
-    def _directed(self, across: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
-        """Strength of gradients, ``(N, h, w)``, and what each direction has of it, ``(N, bins, h, w)``."""
-        strength = torch.sqrt(across * across + down * down + 1e-18)
-        across = torch.where((across == 0) & (down == 0), torch.ones_like(across), across)
-        place = torch.remainder(torch.atan2(down, across), torch.pi) * (self.bins / torch.pi)
-        centres = torch.arange(self.bins, dtype=place.dtype, device=place.device)
-        off = (place[:, None] - centres[:, None, None]).abs()
-        return strength, strength[:, None] * (1.0 - torch.minimum(off, self.bins - off)).clamp(min=0.0)
-
-
-def _slopes(deviation: float, reach: int) -> Tensor:
-    """Derivatives across and down of a Gaussian, ``(2, 1, 2 * reach + 1, 2 * reach + 1)``."""
-    places = torch.arange(-reach, reach + 1).float()
-    smooth = torch.exp(-0.5 * (places / deviation) ** 2)
-    smooth = smooth / smooth.sum()
-    steep = -places / deviation**2 * smooth
-    return torch.stack([torch.outer(smooth, steep), torch.outer(steep, smooth)])[:, None]
 
 
 def _places(side: int, like: Tensor) -> Tensor:

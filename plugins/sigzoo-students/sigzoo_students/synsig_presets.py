@@ -14,6 +14,8 @@ SEED = 2026
 DIRECTIONS_WEIGHT = 0.6
 INK_WEIGHT = 0.6
 """Chosen by ``training/choose_ink.py``."""
+LOCAL_DESCRIPTORS = 24
+"""Numbers that describe each cell."""
 HELD_OUT = 1_000_000
 """Number of the first family kept for validation."""
 NAMED = 5700
@@ -35,7 +37,11 @@ def _corpus(conditions: int, sittings: int) -> dict[str, Any]:
 
 
 _COMMON: Mapping[str, Any] = {
-    "backbone_options": {"ink_weight": INK_WEIGHT, "directions_weight": DIRECTIONS_WEIGHT},
+    "backbone_options": {
+        "ink_weight": INK_WEIGHT,
+        "directions_weight": DIRECTIONS_WEIGHT,
+        "local_descriptors": LOCAL_DESCRIPTORS,
+    },
     "preprocessor": "synsig",
     "preprocessor_options": {"statistics": True},
     "validation_data": (
@@ -75,7 +81,7 @@ _COMMON: Mapping[str, Any] = {
     "averaged_rate": 7e-4,
     "precision": "bfloat16",
     "select_by": "verification",
-    "start_except": ("ink.", "directions."),
+    "start_except": ("ink.", "directions.", "local."),
     "store_precision": "float16",
     "seed": SEED,
     "weights_licence": "BSD-3-Clause",

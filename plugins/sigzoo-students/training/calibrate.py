@@ -24,7 +24,7 @@ from sigzoo.evaluation.making_calibration import CalibrationFeatures, describe_s
 from sigzoo.verification import Calibration, write_calibration
 
 MODELS = ["synsig-tiny", "synsig-base"]
-LAYERS = ["embedding", "with_directions", "with_ink"]
+LAYERS = ["embedding", "with_local", "with_directions", "with_ink"]
 
 
 def main() -> None:

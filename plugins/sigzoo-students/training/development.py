@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 MODELS = ("synsig-tiny", "synsig-base")
-LAYERS = ("embedding", "with_directions", "with_ink")
+LAYERS = ("embedding", "with_local", "with_directions", "with_ink")
 SETS = ("sigcomp2009", "bhsig-dev", "crossmedia val", "one sitting", "any conditions")
 LEARNING = ("one sitting, to learn from", "any conditions, to learn from")
 """Other synthetic writers, for what is learnt, and as cohort."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -82,7 +83,7 @@ class Score(ABC):
         """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         values["part_weights"] = [list(pair) for pair in self.part_weights]
-        values["local"] = None if self.local is None else msgspec.to_builtins(self.local)
+        values["local"] = None if self.local is None else json.loads(msgspec.json.encode(self.local))
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from cli_main import cli_main
-from development import MODELS, SETS, TWO_LEVEL_SETS, Comparison, read_features
+from development import MODELS, SETS, TWO_LEVEL_SETS, WITH_LOCAL, Comparison, read_features
 from numpy.typing import NDArray
 from places import Place, places_of
 
@@ -124,7 +124,7 @@ def _tables(place: Place, draw: list[Comparison], reach: tuple[int, int]) -> Ite
     # The descriptors are the same for all models, but for the rounding of mean and components.
     first = MODELS[0]
     matching = LocalMatching(first=sizes[first], size=(24, 12, 24), reach=reach)
-    _, local = matching.split(features[first, "with_local"].astype(np.float64))
+    _, local = matching.split(features[first, WITH_LOCAL].astype(np.float64))
     units = {model: _units(features[model, "embedding"]) for model in MODELS}
     for each in draw:
         asked = np.concatenate([each.references, *each.questioned.values()])

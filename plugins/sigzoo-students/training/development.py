@@ -37,6 +37,7 @@ __all__ = [
     "MODELS",
     "SETS",
     "TWO_LEVEL_SETS",
+    "WITH_LOCAL",
     "Comparison",
     "FeatureSet",
     "comparisons",
@@ -44,7 +45,9 @@ __all__ = [
 ]
 
 MODELS = ("synsig-tiny", "synsig-base")
-LAYERS = ("embedding", "with_local", "with_directions", "with_ink")
+LAYERS = ("embedding", "with_directions", "with_ink")
+"""Those that are compared by their cosine."""
+WITH_LOCAL = "with_local"
 SETS = ("sigcomp2009", "bhsig-dev", "crossmedia val", "one sitting", "any conditions")
 LEARNING = ("one sitting, to learn from", "any conditions, to learn from")
 """Other synthetic writers, for what is learnt, and as cohort."""
@@ -54,6 +57,7 @@ TWO_LEVELS = ", two levels"
 TWO_LEVEL_SETS = tuple(name + TWO_LEVELS for name in SETS if name != "bhsig-dev")
 """bhsig-dev is scanned so already."""
 
+_KEPT = (*LAYERS, WITH_LOCAL)
 _PREPROCESSING = ("preprocessing", "ink", "framing", "levels", "paper", "resampling", "shrinking")
 _GENUINE = 8
 """Signatures of a synthetic writer: five references leave three to question."""
@@ -110,7 +114,7 @@ def read_features(
             canvases = _read_images(images) if canvases is None else canvases
             _save_features(path, model.backbone, canvases)
         with open_npz(path) as file:
-            features |= {(label, layer): file[layer].read() for layer in LAYERS}
+            features |= {(label, layer): file[layer].read() for layer in _KEPT}
     return FeatureSet(name, features, known)
 
 
@@ -158,11 +162,11 @@ def _save_features(path: Path, backbone: Backbone, images: NDArray[np.uint8]) ->
     backbone = backbone.eval()
     with torch.inference_mode():
         parts = [
-            backbone.forward_layers(part.float() / 255.0, LAYERS)
+            backbone.forward_layers(part.float() / 255.0, _KEPT)
             for part in torch.from_numpy(images)[:, None].split(64)
         ]
     with whole_file(path, suffix=".npz") as file, ArrayWriter(file) as archive:
-        for layer in LAYERS:
+        for layer in _KEPT:
             archive.add(layer, torch.cat([part[layer] for part in parts]).numpy())
 
 

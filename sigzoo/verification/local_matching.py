@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -16,8 +17,12 @@ __all__ = ["LocalDescriptors", "LocalMatching", "as_matching"]
 
 Floats = NDArray[np.float64]
 
-_TOGETHER = 64
+_TOGETHER = 32
 """Questioned signatures that are compared at once: their similarities fit into a processor's cache."""
+_COLUMNS = 8
+"""Columns of a reference's cells in one product: few, so that most of the cosines are within reach."""
+_REMEMBERED = 4096
+"""Most signatures whose similarities to one another are kept, 64 MiB of them."""
 _OUTSIDE = np.float32(-4.0)
 """Similarity of cells that are too far apart: below any cosine."""
 
@@ -81,8 +86,9 @@ class LocalMatching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         directions = cells / np.where(lengths > 0, lengths, 1.0)
         total = squares.sum(axis=(1, 2), keepdims=True)
         shares = squares / np.where(total > 0, total, 1.0)
+        known = _Known(len(rows)) if len(rows) <= _REMEMBERED else None
         return rows[:, : self.first], LocalDescriptors(
-            np.ascontiguousarray(directions.transpose(0, 2, 3, 1)), shares, self
+            np.ascontiguousarray(directions.transpose(0, 2, 3, 1)), shares, self, np.arange(len(rows)), known
         )
 
     def added(self, similarity: Floats) -> Floats:
@@ -99,45 +105,61 @@ class LocalDescriptors:
     shares: NDArray[np.float32]
     """``(N, rows, columns)``: of each cell; 1 together."""
     matching: LocalMatching
+    numbers: NDArray[np.int64]
+    """``(N,)``: which they are of those that were split together."""
+    known: _Known | None = None
+    """What these have come to so far."""
 
     def __len__(self) -> int:
         return len(self.shares)
 
     def __getitem__(self, places: NDArray[np.int64] | slice) -> LocalDescriptors:
         """Some of the signatures."""
-        return LocalDescriptors(self.directions[places], self.shares[places], self.matching)
+        directions, shares, numbers = self.directions[places], self.shares[places], self.numbers[places]
+        return LocalDescriptors(directions, shares, self.matching, numbers, self.known)
 
     def similarity(self, others: LocalDescriptors) -> Floats:
-        """Local similarity of each of these signatures to each of `others`, ``(N, M)``; 1 to themselves."""
+        """Local similarity of each of these signatures to each of `others`, ``(N, M)``; 1 to themselves.
+
+        Whoever splits the features of a set once, and compares parts of it time and again, has each pair
+        computed once.
+        """
+        if self.known is None or self.known is not others.known:
+            return self._matched(others)
+        table, mine, theirs = self.known.table, self.numbers, others.numbers
+        missing = np.isnan(table[np.ix_(mine, theirs)])
+        rows, columns = np.flatnonzero(missing.any(axis=1)), np.flatnonzero(missing.any(axis=0))
+        if len(rows):
+            found = self[rows]._matched(others[columns])
+            table[np.ix_(mine[rows], theirs[columns])] = found
+            table[np.ix_(theirs[columns], mine[rows])] = found.T
+        return table[np.ix_(mine, theirs)].astype(np.float64)
+
+    def _matched(self, others: LocalDescriptors) -> Floats:
+        (down, across), (_, rows, columns) = self.matching.reach, self.shares.shape
+        reach = min(down, rows - 1), min(across, columns - 1)
         found = np.empty((len(self), len(others)))
         for start in range(0, len(others), _TOGETHER):
             part = others[start : start + _TOGETHER]
-            near = _rows_within(part.directions, self.matching.reach[0])
+            blocks = list(_blocks(part.directions, reach))
             for row, (directions, shares) in enumerate(zip(self.directions, self.shares, strict=True)):
-                table = self._table(directions, near)
-                here = np.einsum("nyx,yx->n", table.max(axis=3), shares)
-                there = np.einsum("nyx,nyx->n", self._best_of_others(table), part.shares)
-                found[row, start : start + len(part)] = 0.5 * (here + there)
+                here, there = _best(directions, blocks, reach)
+                found[row, start : start + len(part)] = 0.5 * (
+                    np.einsum("nyx,yx->n", here, shares) + np.einsum("nyx,nyx->n", there, part.shares)
+                )
         return found
 
-    def _table(self, directions: NDArray[np.float32], near: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosines of each cell ``(y, x)`` and the cells of others that it may match, ``(n, y, x, cells)``."""
-        rows, columns = directions.shape[:2]
-        table: NDArray[np.float32] = np.matmul(directions[None], near.transpose(0, 1, 3, 2))
-        return table + _bias(rows, columns, self.matching.reach)
 
-    def _best_of_others(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
-        """From that table the largest cosine of each cell of the others, ``(n, rows, columns)``."""
-        reach, columns = self.matching.reach[0], table.shape[2]
-        # Row y of the table knows the others' rows y - reach to y + reach.
-        known = table.max(axis=2).reshape(*table.shape[:2], 2 * reach + 1, columns)
-        best = np.full((len(table), table.shape[1], columns), _OUTSIDE, np.float32)
-        for place in range(2 * reach + 1):
-            off = place - reach
-            to = slice(max(off, 0), table.shape[1] + min(off, 0))
-            of = slice(max(-off, 0), table.shape[1] + min(-off, 0))
-            np.maximum(best[:, to], known[:, of, place], out=best[:, to])
-        return best
+class _Known:
+    """Similarities of the signatures of a set to one another, as far as they have been asked for."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    @cached_property
+    def table(self) -> NDArray[np.float32]:
+        """``(N, N)``, NaN where it is not known yet."""
+        return np.full((self._count, self._count), np.nan, np.float32)
 
 
 def as_matching(value: LocalMatching | Mapping[str, Any] | None) -> LocalMatching | None:
@@ -156,19 +178,49 @@ def as_matching(value: LocalMatching | Mapping[str, Any] | None) -> LocalMatchin
         raise UsageError(f"local: {error}, in {value!r:.200}.") from error
 
 
-def _rows_within(directions: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
-    """Beside each row of cells those at most `reach` rows away: ``(n, rows, cells, descriptors)``."""
-    padded = np.pad(directions, ((0, 0), (reach, reach), (0, 0), (0, 0)))
-    rows = directions.shape[1]
-    return np.concatenate([padded[:, place : place + rows] for place in range(2 * reach + 1)], axis=2)
+@dataclass(frozen=True)
+class _Block:
+    """Some columns of cells, and the cells of other signatures that they may match."""
+
+    columns: slice
+    near: NDArray[np.float32]
+    """``(n, rows, descriptors, (2 * down + 1) * width)``."""
+    bias: NDArray[np.float32]
+    """``(rows, columns, (2 * down + 1) * width)``: 0 where two cells may match, else below any cosine."""
 
 
-def _bias(rows: int, columns: int, reach: Sequence[int]) -> NDArray[np.float32]:
-    """0 where two cells may match, and so little where they may not that no other cell is passed over."""
-    down, across = reach
+def _blocks(directions: NDArray[np.float32], reach: tuple[int, int]) -> Iterator[_Block]:
+    """The questioned signatures' cells, laid out so that one product compares those within reach."""
+    (down, across), (_, rows, columns, _) = reach, directions.shape
+    padded = np.pad(directions, ((0, 0), (down, down), (across, across), (0, 0)))
     y = np.arange(rows)[:, None] + np.arange(-down, down + 1)
-    inside = (y >= 0) & (y < rows)
-    x = np.arange(columns)
-    near = np.abs(x[:, None] - x) <= across
-    allowed = inside[:, None, :, None] & near[None, :, None, :]
-    return np.where(allowed, np.float32(0.0), _OUTSIDE).reshape(rows, columns, -1)
+    inside = ((y >= 0) & (y < rows))[:, None, :, None]
+    for first in range(0, columns, _COLUMNS):
+        own = np.arange(first, min(first + _COLUMNS, columns))
+        x = np.arange(first - across, own[-1] + 1 + across)
+        near_columns = (np.abs(own[:, None] - x) <= across) & (x >= 0) & (x < columns)
+        allowed = inside & near_columns[None, :, None, :]
+        bias = np.where(allowed, np.float32(0.0), _OUTSIDE).reshape(rows, len(own), -1)
+        cut = padded[:, :, first : first + len(x)]
+        near = np.concatenate([cut[:, place : place + rows] for place in range(2 * down + 1)], axis=2)
+        yield _Block(slice(first, first + len(own)), np.ascontiguousarray(near.transpose(0, 1, 3, 2)), bias)
+
+
+def _best(
+    directions: NDArray[np.float32], blocks: Sequence[_Block], reach: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The largest cosine of each cell of a reference and of n others, each ``(n, rows, columns)``."""
+    (down, across), (rows, columns, _), count = reach, directions.shape, len(blocks[0].near)
+    here = np.empty((count, rows, columns), np.float32)
+    there = np.full((count, rows + 2 * down, columns + 2 * across), _OUTSIDE, np.float32)
+    for block in blocks:
+        table = np.matmul(directions[None, :, block.columns], block.near)
+        table += block.bias
+        here[:, :, block.columns] = table.max(axis=3)
+        # Row y knows the others' rows y - down to y + down, which are y to y + 2 * down with their margin.
+        known = table.max(axis=2).reshape(count, rows, 2 * down + 1, -1)
+        first = block.columns.start
+        for place in range(2 * down + 1):
+            best = there[:, place : place + rows, first : first + known.shape[3]]
+            np.maximum(best, known[:, :, place], out=best)
+    return here, there[:, down : down + rows, across : across + columns]

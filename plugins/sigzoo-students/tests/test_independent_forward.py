@@ -39,8 +39,12 @@ class Bundled:
     def expected(self) -> list[dict[str, Array]]:
         """Every layer, for each image."""
         backbone = self.model.card.backbone
-        weights = backbone.options.get("ink_weight"), backbone.options.get("directions_weight", 0.0)
-        return [forward_by_hand(self.file, image, backbone.name, *weights) for image in self.images]
+        options = (
+            backbone.options.get("ink_weight"),
+            backbone.options.get("directions_weight", 0.0),
+            backbone.options.get("local_descriptors", 0),
+        )
+        return [forward_by_hand(self.file, image, backbone.name, *options) for image in self.images]
 
 
 @pytest.fixture(scope="module", params=["synsig-tiny", "synsig-base"])
@@ -110,18 +114,45 @@ def middles(mass: Array) -> Array:
     return share
 
 
-def with_directions(features: Array, picture: Array, mean: Array, weight: float, stride: int) -> Array:
-    """Append the roots of both histograms of directions, pixel by pixel, less their means."""
-    # Slopes of a picture that a Gaussian has smoothed, cut off at four pixels; not of every pixel.
-    across, down = (
-        gaussian_filter(picture, 1.2, order=order, mode="constant", truncate=3.4)[::stride, ::stride]
+def sloping(picture: Array) -> tuple[Array, Array]:
+    """How strong the slopes of a picture are that a Gaussian has smoothed, and from 0 to 1 which way."""
+    across, down = (  # cut off at four pixels
+        gaussian_filter(picture, 1.2, order=order, mode="constant", truncate=3.4)
         for order in ((0, 1), (1, 0))
     )
-    strength = np.hypot(across, down)
+    return np.hypot(across, down), np.arctan2(down, across) % np.pi / np.pi
+
+
+def with_local(features: Array, picture: Array, mean: Array, components: Array) -> Array:
+    """Append the descriptors of cells of 8 x 8 pixels, as ``(components, rows, columns)``, at a quarter."""
+    strength, way = sloping(picture)
+    strength = np.sqrt(strength**2 + 1e-18)  # blank paper is a little steep, across
+    rows, columns = (side // 8 for side in picture.shape)
+    histograms = np.zeros((rows + 2, columns + 2, 8))  # with cells around that are of nothing
+    for y, x in np.ndindex(picture.shape):
+        near = int(8 * way[y, x])
+        for number in (0, 1):
+            share = 1 - abs(8 * way[y, x] - near - number)
+            histograms[y // 8 + 1, x // 8 + 1, (near + number) % 8] += strength[y, x] * share / 64
+    ink = np.zeros((rows, columns))
+    code = np.zeros((components.shape[1], rows, columns))
+    for row, column in np.ndindex(rows, columns):
+        ink[row, column] = picture[8 * row : 8 * row + 8, 8 * column : 8 * column + 8].mean()
+        beyond = np.sqrt(histograms[row : row + 3, column : column + 3].ravel()) - mean
+        cell = components.T @ (beyond / np.linalg.norm(beyond))
+        code[:, row, column] = cell / np.linalg.norm(cell)
+    shares = np.sqrt(ink + 1e-6)
+    code *= np.sqrt(shares / shares.sum())
+    return np.concatenate([np.sqrt(0.75) * features, np.sqrt(0.25) * code.ravel()])
+
+
+def with_directions(features: Array, picture: Array, mean: Array, weight: float, stride: int) -> Array:
+    """Append the roots of both histograms of directions, pixel by pixel, less their means."""
+    strength, way = (each[::stride, ::stride] for each in sloping(picture))  # not of every pixel
     columns, rows = middles(strength.sum(axis=0)), middles(strength.sum(axis=1))
     in_cells, in_bands = np.zeros((12, 2, 4)), np.zeros((12, 6))
     for y, x in np.argwhere(strength > 0):
-        place = 12 * (np.arctan2(down[y, x], across[y, x]) % np.pi) / np.pi
+        place = 12 * way[y, x]
         for number in (0, 1):
             bin_ = (int(place) + number) % 12
             counts = strength[y, x] * (1 - abs(place - int(place) - number))
@@ -143,11 +174,13 @@ def forward_by_hand(
     network: str,
     ink_weight: float | None,
     directions_weight: float,
+    local_descriptors: int,
 ) -> dict[str, Array]:
     """Every layer of one image, in double precision."""
     file = {key.removeprefix("backbone."): value for key, value in file.items()}
     bright = image / 255.0
-    x = (bright if ink_weight is None else bright[:-3])[np.newaxis]
+    picture = bright if ink_weight is None else bright[:-3]
+    x = picture[np.newaxis]
     found = {"stem": unit(x, file, "stem", STEM_STRIDE[network])}
     x = found["stem"]
     for stage in sorted({key.split(".")[0] for key in file if key.startswith("stage")}):
@@ -163,14 +196,16 @@ def forward_by_hand(
     learnt = normalised(file["fc.weight"] @ np.concatenate(parts), file, "bn")
     found["embedding"] = learnt / np.sqrt((learnt**2).sum())
     features = found["embedding"]
+    if local_descriptors:
+        found["with_local"] = with_local(features, picture, file["local.mean"], file["local.components"])
+        assert file["local.components"].shape == (72, local_descriptors)
     if directions_weight:
-        picture = bright if ink_weight is None else bright[:-3]
         mean, stride = file["directions.mean"], STEM_STRIDE[network]
         features = with_directions(features, picture, mean, directions_weight, stride)
         found["with_directions"] = features
     if ink_weight:
         levels, frequencies = bright[-3:].mean(axis=1), file["ink.frequencies"]
-        found["with_ink"] = with_ink(features, levels, bright[:-3], frequencies, ink_weight)
+        found["with_ink"] = with_ink(features, levels, picture, frequencies, ink_weight)
     return found
 
 

@@ -15,7 +15,7 @@ from sigzoo_students.families import FamiliesSpec, FamilySignatures, FamilySourc
 from sigzoo_students.losses import AdditiveMarginSoftmax, VerificationLoss
 from sigzoo_students.preprocessing import SynsigPreprocessor
 from sigzoo_students.real_names import NameSource
-from sigzoo_students.synsig_presets import SYNSIG_BASE, SYNSIG_TINY
+from sigzoo_students.synsig_presets import SEED, SYNSIG_BASE, SYNSIG_TINY
 
 import sigzoo
 from sigzoo.errors import SigzooError
@@ -30,7 +30,9 @@ from sigzoo.learning.training.network import TrainedNetwork
 from sigzoo.learning.training.objective import Objective, Term
 from sigzoo.synthesis import Writer
 from sigzoo.testing import check_data_source
-from sigzoo.weights import load_into, read_weights
+from sigzoo.verification.local_matching import LocalMatching
+from sigzoo.verification.similarity_scores import ReferenceNormalised
+from sigzoo.weights import load_into, read_weights, save_weights
 
 TRAINING = Path(__file__).resolve().parents[1] / "training"
 PREPARATION = Preparation("synsig", {"statistics": True})
@@ -258,7 +260,7 @@ def test_the_base_model_keeps_a_head_with_a_place_for_each_familys_first_writer(
         "weight": (8, 680),
         "bias": (8,),
     }
-    backbone = StudentBase(ink_weight=0.6, directions_weight=0.6)
+    backbone = StudentBase(**SYNSIG_BASE["backbone_options"])
     load_into(backbone, file.tensors, source="w")
     # Rows are the classes' directions, and the logits the loss's: its scale times a cosine.
     weight = file.heads["writer"]["weight"].float()
@@ -284,6 +286,29 @@ def test_the_mean_of_directions_is_taken_from_training_images(corpus):
     torch.testing.assert_close(
         network.directions.mean, network.directions.roots(pixels[:, :, :96]).mean(dim=0)
     )
+
+
+def test_a_run_goes_on_from_weights_that_know_nothing_of_local_descriptors(tmp_path):
+    """Which it takes from its own images; what it starts with decides nothing of them."""
+    torch.manual_seed(3)
+    options = {**SYNSIG_TINY["backbone_options"], "widths": (4, 8, 8), "depths": (0, 0)}
+    without = StudentTiny(**{**options, "local_descriptors": 0}).state_dict()
+    start = save_weights(tmp_path / "start.safetensors", without)
+    fewer = {
+        "data": families(families=3, genuine=3),
+        "more_data": (families(families=2, first=3, genuine=3, sittings="yes"),),
+        "backbone_options": options,
+    }
+    found = [
+        read_weights(train(small(SYNSIG_TINY, tmp_path / name, **fewer, **more)).weights, "safetensors")
+        for name, more in (("gone-on", {"start": str(start)}), ("anew", {}))
+    ]
+    going_on, anew = (each.tensors for each in found)
+    for name in ("local.mean", "local.components"):
+        assert float(going_on[name].abs().max()) > 0.0
+        torch.testing.assert_close(going_on[name], anew[name], rtol=0, atol=0)
+    assert going_on["local.components"].shape == (72, 24)
+    assert not torch.equal(going_on["stem.conv.weight"], anew["stem.conv.weight"])
 
 
 def test_rows_of_measurements_are_told_of_by_the_preprocessor():
@@ -329,6 +354,55 @@ def test_sets_to_measure_on_know_whose_signatures_they_are(monkeypatch):
     assert any(known.forged)
 
 
+def test_weights_get_local_descriptors_and_keep_all_else(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    program = load("add_local_descriptors")
+    made = tmp_path / "made.safetensors"
+    monkeypatch.setattr(sys, "argv", ["add", "synsig-base", "-o", str(made), "--families", "1"])
+    program.main()
+    before, after = (read_weights(path, "safetensors") for path in (sigzoo.fetch("synsig-base")[0], made))
+    assert set(after.tensors) == set(before.tensors)
+    for name, each in before.tensors.items():
+        same = torch.equal(after.tensors[name], each)
+        assert same != name.startswith("local."), name
+    for part, each in before.heads["writer"].items():
+        assert torch.equal(after.heads["writer"][part], each)
+    assert after.metadata == before.metadata
+    # Those of the two families that were drawn, less the rounding to half precision.
+    images = [
+        load("sets").synthetic(FamiliesSpec(1, first, 6, sittings, SEED), 1)[0]
+        for first, sittings in ((0, False), (1, True))
+    ]
+    local = StudentBase(**SYNSIG_BASE["backbone_options"]).local
+    pictures = torch.from_numpy(np.concatenate(images))[:, None, :96].float() / 255.0
+    assert len(images[0]) < 256
+    assert len(images[1]) < 256
+    cells = torch.cat([local.inked(each) for each in pictures.split([len(part) for part in images])])
+    torch.testing.assert_close(after.tensors["local.mean"].float(), cells.mean(dim=0), rtol=1e-3, atol=1e-6)
+
+
+def test_local_descriptors_are_chosen_by_what_scores_make_of_them(monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    choose_local = load("choose_local")
+    rng = np.random.default_rng(8)
+    features = rng.normal(size=(9, 4 + 3 * 2 * 5)) + 0.5
+    matching = LocalMatching(first=4, size=(3, 2, 5), reach=(1, 2), weight=1.5)
+    units = features[:, :4] / np.linalg.norm(features[:, :4], axis=1, keepdims=True)
+    _, local = matching.split(features)
+    compared = choose_local._Compared(
+        {"genuine": 2, "skilled": 4}, {"m": units[:3] @ units.T}, local[:3].similarity(local)
+    )
+    score = ReferenceNormalised(sharpness=4.0)
+    for found, wanted in (
+        (compared.scores(score, "m", 1.5), ReferenceNormalised(sharpness=4.0, local=matching)),
+        (compared.without(score, "m"), None),
+    ):
+        rows = features if wanted else features[:, :4]
+        expected = (wanted or score)(rows[:3], rows[3:])
+        assert found["genuine"] == pytest.approx(expected[:2])
+        assert found["skilled"] == pytest.approx(expected[2:])
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
@@ -336,6 +410,14 @@ def test_sets_to_measure_on_know_whose_signatures_they_are(monkeypatch):
         (
             ["choose_ink.py", "{here}", "--weights", "{here}/w"],
             "choose_ink.py: {here}/w: there is no such file.",
+        ),
+        (
+            ["choose_local.py", "{here}/none", "--work", "{here}/none/work"],
+            "choose_local.py: {here}/none/sigcomp2009 does not exist.",
+        ),
+        (
+            ["add_local_descriptors.py", "none", "-o", "{here}/w.safetensors"],
+            "add_local_descriptors.py: There is no model named 'none'.",
         ),
         (["realism.py", "{here}/none"], "realism.py: {here}/none: there is no such folder."),
     ],

@@ -14,7 +14,7 @@ import pytest
 from sigzoo.errors import DataError, UsageError
 from sigzoo.evaluation.calibrating import ScoreSample, calibrate_references, fit_likelihood, supported_bounds
 from sigzoo.interfaces.protocols import KINDS, Trials
-from sigzoo.verification import Calibration, read_calibration, write_calibration
+from sigzoo.verification import Calibration, make_score, read_calibration, write_calibration
 from sigzoo.verification.calibration import LEVELS, CalibrationSet, ReferenceCount
 
 
@@ -144,6 +144,22 @@ def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
     assert found.for_references("last", 1) is None
     assert found.for_references("other", 4) is None
     assert (found.for_references("last", 900) or (0,))[0] == 5
+
+
+@pytest.mark.parametrize("name", ["mean", "reference-norm", "as-norm"])
+def test_a_file_gives_back_the_score_with_how_it_matches_local_descriptors(name: str, tmp_path: Path) -> None:
+    score = make_score(
+        name, part_weights=[(7, 0.3)], local={"first": 5, "size": (3, 4, 6), "reach": (0, 2), "weight": 1 / 3}
+    )
+    made = calibration(score=score.name, score_options=score.options)
+    write_calibration(tmp_path / "c.json", made)
+    found = read_calibration(tmp_path / "c.json")
+    assert found.score_options == made.score_options
+    again = make_score(found.score, **found.score_options)
+    assert again == score
+    features = np.random.default_rng(0).normal(size=(9, 5 + 3 * 4 * 6))
+    one, other = (each(features[:3], features[3:5], features[5:]) for each in (score, again))
+    np.testing.assert_array_equal(one, other)
 
 
 def _broken(change: dict[str, Any]) -> bytes:

@@ -59,8 +59,8 @@ class LocalMatching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     first: int
     size: tuple[int, int, int]
-    reach: tuple[int, int] = (1, 3)
-    weight: float = 2.0
+    reach: tuple[int, int] = (2, 4)
+    weight: float = 1.5
     typical: float = 0.75
 
     def __post_init__(self) -> None:

@@ -142,6 +142,34 @@ def test_many_are_compared_as_few_are() -> None:
     assert similarity(features, others[:0], matching).shape == (2, 0)
 
 
+def test_parts_of_a_set_compare_as_by_themselves_whatever_was_compared_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features, matching = drawn(21, 12), LocalMatching(**FIELDS)
+    _, whole = matching.split(features)
+    rng, compared = np.random.default_rng(3), []
+    matched_pairs = type(whole)._matched
+    monkeypatch.setattr(
+        type(whole),
+        "_matched",
+        lambda one, other: compared.append(len(one) * len(other)) or matched_pairs(one, other),
+    )
+    for _ in range(20):
+        mine, theirs = rng.permutation(12)[: rng.integers(1, 5)], rng.permutation(12)[: rng.integers(1, 9)]
+        found = whole[mine].similarity(whole[theirs])
+        alone = [
+            [matched(features[i, FIRST:], features[j, FIRST:], SIZE, (1, 2)) for j in theirs] for i in mine
+        ]
+        np.testing.assert_allclose(found, alone, atol=1e-5)
+    before = sum(compared)
+    whole.similarity(whole)
+    whole[:5].similarity(whole[3:])
+    assert sum(compared) <= before + 12 * 12
+    whole.similarity(whole)
+    assert compared
+    assert sum(compared) <= before + 12 * 12
+
+
 def test_swapped_signatures_give_the_transpose() -> None:
     features, others = drawn(14, 70), drawn(15, 3)
     for reach in REACHES:

@@ -57,8 +57,8 @@ def test_features_are_those_of_embed(model, opened, indices):
 
 
 def test_layers_that_are_vectors_are_found_and_those_without_scanner_cues_stand_first(model):
-    assert feature_layers(model) == ["embedding", "with_directions", "with_ink"]
-    assert default_layers(model) == ["embedding", "with_directions", "with_ink"]
+    assert feature_layers(model) == ["embedding", "with_local", "with_directions", "with_ink"]
+    assert default_layers(model) == ["embedding", "with_local", "with_directions", "with_ink"]
     assert model.backbone.scanner_layers == ("with_ink",)
 
 

@@ -50,8 +50,8 @@ def test_a_row_holds_what_the_protocol_measures_on_the_models_features(signature
     files = [opened.file_of(index) for index in range(len(opened))]
     model = sigzoo.load("synsig-tiny")
     rows = {row.layer: row for row in found.rows if row.model == "synsig-tiny"}
-    assert list(rows) == ["embedding", "with_directions", "with_ink"]
-    assert [row.scanner_cues for row in rows.values()] == [False, False, True]
+    assert list(rows) == ["embedding", "with_local", "with_directions", "with_ink"]
+    assert [row.scanner_cues for row in rows.values()] == [False, False, False, True]
     for layer, row in rows.items():
         wanted = distance_protocol(
             model.embed(files, layer=layer),

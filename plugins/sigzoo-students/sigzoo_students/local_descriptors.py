@@ -84,7 +84,9 @@ class LocalDescriptors(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, roots: Tensor) -> None:
-        """Take mean and principal components from descriptors ``(M, 72)`` of cells with ink."""
+        """Take mean and principal components from descriptors ``(M, 72)`` of cells with ink, if any."""
+        if not len(roots):
+            return
         mean = roots.mean(dim=0)
         beyond = F.normalize(roots - mean, dim=1).double()
         variances, directions = torch.linalg.eigh(beyond.T @ beyond / len(beyond))

@@ -18,7 +18,9 @@ KINDS = [StudentTiny, StudentBase]
 @pytest.fixture(scope="module")
 def bundled() -> LocalDescriptors:
     """Those of a bundled model, with its mean and components."""
-    return sigzoo.load("synsig-tiny", device="cpu").backbone.local
+    found = sigzoo.load("synsig-tiny", device="cpu").backbone.local
+    assert isinstance(found, LocalDescriptors)
+    return found
 
 
 def strokes(*lines: tuple[int, int, int, int]) -> torch.Tensor:
@@ -207,6 +209,14 @@ def test_a_network_learns_them_from_training_images_in_one_pass(kind, weights):
     torch.testing.assert_close(model.local.components, expected.components)
     if model.directions is not None:
         torch.testing.assert_close(model.directions.mean, model.directions.roots(pictures).mean(dim=0))
+
+
+def test_blank_images_teach_nothing():
+    model = StudentTiny(ink_weight=0.6, local_descriptors=24)
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    model.calibrate(iter(torch.zeros(6, 1, 99, 192).split(4)))
+    for name, each in model.state_dict().items():
+        assert torch.equal(each, before[name]), name
 
 
 def test_a_network_without_descriptors_reads_no_training_images():

@@ -180,10 +180,15 @@ class Score(ABC):
         Raises
         ------
         DataError
-            If there is no reference.
+            If there is no reference, or only references or only questioned hold local descriptors.
         """
         if not len(references):
             raise DataError("verification needs at least one reference signature, got none.")
+        if (references.local is None) != (questioned.local is None):
+            raise DataError(
+                "references and questioned features are of different size: only one of both holds local "
+                "descriptors. Take those of the same model and layer."
+            )
         return self._compare(references, questioned)
 
     def _moments(self, against: Floats) -> Floats | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,7 +77,7 @@ class LocalMatching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def fits(self, width: int) -> bool:
         """Whether features of this many columns hold the descriptors."""
-        return width == self.first + int(np.prod(self.size))
+        return width == self.first + math.prod(self.size)
 
     def split(self, rows: Floats) -> tuple[Floats, LocalDescriptors]:
         """Features ``(N, D)`` as those before the descriptors, and the descriptors."""

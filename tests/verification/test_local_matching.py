@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 FIRST = 5
 SIZE = (3, 4, 6)
 FIELDS: dict[str, Any] = {"first": FIRST, "size": SIZE, "reach": (1, 2), "weight": 1.5, "typical": 0.4}
-REACHES = [(0, 0), (1, 3), (0, 2), (2, 0), (3, 5), (4, 6), (6, 9), (50, 1), (1, 50)]
+REACHES = [(0, 0), (1, 3), (0, 2), (2, 0), (3, 5), (4, 6), (6, 9), (10**9, 1), (1, 10**30)]
 """The last ones go beyond the sides of the map."""
 
 
@@ -317,6 +317,24 @@ def test_references_and_questioned_of_different_size_are_refused(name: str) -> N
         score(references, questioned[:, :FIRST], cohort)
     with pytest.raises(DataError, match="different size"):
         score(references[:, :FIRST], questioned, cohort)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_what_was_prepared_of_different_sizes_is_refused(name: str) -> None:
+    """Though what is compared beside the descriptors is of one size."""
+    score = make_score(name, **dict(ALL_SCORES)[name], local=FIELDS)
+    features, cohort = drawn(38, 3), drawn(39, 8)
+    whole, short = score.prepare(features, cohort), score.prepare(features[:, :FIRST], cohort)
+    for references, questioned in ((whole, short), (short, whole)):
+        with pytest.raises(DataError, match="different size"):
+            score.compare(references, questioned)
+
+
+@pytest.mark.parametrize("size", [(2**32, 2**32, 1), (2**16, 2**16, 2**32), (10**30, 1, 1)], ids=str)
+def test_maps_larger_than_any_memory_fit_no_features(size: tuple[int, int, int]) -> None:
+    references, questioned = (each[:, :FIRST] for each in (drawn(40, 3), drawn(41, 5)))
+    found = make_score("mean", local={"first": FIRST, "size": size})(references, questioned)
+    np.testing.assert_array_equal(found, make_score("mean")(references, questioned))
 
 
 @pytest.mark.parametrize("name", SCORES)

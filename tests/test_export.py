@@ -81,6 +81,20 @@ def test_a_program_of_torch(model, images, tmp_path) -> None:
         assert np.abs(found.numpy() - model.embed(images[:count])).max() < 1e-4
 
 
+def test_local_descriptors_can_be_exported(model, images, tmp_path) -> None:
+    done = model.export(tmp_path / "m.onnx", layer="with_local")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    batch = as_the_metadata_say(model, images, done.metadata)
+    for count in (1, 3):
+        found = session.run(["with_local"], {"image": batch[:count]})[0]
+        assert np.abs(found - model.embed(images[:count], layer="with_local")).max() < 1e-4
+    model.export(tmp_path / "m.pt2", layer="with_local")
+    program = torch.export.load(tmp_path / "m.pt2").module()
+    with torch.no_grad():
+        (found,) = program(torch.from_numpy(batch))
+    assert np.abs(found.numpy() - model.embed(images, layer="with_local")).max() < 1e-4
+
+
 def test_what_is_wrong_is_told_before_anything_is_written(model, tmp_path) -> None:
     for path, options, error, message in (
         ("m.bin", {}, UsageError, "the ending says no format"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import msgspec
@@ -87,7 +88,7 @@ class LocalMatching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         directions = cells / np.where(lengths > 0, lengths, 1.0)
         total = squares.sum(axis=(1, 2), keepdims=True)
         shares = squares / np.where(total > 0, total, 1.0)
-        known = _Known(len(rows)) if len(rows) <= _REMEMBERED else None
+        known = _known(cells, self.reach) if len(rows) <= _REMEMBERED else None
         return rows[:, : self.first], LocalDescriptors(
             np.ascontiguousarray(directions.transpose(0, 2, 3, 1)), shares, self, np.arange(len(rows)), known
         )
@@ -161,6 +162,16 @@ class _Known:
     def table(self) -> NDArray[np.float32]:
         """``(N, N)``, NaN where it is not known yet."""
         return np.full((self._count, self._count), np.nan, np.float32)
+
+
+def _known(cells: NDArray[np.float32], reach: tuple[int, int]) -> _Known:
+    """What is known of a set's descriptors: several protocols, and references, ask for the same."""
+    return _kept(hashlib.sha256(cells.data).digest(), cells.shape, reach)
+
+
+@lru_cache(maxsize=4)
+def _kept(digest: bytes, shape: tuple[int, ...], reach: tuple[int, int]) -> _Known:
+    return _Known(shape[0])
 
 
 def as_matching(value: LocalMatching | Mapping[str, Any] | None) -> LocalMatching | None:

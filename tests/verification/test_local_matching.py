@@ -142,18 +142,18 @@ def test_many_are_compared_as_few_are() -> None:
     assert similarity(features, others[:0], matching).shape == (2, 0)
 
 
-def test_parts_of_a_set_compare_as_by_themselves_whatever_was_compared_before(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_parts_of_a_set_compare_as_by_themselves_and_each_pair_once(monkeypatch: pytest.MonkeyPatch) -> None:
     features, matching = drawn(21, 12), LocalMatching(**FIELDS)
     _, whole = matching.split(features)
-    rng, compared = np.random.default_rng(3), []
-    matched_pairs = type(whole)._matched
-    monkeypatch.setattr(
-        type(whole),
-        "_matched",
-        lambda one, other: compared.append(len(one) * len(other)) or matched_pairs(one, other),
-    )
+    kind, compared = type(whole), []
+    matched_pairs = kind._matched
+
+    def counting(one: Any, other: Any) -> Array:
+        compared.append(len(one) * len(other))
+        return matched_pairs(one, other)
+
+    monkeypatch.setattr(kind, "_matched", counting)
+    rng = np.random.default_rng(3)
     for _ in range(20):
         mine, theirs = rng.permutation(12)[: rng.integers(1, 5)], rng.permutation(12)[: rng.integers(1, 9)]
         found = whole[mine].similarity(whole[theirs])
@@ -161,13 +161,18 @@ def test_parts_of_a_set_compare_as_by_themselves_whatever_was_compared_before(
             [matched(features[i, FIRST:], features[j, FIRST:], SIZE, (1, 2)) for j in theirs] for i in mine
         ]
         np.testing.assert_allclose(found, alone, atol=1e-5)
-    before = sum(compared)
     whole.similarity(whole)
-    whole[:5].similarity(whole[3:])
-    assert sum(compared) <= before + 12 * 12
-    whole.similarity(whole)
-    assert compared
-    assert sum(compared) <= before + 12 * 12
+    before = len(compared)
+    _, again = matching.split(features.copy())
+    np.testing.assert_array_equal(again[:5].similarity(again[3:]), whole.similarity(whole)[:5, 3:])
+    assert before
+    assert len(compared) == before
+    # Other descriptors, another reach and another shape of the same numbers know nothing of it.
+    for change in ({"reach": (0, 1)}, {"size": (3, 6, 4)}):
+        _, other = LocalMatching(**{**FIELDS, **change}).split(features)
+        other[:1].similarity(other)
+    matching.split(features + 1.0)[1].similarity(whole)
+    assert len(compared) == before + 3
 
 
 def test_swapped_signatures_give_the_transpose() -> None:

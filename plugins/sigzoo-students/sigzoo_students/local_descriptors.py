@@ -57,7 +57,7 @@ class LocalDescriptors(nn.Module):
         self.register_buffer("components", torch.eye(self.described, size))
 
     def forward(self, features: Tensor, picture: Tensor) -> Tensor:
-        """Return ``(N, D + size)``, of length 1 once calibrated, from features ``(N, D)`` and pictures ``(N, 1, h, w)``."""
+        """Return ``(N, D + size)``, of length 1 once calibrated, from ``(N, D)`` and ``(N, 1, h, w)``."""
         with torch.autocast(picture.device.type, enabled=False):
             beyond = F.normalize(self.roots(picture) - self.mean.float()[:, None, None], dim=1)
             components = torch.einsum("ndyx,dc->ncyx", beyond, self.components.float())

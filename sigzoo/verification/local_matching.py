@@ -23,8 +23,8 @@ _TOGETHER = 32
 """Questioned signatures that are compared at once: their similarities fit into a processor's cache."""
 _COLUMNS = 8
 """Columns of a reference's cells in one product: few, so that most of the cosines are within reach."""
-_REMEMBERED = 4096
-"""Most signatures whose similarities to one another are kept, 64 MiB of them."""
+_REMEMBERED = 3072
+"""Most signatures of a set whose similarities to one another are kept, 36 MiB; of eight sets at most."""
 _OUTSIDE = np.float32(-4.0)
 """Similarity of cells that are too far apart: below any cosine."""
 
@@ -169,7 +169,7 @@ def _known(cells: NDArray[np.float32], reach: tuple[int, int]) -> _Known:
     return _kept(hashlib.sha256(cells.data).digest(), cells.shape, reach)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _kept(digest: bytes, shape: tuple[int, ...], reach: tuple[int, int]) -> _Known:
     return _Known(shape[0])
 

@@ -23,8 +23,8 @@ _TOGETHER = 32
 """Questioned signatures that are compared at once: their similarities fit into a processor's cache."""
 _COLUMNS = 8
 """Columns of a reference's cells in one product: few, so that most of the cosines are within reach."""
-_REMEMBERED = 3072
-"""Most signatures of a set whose similarities to one another are kept, 36 MiB; of eight sets at most."""
+_REMEMBERED = 4096
+"""Most signatures of a set whose similarities to one another are kept, 64 MiB; of eight sets at most."""
 _OUTSIDE = np.float32(-4.0)
 """Similarity of cells that are too far apart: below any cosine."""
 

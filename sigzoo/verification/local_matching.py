@@ -130,11 +130,14 @@ class LocalDescriptors:
             return self._matched(others)
         table, mine, theirs = self.known.table, self.numbers, others.numbers
         missing = np.isnan(table[np.ix_(mine, theirs)])
-        rows, columns = np.flatnonzero(missing.any(axis=1)), np.flatnonzero(missing.any(axis=0))
-        if len(rows):
-            found = self[rows]._matched(others[columns])
-            table[np.ix_(mine[rows], theirs[columns])] = found
-            table[np.ix_(theirs[columns], mine[rows])] = found.T
+        # Rows of which the same is missing are computed together, and nothing that is known already.
+        patterns, group = np.unique(missing, axis=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            rows, columns = np.flatnonzero(group.ravel() == number), np.flatnonzero(pattern)
+            if len(columns):
+                found = self[rows]._matched(others[columns])
+                table[np.ix_(mine[rows], theirs[columns])] = found
+                table[np.ix_(theirs[columns], mine[rows])] = found.T
         return table[np.ix_(mine, theirs)].astype(np.float64)
 
     def _matched(self, others: LocalDescriptors) -> Floats:

@@ -101,6 +101,7 @@ MAY_CACHE = {
     "learning/augment/surface.py": "noise of the same size and seed",
     "learning/distillation/distill.py": "inside one call",
     "loading.py": "inside one call",
+    "verification/local_matching.py": "what descriptors of the same bytes come to",
     "testing/conformance.py": "what a check of conformance has built, in a test's process",
 }
 

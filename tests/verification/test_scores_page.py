@@ -21,9 +21,10 @@ def test_its_code_runs(tmp_path, monkeypatch, capsys):
         Image.fromarray(drawn).save(tmp_path / "signatures" / f"w001_g0{number}.png")
     monkeypatch.chdir(tmp_path)
     exec(compile(local, "scores.md", "exec"), {})
-    shape, matching, score = capsys.readouterr().out.splitlines()
-    assert shape == "(2, 7168)"
-    assert matching.startswith("LocalMatching(first=256, size=(24, 12, 24), reach=(2, 4)")
+    matching, score = capsys.readouterr().out.splitlines()
+    assert matching.startswith(
+        "(2, 7168) LocalMatching(first=256, size=(24, 12, 24), reach=(2, 4), weight=1.5"
+    )
     assert float(score.strip("[]")) > 0.0
 
 

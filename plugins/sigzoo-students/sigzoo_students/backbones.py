@@ -128,10 +128,11 @@ class _Student(Backbone):
             raise UsageError(f"ink_weight must be from 0 to 1, or none, got {ink_weight}.")
         if not 0 <= directions_weight <= 1:
             raise UsageError(f"directions_weight must be from 0 to 1, got {directions_weight}.")
-        if not 0 <= local_descriptors <= 72 or (local_descriptors and (size[0] % 8 or size[1] % 8)):
+        most, cell = LocalDescriptors.described, LocalDescriptors.cell
+        if not 0 <= local_descriptors <= most or (local_descriptors and (size[0] % cell or size[1] % cell)):
             raise UsageError(
-                "local_descriptors must be from 0 to 72, and 8 divide both sides of the picture, got"
-                f" {local_descriptors} and {size}."
+                f"local_descriptors must be from 0 to {most}, and {cell} divide both sides of the picture,"
+                f" got {local_descriptors} and {size}."
             )
         self._rows = 0 if ink_weight is None else 3
         stride = self.stem.conv.stride[0]

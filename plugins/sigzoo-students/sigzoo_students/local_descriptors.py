@@ -40,6 +40,8 @@ class LocalDescriptors(nn.Module):
 
     cell: ClassVar[int] = 8
     bins: ClassVar[int] = 8
+    described: ClassVar[int] = 9 * bins
+    """Numbers of a cell and its neighbours, before they are projected."""
     share: ClassVar[float] = 0.25
     """Of the descriptors in the features' cosine similarity."""
 
@@ -49,7 +51,6 @@ class LocalDescriptors(nn.Module):
 
     def __init__(self, size: int, picture: tuple[int, int]) -> None:
         super().__init__()
-        self.described = 9 * self.bins
         self.map = size, picture[0] // self.cell, picture[1] // self.cell
         self.size = self.map[0] * self.map[1] * self.map[2]
         self.register_buffer("slopes", gaussian_slopes(1.2, 4), persistent=False)

@@ -2,8 +2,8 @@
 
 python add_local_descriptors.py MODEL -o FILE [--families 200] [--workers 2]
 
-MODEL is one whose network is a student's. Both are those of the first families that trained the bundled
-models, as `sigzoo train` would have taken them; all other tensors stay as they are.
+MODEL is one whose network is a student's. Both are those of synthetic families, half under any conditions and
+half in one sitting, taken as `sigzoo train` takes them of its images; all other tensors stay as they are.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from places import Place, places_of
 
 import sigzoo
+from sigzoo.common.feature_arrays import unit_rows
 from sigzoo.evaluation.metrics import equal_error
 from sigzoo.verification.local_matching import LocalMatching
 from sigzoo.verification.similarity_scores import ReferenceNormalised, shrunk
@@ -103,8 +104,8 @@ class _Compared:
 
     def scores(self, score: ReferenceNormalised, model: str, weight: float) -> dict[str, Floats]:
         """Scores of the questioned, by kind."""
-        typical = LocalMatching(first=1, size=(1, 1, 1)).typical
-        return self._by_kind(score, self.cosines[model] + weight * (self.local - typical))
+        matching = LocalMatching(first=1, size=(1, 1, 1), weight=weight)  # of which the weight alone counts
+        return self._by_kind(score, self.cosines[model] + matching.added(self.local))
 
     def without(self, score: ReferenceNormalised, model: str) -> dict[str, Floats]:
         """The same by the cosine alone."""
@@ -125,7 +126,7 @@ def _tables(place: Place, draw: list[Comparison], reach: tuple[int, int]) -> Ite
     first = MODELS[0]
     matching = LocalMatching(first=sizes[first], size=(24, 12, 24), reach=reach)
     _, local = matching.split(features[first, WITH_LOCAL].astype(np.float64))
-    units = {model: _units(features[model, "embedding"]) for model in MODELS}
+    units = {model: unit_rows(features[model, "embedding"].astype(np.float64)) for model in MODELS}
     for each in draw:
         asked = np.concatenate([each.references, *each.questioned.values()])
         yield _Compared(
@@ -133,11 +134,6 @@ def _tables(place: Place, draw: list[Comparison], reach: tuple[int, int]) -> Ite
             {model: rows[each.references] @ rows[asked].T for model, rows in units.items()},
             local[each.references].similarity(local[asked]),
         )
-
-
-def _units(rows: NDArray[np.float32]) -> Floats:
-    found: Floats = rows / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    return found
 
 
 def _rates(draws: list[list[dict[str, Floats]]]) -> dict[str, float]:

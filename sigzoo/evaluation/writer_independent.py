@@ -34,8 +34,9 @@ FUSIONS: Mapping[str, Callable[[Floats], Floats]] = {
 }
 """What is made of the scores against each reference, ``(Q, R)``."""
 
-_BLOCK = 4096
-"""Pairs that are scored together."""
+_BLOCK = 2048
+"""Pairs that are scored together, of whichever identities: of few at a time most is spent on the support
+vectors, which are read anew for each block."""
 
 
 class WriterIndependent(TrialsProtocol):
@@ -200,12 +201,13 @@ class WriterIndependent(TrialsProtocol):
             order = _shuffled(rows, rng)
             references[name], questioned[name] = order[: self.references], order[-self.genuine_for_test :]
         machine = self._learn(teachers, rng)
-        for name in genuine:
-            kinds = self._questions(name, known, questioned, rng)
-            rows = np.concatenate(list(kinds.values()))
-            scores = self._scores(machine, features[references[name]], features[rows])
+        asked = {name: self._questions(name, known, questioned, rng) for name in genuine}
+        asked_rows = [np.concatenate(list(kinds.values())) for kinds in asked.values()]
+        scores = self._scores(machine, features, list(references.values()), asked_rows)
+        ends = np.cumsum([len(each) for each in asked_rows])[:-1]
+        for (name, kinds), part in zip(asked.items(), np.split(scores, ends), strict=True):
             builder.open(name, references[name])
-            builder.add_all(kinds, scores)
+            builder.add_all(kinds, part)
 
     def _learn(self, teachers: Developing, rng: np.random.RandomState) -> Machine:
         """Train on pairs within and between writers: as many of each where enough writers are there."""
@@ -242,15 +244,19 @@ class WriterIndependent(TrialsProtocol):
             found |= known.impostors_of(name, own, others)
         return {kind: rows for kind, rows in found.items() if len(rows)}
 
-    def _scores(self, machine: Machine, references: Floats, questioned: Floats) -> Floats:
-        """Fused scores ``(Q,)``."""
-        step = max(1, _BLOCK // len(references))
+    def _scores(
+        self, machine: Machine, features: Floats, references: Sequence[Rows], questioned: Sequence[Rows]
+    ) -> Floats:
+        """Fused scores ``(Q,)`` of all that is asked, one identity's after the other's."""
+        first = np.concatenate(questioned).repeat(self.references)
+        second = np.concatenate(
+            [np.tile(own, len(asked)) for own, asked in zip(references, questioned, strict=True)]
+        )
         parts = []
-        for start in range(0, len(questioned), step):
-            block = questioned[start : start + step]
-            pairs = np.abs(block[:, None] - references[None]).reshape(-1, references.shape[1])
-            parts.append(FUSIONS[self.fusion](machine.decide(pairs).reshape(len(block), -1)))
-        return np.concatenate(parts)
+        for start in range(0, len(first), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            parts.append(machine.decide(np.abs(features[first[block]] - features[second[block]])))
+        return FUSIONS[self.fusion](np.concatenate(parts).reshape(-1, self.references))
 
 
 def _shuffled(rows: Rows, rng: np.random.RandomState) -> Rows:

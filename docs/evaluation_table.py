@@ -10,19 +10,39 @@ import json
 from pathlib import Path
 from typing import Any
 
+from page_tables import write_table
+
+__all__ = ["MARKS", "PAGE", "card_entries", "columns", "protocol_head", "table"]
+
 PAGE = Path(__file__).with_name("evaluation.md")
-BEGIN, END = "<!-- cedar: made by docs/evaluation_table.py -->\n", "<!-- end of cedar -->"
+MARKS = ("cedar", "docs/evaluation_table.py")
+"""Name of the table on the page, and who makes it."""
+
 PUBLISHED = [("`signet` (GPDS)", "4.76")]
 """Hafemann et al. (2017): 12 references, a threshold for each writer."""
 
 PUBLISHED_AS = "wd, per writer"
 """The column of these."""
 
+_EACH = "12 references, a threshold for each writer"
+
 IN_CARDS = {
-    "training-free": "training-free, 3 references, the card's score, one threshold for all",
-    "writer-dependent": "writer-dependent SVMs, 12 references, a threshold for each writer",
-    "writer-independent": "writer-independent SVM of 30 writers of BHSig260, 12 references, 10 draws",
+    "tf": "training-free, 3 references, the card's score, one threshold for all",
+    "wd": f"writer-dependent SVMs, {_EACH}",
+    "wd similarity": f"writer-dependent SVMs of the score's similarity, {_EACH}",
+    "wi": "writer-independent SVM of 30 writers of BHSig260, 12 references, 10 draws",
 }
+"""What cards call a protocol."""
+
+_SHORT = {"training-free": "tf", "writer-independent": "wi", "writer-dependent": "wd"}
+"""In the order of the columns."""
+
+
+def protocol_head(row: dict[str, Any]) -> str:
+    """A protocol in short, ``wd``; with its kernel, ``wd similarity``, if that is not the published one."""
+    short = _SHORT[row["protocol"]["name"]]
+    kernel = row["protocol"]["settings"].get("kernel", "rbf")
+    return short if kernel == "rbf" else f"{short} {kernel}"
 
 
 def columns(row: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -30,26 +50,32 @@ def columns(row: dict[str, Any]) -> dict[str, dict[str, float]]:
     skilled = row["impostors"].get("skilled")
     if skilled is None:
         return {}
-    name, references = row["protocol"]["name"], row["protocol"]["settings"]["references"]
-    if name == "training-free":
-        return {f"tf {references}": skilled["eer"]}
-    if name == "writer-independent":
-        return {"wi": skilled["eer"]}
-    return {"wd, one threshold": skilled["eer"], PUBLISHED_AS: skilled["eer_user_thresholds"]}
+    head = protocol_head(row)
+    if head == "tf":
+        return {f"tf {row['protocol']['settings']['references']}": skilled["eer"]}
+    if head.startswith("wi"):
+        return {head: skilled["eer"]}
+    return {f"{head}, one threshold": skilled["eer"], f"{head}, per writer": skilled["eer_user_thresholds"]}
+
+
+def _order(head: str) -> tuple[int, int, str]:
+    """Where a column stands: by protocol, by references, the published kernel first."""
+    protocol, _, rest = head.partition(",")[0].partition(" ")
+    references, kernel = (int(rest), "") if rest.isdigit() else (0, rest)
+    return list(_SHORT.values()).index(protocol), references, kernel
 
 
 def table(results: list[dict[str, Any]]) -> str:
     """The table in Markdown."""
     found: dict[str, dict[str, str]] = {}
     for row in results:
-        cues = " *" if row["scanner_cues"] and row["model"] != "baseline" else ""
-        title = f"`{row['model']}` {row['layer']}{cues}" if cues or row["model"] != "baseline" else ""
-        cells = found.setdefault(title or f"baseline: {row['layer']}", {})
+        title = f"`{row['model']}` {row['layer']}{' *' if row['scanner_cues'] else ''}"
+        if row["model"] == "baseline":
+            title = f"baseline: {row['layer']}"
+        cells = found.setdefault(title, {})
         for head, figure in columns(row).items():
             cells[head] = f"{figure['value']:.2f}"
-    used = {head for cells in found.values() for head in cells}
-    free = sorted((head for head in used if head.startswith("tf ")), key=lambda head: int(head[3:]))
-    heads = [*free, *(head for head in ("wi", "wd, one threshold", PUBLISHED_AS) if head in used)]
+    heads = sorted(dict.fromkeys(head for cells in found.values() for head in cells), key=_order)
     found |= {f"{title}, published": {PUBLISHED_AS: value} for title, value in PUBLISHED}
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     lines += [
@@ -61,32 +87,30 @@ def table(results: list[dict[str, Any]]) -> str:
 def card_entries(results: list[dict[str, Any]]) -> str:
     """Entries of ``results`` for each model's card, as YAML."""
     baseline = {
-        (row["protocol"]["name"], row["protocol"]["settings"]["references"]): row
+        (protocol_head(row), row["protocol"]["settings"]["references"]): row["impostors"]["skilled"]
         for row in results
-        if row["model"] == "baseline" and row["layer"] == "ink"
+        if row["model"] == "baseline" and row["layer"] == "ink" and "skilled" in row["impostors"]
     }
     lines: list[str] = []
     for model in dict.fromkeys(row["model"] for row in results if row["model"] != "baseline"):
         lines.append(f"# {model}")
         for row in results:
-            name, settings = row["protocol"]["name"], row["protocol"]["settings"]
-            if row["model"] != model or (name == "training-free" and settings["references"] != 3):
+            head, references = protocol_head(row), row["protocol"]["settings"]["references"]
+            if row["model"] != model or (head == "tf" and references != 3):
                 continue
-            metric = "eer_user_thresholds" if name == "writer-dependent" else "eer"
+            if "skilled" not in row["impostors"]:  # it could not be measured
+                continue
+            metric = "eer_user_thresholds" if head.startswith("wd") else "eer"
             figure = row["impostors"]["skilled"][metric]
-            below = baseline.get((name, settings["references"]))
+            below = baseline.get((head, references))
             lines += [
                 '      - dataset: "CEDAR, skilled forgeries"',
                 f"        layer: {row['layer']}",
-                f"        protocol: {IN_CARDS[name]}",
+                f"        protocol: {IN_CARDS[head]}",
                 "        metric: EER",
                 f"        value: {figure['value']:.2f}",
                 f"        interval: [{figure['low']:.2f}, {figure['high']:.2f}]",
-                *(
-                    [f"        baseline: {below['impostors']['skilled'][metric]['value']:.2f}"]
-                    if below
-                    else []
-                ),
+                *([f"        baseline: {below[metric]['value']:.2f}"] if below else []),
                 "        source: measured",
                 "        how: sigzoo evaluate, as docs/evaluation.md has it; 500 bootstrap samples",
             ]
@@ -105,8 +129,7 @@ def main() -> None:
     if chosen.cards:
         print(card_entries(results), end="")
         return
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    PAGE.write_text(before + BEGIN + table(results) + rest[rest.index(END) :], encoding="utf-8")
+    write_table(PAGE, *MARKS, table(results))
 
 
 if __name__ == "__main__":

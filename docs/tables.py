@@ -9,6 +9,7 @@ from pathlib import Path
 import plugin_pages
 from calibration_tables import travel
 from generators import tutorial
+from page_tables import page_with, write_table
 
 from sigzoo.registry import Card, Catalogue
 from sigzoo.registry.cards import Result
@@ -115,15 +116,10 @@ def main() -> None:
     known = Zoo(plugins=["sigzoo-signet", "sigzoo-spp", "sigzoo-students", "sigzoo-community"]).catalogue
     for page, name, make in TABLES:
         path = ROOT / page
-        text = path.read_text()
-        before, rest = text.split(f"<!-- {name}: made by docs/tables.py -->\n")
-        after = rest[rest.index(f"<!-- end of {name} -->") :]
-        wanted = f"{before}<!-- {name}: made by docs/tables.py -->\n{make(known)}{after}"
-        if "--check" in sys.argv[1:]:
-            if wanted != text:
-                sys.exit(f"{page}: its table of {name} is old; run `python docs/tables.py`.")
-        else:
-            path.write_text(wanted)
+        if "--check" not in sys.argv[1:]:
+            write_table(path, name, "docs/tables.py", make(known))
+        elif page_with(path, name, "docs/tables.py", make(known)) != path.read_text(encoding="utf-8"):
+            sys.exit(f"{page}: its table of {name} is old; run `python docs/tables.py`.")
 
 
 if __name__ == "__main__":

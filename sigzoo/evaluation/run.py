@@ -26,7 +26,7 @@ from sigzoo.zoo import Zoo, resolve_zoo
 if TYPE_CHECKING:
     from sigzoo.model import SignatureModel
 
-__all__ = ["BASELINE", "Evaluation", "ProtocolChoice", "Row", "evaluate"]
+__all__ = ["BASELINE", "Evaluation", "ProtocolChoice", "Row", "evaluate", "settings_of"]
 
 BASELINE = "baseline"
 """What stands in place of a model's name in rows of the trivial baselines."""
@@ -178,6 +178,38 @@ def evaluate(
         return Evaluation(tested.info, info, tested.known, tested.names, rows, _notes(tested, rows))
 
 
+def settings_of(
+    choice: ProtocolChoice, model: SignatureModel | None = None, *, zoo: Zoo | None = None
+) -> Mapping[str, Any]:
+    """All options that `evaluate` measures with, which tell whether a result that is kept is still one.
+
+    Parameters
+    ----------
+    choice
+        A protocol by name, with options.
+    model
+        Whose own score is taken where none is named; with `None` the options are those of the baselines.
+    zoo
+        Where names are looked up; the default one if `None`.
+
+    Returns
+    -------
+    Mapping
+        As `Row.settings` has them.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such protocol, or no such option of it.
+    UsageError
+        If an option is out of range.
+    """
+    zoo = resolve_zoo(zoo)
+    if model is None:
+        return _for_baselines(zoo, choice).settings
+    return _with_score_of(model, zoo, choice, _build(zoo, choice)).settings
+
+
 @dataclass(frozen=True)
 class _Built:
     """A protocol, and what is told of it."""
@@ -211,6 +243,13 @@ def _with_score_of(model: SignatureModel, zoo: Zoo, choice: ProtocolChoice, buil
         return built
     own = _build(zoo, ProtocolChoice(choice.name, {**choice.options, "score": model.score}))
     return replace(own, told=built.told)
+
+
+def _for_baselines(zoo: Zoo, choice: ProtocolChoice) -> _Built:
+    """The protocol with the options of it that suit a few numbers."""
+    taken = _defaults(zoo, choice.name)
+    suited = {key: value for key, value in _FOR_BASELINES.items() if key in taken}
+    return _build(zoo, ProtocolChoice(choice.name, {**choice.options, **suited}))
 
 
 def _defaults(zoo: Zoo, protocol: str) -> dict[str, Any]:
@@ -255,9 +294,7 @@ def _baseline_rows(
     here = tested.baselines()
     there = {} if teaching is None else teaching.baselines()
     for choice, shown in zip(choices, protocols, strict=True):
-        taken = _defaults(zoo, choice.name)
-        suited = {key: value for key, value in _FOR_BASELINES.items() if key in taken}
-        own = _build(zoo, ProtocolChoice(choice.name, {**choice.options, **suited}))
+        own = _for_baselines(zoo, choice)
         for name, features in here.items():
             others = None if teaching is None else FeatureSet(there[name], teaching.known)
             figures = _measure(own.protocol, features, tested.known, others)

@@ -12,7 +12,7 @@ from sigzoo.cli import run as run_command_line
 from sigzoo.datasets import known_signatures, open_data
 from sigzoo.errors import DataError, UnknownNameError
 from sigzoo.evaluation.protocols import distance_protocol
-from sigzoo.evaluation.run import BASELINE, ProtocolChoice, evaluate
+from sigzoo.evaluation.run import BASELINE, ProtocolChoice, evaluate, settings_of
 
 FEW = ProtocolChoice("training-free", {"references": 2, "draws": 2, "replicates": 20})
 
@@ -65,9 +65,10 @@ def test_a_row_holds_what_the_protocol_measures_on_the_models_features(signature
         for kind in ("random", "skilled"):
             assert row.measured[kind].eer == pytest.approx(wanted[kind].eer, abs=1e-3)
             assert row.measured[kind].low == pytest.approx(wanted[kind].low, abs=1.0)
-    assert [row.layer for row in found.rows if row.model == BASELINE] == [
-        *("ink", "paper grey", "grey levels", "height")
-    ]
+    baselines = [row for row in found.rows if row.model == BASELINE]
+    assert [row.layer for row in baselines] == ["ink", "paper grey", "grey levels", "height"]
+    assert [row.settings for row in baselines] == [settings_of(FEW)] * 4
+    assert settings_of(FEW)["score"] == "euclidean"
     assert found.data.writers == 12
     assert found.notes == []
 
@@ -106,6 +107,8 @@ def test_every_protocol_is_measured_with_its_options(signatures):
     assert found.rows[1].settings["gamma"] == 2.0**-11
     assert found.rows[0].settings["score"] == "reference-norm"
     assert found.rows[0].protocol.options["score"] == "each model's own"
+    model = sigzoo.load("synsig-tiny")
+    assert [row.settings for row in found.rows] == [settings_of(choice, model) for choice in choices]
 
 
 def test_others_teach_where_a_development_set_is_given(signatures, tmp_path):

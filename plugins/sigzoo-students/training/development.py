@@ -79,6 +79,8 @@ class FeatureSet:
     features: Mapping[tuple[str, str], NDArray[np.float32]]
     """(Model, layer) -> ``(N, D)``."""
     known: Signatures
+    kept_as: Mapping[str, str]
+    """Model -> name of what is kept of its features: the set, digests of its images and of the weights."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def read_features(
     """
     canvases = None
     features: dict[tuple[str, str], NDArray[np.float32]] = {}
+    kept_as: dict[str, str] = {}
     images = work / f"{_stem(name)}-{_drawn_digest(name)[:12]}.npz"
     if not images.exists():
         _save_images(images, *_images(name, data, workers))
@@ -110,12 +113,13 @@ def read_features(
             digest = sha256(chosen.read_bytes()).hexdigest()
             load_into(model.backbone, read_weights(chosen, "safetensors").tensors, source=str(chosen))
         path = work / f"{images.stem}-{digest[:12]}.npz"
+        kept_as[label] = path.stem
         if not path.exists():
             canvases = _read_images(images) if canvases is None else canvases
             _save_features(path, model.backbone, canvases)
         with open_npz(path) as file:
             features |= {(label, layer): file[layer].read() for layer in _KEPT}
-    return FeatureSet(name, features, known)
+    return FeatureSet(name, features, known, kept_as)
 
 
 def _stem(name: str) -> str:

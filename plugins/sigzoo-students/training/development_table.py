@@ -1,28 +1,24 @@
-"""Error rates of the bundled models on every development set, layer by layer: the table of docs/models.md.
+"""Error rates of the bundled models on every development set, layer by layer; CEDAR is none of these sets.
 
-python development_table.py DATA_FOLDER --work FOLDER [--page PAGE]
-
-DATA_FOLDER holds sigcomp2009/, bhsig-dev/ and crossmedia/ (its validation split is read); synthetic writers
-come beside, and all of them but bhsig-dev again as scans of two levels. Three references, the score of the
-model's card, one threshold for all writers, EER in percent, mean over four draws. ``--page`` writes the table
-between the page's marks. CEDAR is for testing, and is not read; `docs/evaluation_table.py` has it.
+Three references, the score of the model's card, one threshold for all writers, EER in percent, mean over four
+draws; first against skilled forgeries, then against others who wrote the same text, last against random ones.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from cli_main import cli_main
 from development import LAYERS, MODELS, SETS, TWO_LEVEL_SETS, TWO_LEVELS, WITH_LOCAL, read_features
 from places import Place, places_of
 
 import sigzoo
-from sigzoo.common.atomic import write_bytes
-from sigzoo.errors import UsageError
+from sigzoo.common.atomic import write_json
+
+__all__ = ["TITLES", "Rates", "development_table", "measure_development"]
 
 REFERENCES = 3
-BEGIN, END = "<!-- development: made by training/development_table.py -->\n", "<!-- end of development -->"
 TITLES = {
     "sigcomp2009": "SigComp2009",
     "bhsig-dev": "BHSig260",
@@ -30,60 +26,51 @@ TITLES = {
     "one sitting": "one sitting",
     "any conditions": "varied",
 }
-IMPOSTORS = ("skilled", "same text", "random")
+"""What pages call the sets."""
+
+Rates = Mapping[str, float]
+"""Kind of impostor -> EER in percent."""
+
+_IMPOSTORS = ("skilled", "same text", "random")
 
 
-def main() -> None:
-    """Print the table, and write it into a page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder with sigcomp2009/, bhsig-dev/ and crossmedia/")
-    parser.add_argument("--work", type=Path, required=True, help="folder for images and features")
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw synthetic writers")
-    parser.add_argument("--page", type=Path, help="page that holds the table")
-    args = parser.parse_args()
-    before, after = _around(args.page) if args.page else ("", "")
-    found: dict[tuple[str, str, str], str] = {}
+def measure_development(data: Path, work: Path, workers: int) -> dict[tuple[str, str, str], Rates]:
+    """(Model, layer, set) -> rates; images, features and rates are kept in the folder `work`.
+
+    Rates are measured again where images, weights or the card's score have changed; after changes of the
+    programs that score, remove the file of rates.
+    """
+    found: dict[tuple[str, str, str], Rates] = {}
+    file = work / "development-rates.json"
+    kept: dict[str, Rates] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    scores = {model: sigzoo.load(model, device="cpu").score for model in MODELS}
     for name in (*SETS, *TWO_LEVEL_SETS):
-        (place,) = (
-            each
-            for each in places_of(read_features(name, args.data, args.work, args.workers))
-            if each.references == REFERENCES
-        )
-        for model in MODELS:
+        place = _place(name, data, work, workers)
+        for model, score in scores.items():
             for layer in (*LAYERS, WITH_LOCAL):
-                found[model, layer, name] = _cell(place, model, layer)
-    text = _table(found)
-    print(text)
-    if args.page:
-        write_bytes(args.page, f"{before}{BEGIN}{text}{END}{after}".encode())
+                key = f"{place.features.kept_as[model]} {layer} {score.name} {json.dumps(score.options)}"
+                if key not in kept:
+                    kept[key] = place.rates(score, model, layer)
+                    write_json(file, kept)
+                found[model, layer, name] = kept[key]
+    return found
 
 
-def _cell(place: Place, model: str, layer: str) -> str:
-    """Rates against the kinds of impostor of a set, the nearest first."""
-    rates = place.rates(sigzoo.load(model, device="cpu").score, model, layer)
-    return " / ".join(f"{rates[kind]:.2f}" for kind in IMPOSTORS if kind in rates)
+def _place(name: str, data: Path, work: Path, workers: int) -> Place:
+    places = places_of(read_features(name, data, work, workers))
+    return next(each for each in places if each.references == REFERENCES)
 
 
-def _table(found: dict[tuple[str, str, str], str]) -> str:
+def development_table(found: Mapping[tuple[str, str, str], Rates]) -> str:
+    """The table in Markdown: a column a set, and a line more for the same as scans of two levels."""
     lines = [f"| | {' | '.join(TITLES[name] for name in SETS)} |", "|---" * (1 + len(SETS)) + "|"]
     for model in MODELS:
         for layer in (*LAYERS, WITH_LOCAL):
-            cells = (found[model, layer, name] for name in SETS)
-            lines.append(f"| `{model}` {layer} | {' | '.join(cells)} |")
-            levels = (found.get((model, layer, name + TWO_LEVELS), "") for name in SETS)
-            lines.append(f"| the same, two levels | {' | '.join(levels)} |")
+            for title, behind in ((f"`{model}` {layer}", ""), ("the same, two levels", TWO_LEVELS)):
+                cells = (_cell(found.get((model, layer, name + behind), {})) for name in SETS)
+                lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _around(page: Path) -> tuple[str, str]:
-    """What stands before the table's marks, and after."""
-    text = page.read_text("utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise UsageError(f"{page}: has no table of this program: no line {BEGIN.strip()!r}.")
-    return before, after
-
-
-if __name__ == "__main__":
-    cli_main(main)
+def _cell(rates: Rates) -> str:
+    return " / ".join(f"{rates[kind]:.2f}" for kind in _IMPOSTORS if kind in rates)

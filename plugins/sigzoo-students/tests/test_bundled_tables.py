@@ -292,30 +292,33 @@ def command(program, monkeypatch, tmp_path, capsys):
     return run
 
 
-def test_the_command_measures_cedar_last_and_only_if_told_where_it_is(command):
+def test_the_command_measures_cedar_last_and_only_if_told_where_it_is(command, signatures):
     out, pages, asked = command("--write")
     assert asked == []
     assert "| 1.00 / 0.00 |" in marked(pages["models"], "development")
     assert marked(pages["models"], "choices") in out
     assert pages["evaluation"].read_text() == (ROOT / "docs/evaluation.md").read_text()
-    out, pages, asked = command("--write", "--cedar", "there", "--cards")
-    assert [each[1:] for each in asked] == [("there", "data", "work")] * 3
+    there = str(signatures)
+    out, pages, asked = command("--write", "--cedar", there, "--cards")
+    assert [each[1:] for each in asked] == [(there, "data", "work")] * 3
     assert "| `synsig-tiny` embedding | 1.50 |" in pages["evaluation"].read_text()
     assert (
         out.index("1.00 / 0.00") < out.index("| `synsig-tiny` embedding | 1.50 |") < out.index("value: 1.50")
     )
 
 
-def test_the_command_writes_nothing_unless_it_is_told_to(command):
-    out, pages, _ = command("--cedar", "there")
+def test_the_command_writes_nothing_unless_it_is_told_to(command, signatures):
+    out, pages, _ = command("--cedar", str(signatures))
     assert "| `synsig-tiny` embedding | 1.50 |" in out
     for name, page in pages.items():
         assert page.read_text() == (ROOT / f"docs/{name}.md").read_text()
 
 
-def test_a_page_without_a_place_for_a_table_is_told_before_it_is_measured(command, program, monkeypatch):
+def test_what_would_be_in_vain_is_told_before_anything_is_measured(command, program, monkeypatch, tmp_path):
     module = program("bundled_tables")
-    module.PAGE.write_text("No marks.\n")
     monkeypatch.setattr(module, "measure_development", lambda *_: pytest.fail("it was measured"))
+    with pytest.raises(DataError, match="none does not exist"):
+        command("--cedar", str(tmp_path / "none"))
+    module.PAGE.write_text("No marks.\n")
     with pytest.raises(SigzooError, match=r"models\.md: has no place for the table"):
         command("--write")

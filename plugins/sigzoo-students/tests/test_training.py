@@ -416,6 +416,10 @@ def test_local_descriptors_are_chosen_by_what_scores_make_of_them(monkeypatch):
             "choose_local.py: {here}/none/sigcomp2009 does not exist.",
         ),
         (
+            ["bundled_tables.py", "{here}/none", "--work", "{here}/none/work"],
+            "bundled_tables.py: {here}/none/sigcomp2009 does not exist.",
+        ),
+        (
             ["add_local_descriptors.py", "none", "-o", "{here}/w.safetensors"],
             "add_local_descriptors.py: There is no model named 'none'.",
         ),

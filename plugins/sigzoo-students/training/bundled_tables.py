@@ -20,13 +20,17 @@ from choices import choices_table
 from cli_main import cli_main
 from development_table import development_table, measure_development
 
+from sigzoo.datasets import find_source
+
 sys.path.append(str(Path(__file__).parents[3] / "docs"))  # where the pages' own programs are
 import evaluation_table
 from page_tables import page_with, write_table
 
 __all__ = ["main"]
 
-PAGE = Path(evaluation_table.PAGE).with_name("models.md")
+PAGE = evaluation_table.PAGE.with_name("models.md")
+"""The page of all tables but CEDAR's."""
+
 PROGRAM = "training/bundled_tables.py"
 
 
@@ -40,14 +44,10 @@ def main() -> None:
     parser.add_argument("--cards", action="store_true", help="print entries for the cards, too")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw synthetic writers")
     args = parser.parse_args()
-    if args.write:
-        for name in ("development", "choices"):  # told before hours of measuring
-            page_with(PAGE, name, PROGRAM, "")
-        page_with(evaluation_table.PAGE, *evaluation_table.MARKS, "")
+    _check(args)
     _tell("choices", choices_table(), args.write)
-    _tell(
-        "development", development_table(measure_development(args.data, args.work, args.workers)), args.write
-    )
+    rates = measure_development(args.data, args.work, args.workers)
+    _tell("development", development_table(rates), args.write)
     if args.cedar is None:
         return
     rows: list[Result] = []
@@ -59,6 +59,22 @@ def main() -> None:
         write_table(evaluation_table.PAGE, *evaluation_table.MARKS, table)
     if args.cards:
         print(evaluation_table.card_entries(rows), end="")
+
+
+def _check(args: argparse.Namespace) -> None:
+    """What would be in vain is told before anything is measured.
+
+    Raises
+    ------
+    SigzooError
+        If nothing can read what is called CEDAR, or a page has no place for its table.
+    """
+    if args.cedar is not None:
+        find_source(str(args.cedar))
+    if args.write:
+        for name in ("development", "choices"):
+            page_with(PAGE, name, PROGRAM, "")
+        page_with(evaluation_table.PAGE, *evaluation_table.MARKS, "")
 
 
 def _tell(name: str, table: str, write: bool) -> None:

@@ -17,6 +17,7 @@ from sigzoo.evaluation.feature_cache import FeatureCache
 from sigzoo.evaluation.features import (
     chosen_layers,
 )
+from sigzoo.evaluation.notes import compared_in_place, left_out, unmatched_note
 from sigzoo.evaluation.opened_set import DataInfo, OpenedSet
 from sigzoo.evaluation.summary import Summary, summarise
 from sigzoo.interfaces.protocols import EvaluationProtocol, FeatureSet, Measured, Signatures, Trials
@@ -164,10 +165,17 @@ def evaluate(
         if development is not None:
             teaching = OpenedSet.open(development, preparers, cache=kept, progress=progress, stack=stack)
         rows: list[Row] = []
+        unmatched: list[str] = []
         for model in loaded:
             suited = [_with_score_of(model, zoo, *each) for each in zip(protocols, built, strict=True)]
             rows += _model_rows(
-                model, chosen_layers(model, layers), suited, tested, teaching, keep=keep_features
+                model,
+                chosen_layers(model, layers),
+                suited,
+                tested,
+                teaching,
+                keep=keep_features,
+                unmatched=unmatched,
             )
         if baselines:
             rows += _baseline_rows(zoo, protocols, built, tested, teaching)
@@ -175,7 +183,8 @@ def evaluate(
             raise DataError(f"{data}: nothing can be measured: {rows[0].problem}")
         rows = [row for each in built for row in rows if row.protocol is each.told]
         info = None if teaching is None else teaching.info
-        return Evaluation(tested.info, info, tested.known, tested.names, rows, _notes(tested, rows))
+        notes = [*left_out(tested, rows), *dict.fromkeys(unmatched)]
+        return Evaluation(tested.info, info, tested.known, tested.names, rows, notes)
 
 
 def settings_of(
@@ -231,6 +240,10 @@ def _build(zoo: Zoo, choice: ProtocolChoice) -> _Built:
         score = getattr(protocol, "score", None)
         if isinstance(score, Score):
             settings |= {"score": score.name, "score_options": score.options}
+        elif score is None and hasattr(protocol, "score"):
+            del settings["score"]  # with the other options it takes none
+    if settings.get("gamma", 0) is None:
+        settings["gamma"] = getattr(protocol, "gamma", None)
     shown = {key: value for key, value in settings.items() if key in _ALWAYS_TOLD or key in choice.options}
     if "score" in shown and "score" not in choice.options:
         shown["score"] = "each model's own"
@@ -247,9 +260,12 @@ def _with_score_of(model: SignatureModel, zoo: Zoo, choice: ProtocolChoice, buil
 
 def _for_baselines(zoo: Zoo, choice: ProtocolChoice) -> _Built:
     """The protocol with the options of it that suit a few numbers."""
-    taken = _defaults(zoo, choice.name)
-    suited = {key: value for key, value in _FOR_BASELINES.items() if key in taken}
-    return _build(zoo, ProtocolChoice(choice.name, {**choice.options, **suited}))
+    taken = _build(zoo, choice).settings
+    options = {**choice.options, **{key: value for key, value in _FOR_BASELINES.items() if key in taken}}
+    if options.get("kernel") == "similarity":  # they have no score of their own, whose similarity it could be
+        options["kernel"] = "rbf"
+        del options["score"]
+    return _build(zoo, ProtocolChoice(choice.name, options))
 
 
 def _defaults(zoo: Zoo, protocol: str) -> dict[str, Any]:
@@ -267,6 +283,7 @@ def _model_rows(
     teaching: OpenedSet | None,
     *,
     keep: bool,
+    unmatched: list[str],
 ) -> Iterator[Row]:
     here = tested.features(model, layers)
     there = {} if teaching is None else teaching.features(model, layers)
@@ -277,6 +294,8 @@ def _model_rows(
             cues = layer in model.backbone.scanner_layers
             others = None if teaching is None else FeatureSet(there[layer], teaching.known)
             for each in protocols:
+                if compared_in_place(model.score, each.settings, here[layer]):
+                    unmatched.append(unmatched_note(layer, each.told))
                 figures = _measure(each.protocol, here[layer], tested.known, others)
                 figures["features"] = here[layer] if keep else None
                 yield Row(model.name, layer, cues, each.told, each.settings, provenance, **figures)
@@ -319,56 +338,3 @@ def _measure(
         for kind, each in summary.impostors.items()
     }
     return {"measured": measured, "summary": summary, "trials": trials}
-
-
-def _notes(tested: OpenedSet, rows: Sequence[Row]) -> list[str]:
-    """What was left out: forgeries that are not there, simple ones, writers with too few signatures."""
-    notes = []
-    if not tested.info.forged:
-        notes.append("There are no skilled forgeries: only random ones are measured.")
-    if tested.info.simple:
-        notes.append(f"{tested.info.simple} simple forgeries are left out: no protocol takes them.")
-    if tested.info.blank:
-        notes.append(f"{tested.info.blank} images without ink are left out.")
-    again = tested.same_files()
-    if again:
-        who = f"{len(again)} signatures are" if len(again) > 1 else "1 signature is"
-        notes.append(
-            f"{who} the same file as another, so that a reference may be questioned"
-            f" ({tested.names[again[0]]}, for one): `sigzoo dataset inspect` lists them."
-        )
-    notes += _copies(tested, set(again))
-    genuine: dict[str, int] = dict.fromkeys(tested.known.identity, 0)
-    for name, forged in zip(tested.known.identity, tested.known.forged, strict=True):
-        genuine[name] += not forged
-    told: list[ProtocolChoice] = []
-    for row in rows:
-        if row.trials and row.protocol not in told:
-            told.append(row.protocol)
-            few = sorted(set(genuine) - set(row.trials[0].identities))
-            if few:
-                shown = ", ".join(f"{name} ({genuine[name]})" for name in few[:5])
-                more = f" and {len(few) - 5} more" if len(few) > 5 else ""
-                notes.append(
-                    f"{row.protocol}: {len(few)} of {len(genuine)} writers have too few genuine signatures"
-                    f" and are left out: {shown}{more}."
-                )
-    return notes
-
-
-def _copies(tested: OpenedSet, identical: set[int]) -> list[str]:
-    """A sentence on images of one writer with the same ink; those that are the same file are told already."""
-    groups = [
-        left
-        for group in tested.copies()
-        if len(left := [place for place in group if place not in identical]) > 1
-    ]
-    if not groups:
-        return []
-    first, other = (tested.names[place] for place in groups[0][:2])
-    together = f" in {len(groups)} groups" if len(groups) > 1 else ""
-    return [
-        f"{sum(map(len, groups))} signatures{together} hold the same ink as another of the"
-        f" writer, in another crop or scale ({first} and {other}, for two): a reference may be questioned;"
-        " `sigzoo dataset inspect` lists them."
-    ]

@@ -12,7 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from sigzoo.errors import DataError, UsageError
 from sigzoo.evaluation.development import Developing, divide, long_enough
 from sigzoo.evaluation.draws import KnownArrays, TrialsBuilder, check_at_least_one, checked
-from sigzoo.evaluation.svm import Kernel, Machine, Moments, SvmOptions, fit_machine, train
+from sigzoo.evaluation.kernels import (
+    SIMILARITY_GAMMA,
+    PoolKernel,
+    ScaledFeatures,
+    SimilarityKernel,
+    TabledKernel,
+)
+from sigzoo.evaluation.svm import Kernel, Moments, SvmOptions, train
 from sigzoo.evaluation.trials_protocol import TrialsProtocol
 from sigzoo.interfaces.protocols import (
     GENUINE,
@@ -20,6 +27,7 @@ from sigzoo.interfaces.protocols import (
     Signatures,
     Trials,
 )
+from sigzoo.verification.scores import Score, make_score
 
 __all__ = ["WriterDependent"]
 
@@ -28,6 +36,9 @@ Rows = NDArray[np.int64]
 
 FROM_DEVELOPMENT = 14
 """Genuine signatures of each development writer that are negatives, as published for GPDS."""
+
+PUBLISHED_GAMMA = 2.0**-11
+"""Of the RBF kernel."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,13 @@ class WriterDependent(TrialsProtocol):
     seed
         Of all splits together.
     kernel, C, gamma
-        Of the SVM; see `sigzoo.evaluation.svm.SvmOptions`.
+        Of the SVM; see `sigzoo.evaluation.svm.SvmOptions`. The kernel ``"similarity"`` is not published: it
+        is of the similarity by which `score` compares, of features as they are
+        (`sigzoo.evaluation.kernels.SimilarityKernel`). By default gamma is the published 2^-11, and 2 for
+        this kernel.
+    score
+        A score, or the name of one of `sigzoo.verification.scores.SCORES`, whose similarity is taken; the
+        default one if `None`. Only for the kernel ``"similarity"``.
     from_development
         Negatives from each development writer; by default 14 where there are any.
     from_others
@@ -89,9 +106,10 @@ class WriterDependent(TrialsProtocol):
         genuine_for_test: int = 10,
         draws: int = 10,
         seed: int = 1234,
-        kernel: Kernel = "rbf",
+        kernel: Kernel | Literal["similarity"] = "rbf",
         C: float = 1.0,  # noqa: N803  (the usual name)
-        gamma: float | Literal["auto"] = 2.0**-11,
+        gamma: float | Literal["auto"] | None = None,
+        score: Score | str | None = None,
         from_development: int | None = None,
         from_others: int | None = None,
         development_writers: int = 0,
@@ -103,7 +121,13 @@ class WriterDependent(TrialsProtocol):
             raise UsageError(
                 f"from_others={from_others}: these negatives are out of a writer's {references} references."
             )
-        self.svm = SvmOptions(kernel, C, gamma)
+        self.score = _similarity_of(kernel, score)
+        if self.score is not None and gamma == "auto":
+            raise UsageError("gamma=auto is one over the number of features: kernel=similarity has none.")
+        if gamma is None:
+            gamma = PUBLISHED_GAMMA if self.score is None else SIMILARITY_GAMMA
+        self.gamma = gamma
+        self.svm = SvmOptions("rbf" if kernel == "similarity" else kernel, C, gamma)
         self.references, self.genuine_for_test = references, genuine_for_test
         self.draws, self.seed, self.replicates = draws, seed, replicates
         self.from_development, self.from_others = from_development, from_others
@@ -142,50 +166,70 @@ class WriterDependent(TrialsProtocol):
         genuine = long_enough(
             {name: arrays.genuine_of(name) for name in tested}, needed, "the writer-dependent protocol"
         )
+        pool, teachers = _pooled(array, others)
+        similarity = None
+        if self.score is not None:
+            learnt = [*genuine.values(), *teachers.values()]
+            if self.skilled_in_training:
+                learnt += [arrays.forged_of(name) for name in genuine]
+            rows = np.unique(np.concatenate(learnt))
+            similarity = SimilarityKernel(self.score, pool, rows, float(self.gamma))
         # The published program draws everything, over all splits, from one legacy generator.
         rng = np.random.RandomState(self.seed)
-        return [self._draw(array, arrays, genuine, others, rng) for _ in range(self.draws)]
+        return [self._draw(pool, arrays, genuine, teachers, similarity, rng) for _ in range(self.draws)]
 
     def _draw(
         self,
-        features: Floats,
+        pool: Floats,
         known: KnownArrays,
         genuine: Mapping[str, Rows],
-        others: Developing | None,
+        teachers: Mapping[str, Rows],
+        similarity: SimilarityKernel | None,
         rng: np.random.RandomState,
     ) -> Trials:
         splits = {name: self._split(rows, known.forged_of(name), rng) for name, rows in genuine.items()}
-        negatives = self._from_development(others, rng)
-        from_others = self._number_from_others(others)
+        negatives = self._from_development(teachers, rng)
+        from_others = self._number_from_others(teachers)
         questioned = np.concatenate([each.genuine for each in splits.values()])
-        shared = None
-        if self._is_shared(known, splits, negatives, from_others):
-            shared = _Shared(self.svm, features, splits)
+        kernel: PoolKernel | None = similarity
+        if kernel is None and self._is_shared(known, splits, negatives, from_others):
+            kernel = _shared(self.svm, pool, splits)
         builder = TrialsBuilder(threshold=0.0)
-        moments = Moments.of(negatives) if len(negatives) else None
+        moments = Moments.of(pool[negatives]) if len(negatives) else None
         for name, split in splits.items():
             own = self._from_others(name, splits, known, from_others, rng)
+            own = np.concatenate([own, split.skilled_negatives])
             kinds = {
                 GENUINE: split.genuine,
                 **known.impostors_of(name, split.genuine, questioned),
                 "skilled": split.skilled,
             }
             kinds = {kind: rows for kind, rows in kinds.items() if len(rows)}
-            rows = np.concatenate(list(kinds.values()))
-            if shared is not None:
-                scores = shared.scores(split.references, own, rows)
-            else:
-                own = np.concatenate([own, split.skilled_negatives])
-                machine = self._machine(features[split.references], features[own], negatives, moments)
-                scores = machine.decide(features[rows])
+            rest = np.concatenate([split.references, own])
+            mine = kernel or ScaledFeatures(self.svm, pool, _scale(pool[rest], moments))
+            scores = self._scores(
+                mine, np.concatenate([rest, negatives]), np.concatenate(list(kinds.values()))
+            )
             builder.open(name, split.references)
             builder.add_all(kinds, scores)
         found = builder.build()
         assert found is not None  # two writers with genuine signatures are each other's random forgeries
         return found
 
+    def _scores(self, kernel: PoolKernel, learnt: Rows, rows: Rows) -> Floats:
+        """Train the SVM of an identity, whose references come first, and score signatures.
+
+        In the published program's order, as what libsvm finds depends on it, within its tolerance.
+        """
+        positive = np.arange(len(learnt)) < self.references
+        skew = float((len(learnt) - self.references) / self.references)
+        weights, intercept = train(kernel.matrix(learnt, learnt), positive, self.svm.C, skew)
+        support = weights != 0
+        scores: Floats = kernel.matrix(rows, learnt[support]) @ weights[support] + intercept
+        return scores
+
     def _is_shared(
-        self, known: KnownArrays, splits: Mapping[str, _Split], negatives: Floats, from_others: int
+        self, known: KnownArrays, splits: Mapping[str, _Split], negatives: Rows, from_others: int
     ) -> bool:
         """Whether the training sets of all writers are the same signatures."""
         persons = {int(known.writer[each.references[0]]) for each in splits.values()}
@@ -207,32 +251,29 @@ class WriterDependent(TrialsProtocol):
             kept = 0  # all are needed to test with
         return _Split(order[: self.references], order[-self.genuine_for_test :], forged[:kept], forged[kept:])
 
-    def _from_development(self, others: Developing | None, rng: np.random.RandomState) -> Floats:
+    def _from_development(self, teachers: Mapping[str, Rows], rng: np.random.RandomState) -> Rows:
         """Negatives out of the development writers' genuine signatures, the same for every writer."""
         number = self.from_development
-        if others is None:
+        if not teachers:
             if number:
                 raise UsageError(f"from_development={number} needs development writers: there are none.")
-            return np.empty((0, 0))
+            return np.empty(0, np.int64)
         number = FROM_DEVELOPMENT if number is None else number
         if not number:
-            return np.empty((0, 0))
-        for name, rows in others.genuine.items():
+            return np.empty(0, np.int64)
+        for name, rows in teachers.items():
             if len(rows) < number:
                 raise DataError(
                     f"the development writer {name} has {len(rows)} genuine signatures, and"
                     f" from_development={number} takes that many of each."
                 )
-        chosen = [rng.choice(rows, number, replace=False) for rows in others.genuine.values()]
-        negatives: Floats = others.features[np.concatenate(chosen)]
-        return negatives
+        return np.concatenate([rng.choice(rows, number, replace=False) for rows in teachers.values()])
 
-    def _number_from_others(self, others: Developing | None) -> int:
-        if self.from_others is not None:
-            number = self.from_others
-        else:
-            number = self.references if others is None else 0
-        if not number and (others is None or self.from_development == 0):
+    def _number_from_others(self, teachers: Mapping[str, Rows]) -> int:
+        number = self.from_others
+        if number is None:
+            number = 0 if teachers else self.references
+        if not number and (not teachers or self.from_development == 0):
             raise UsageError("There are no negatives: from_others and from_development are 0.")
         return number
 
@@ -255,40 +296,37 @@ class WriterDependent(TrialsProtocol):
         ]
         return np.concatenate(chosen) if chosen else np.empty(0, np.int64)
 
-    def _machine(
-        self, references: Floats, own: Floats, negatives: Floats, moments: Moments | None
-    ) -> Machine:
-        rest = np.concatenate([references, own])
-        rows = np.concatenate([rest, negatives]) if len(negatives) else rest
-        scale = (Moments.of(rest) if moments is None else Moments.of(rest) + moments).scale()
-        positive = np.arange(len(rows)) < len(references)
-        skew = (len(rows) - len(references)) / len(references)
-        return fit_machine(self.svm, rows, positive, positive_weight=skew, scale=scale)
+
+def _similarity_of(kernel: str, score: Score | str | None) -> Score | None:
+    """The score whose similarity is the kernel's, if it is of one."""
+    if kernel == "similarity":
+        return score if isinstance(score, Score) else make_score(score)
+    if kernel not in ("rbf", "linear"):
+        raise UsageError(f"kernel is rbf, linear or similarity, got {kernel!r}.")
+    if score is not None:
+        raise UsageError(f"score is for kernel=similarity: kernel={kernel} looks at features alone.")
+    return None
 
 
-class _Shared:
-    """Where every writer's references are the others' negatives, all SVMs share training set and kernel."""
+def _pooled(features: Floats, others: Developing | None) -> tuple[Floats, Mapping[str, Rows]]:
+    """Features of the set, those of development writers behind, and these writers' rows."""
+    if others is None:
+        return features, {}
+    if others.features is features:
+        return features, others.genuine
+    rows = {name: each + len(features) for name, each in others.genuine.items()}
+    return np.concatenate([features, others.features]), rows
 
-    def __init__(self, options: SvmOptions, features: Floats, splits: Mapping[str, _Split]) -> None:
-        self._options = options
-        self._learnt = np.sort(np.concatenate([each.references for each in splits.values()]))
-        scale = Moments.of(features[self._learnt]).scale()
-        scaled = features[self._learnt] / scale
-        self._kernel = options.matrix(scaled, scaled)
-        tested = [part for each in splits.values() for part in (each.genuine, each.skilled)]
-        self._tested = np.sort(np.concatenate(tested))
-        self._test_kernel = options.matrix(features[self._tested] / scale, scaled)
 
-    def scores(self, references: Rows, negatives: Rows, rows: Rows) -> Floats:
-        """Train the SVM of an identity and score signatures.
+def _scale(rest: Floats, negatives: Moments | None) -> Floats:
+    """What features are divided by: of development writers, who are the same for all, moments are known."""
+    moments = Moments.of(rest)
+    return (moments if negatives is None else moments + negatives).scale()
 
-        In the published program's order, as what libsvm finds depends on it, within its tolerance.
-        """
-        order = np.searchsorted(self._learnt, np.concatenate([references, negatives]))
-        positive = np.arange(len(order)) < len(references)
-        kernel = self._kernel[np.ix_(order, order)]
-        weights, intercept = train(kernel, positive, self._options.C, float(len(negatives) / len(references)))
-        support = weights != 0
-        kernel = self._test_kernel[np.ix_(np.searchsorted(self._tested, rows), order[support])]
-        scores: Floats = kernel @ weights[support] + intercept
-        return scores
+
+def _shared(options: SvmOptions, pool: Floats, splits: Mapping[str, _Split]) -> TabledKernel:
+    """Where every writer's references are the others' negatives all SVMs share training set and kernel."""
+    learnt = np.sort(np.concatenate([each.references for each in splits.values()]))
+    tested = [part for each in splits.values() for part in (each.genuine, each.skilled)]
+    scaled = ScaledFeatures(options, pool, Moments.of(pool[learnt]).scale())
+    return TabledKernel(scaled, learnt, np.concatenate(tested))

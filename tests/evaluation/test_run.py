@@ -249,7 +249,7 @@ def test_json_is_what_is_kept_and_the_leaderboard_tells_sources_apart(
         (("-p", "training-free:references"), "written NAME:option=value"),
         (("-p", "training-free:draws=1,draws=2"), "given twice"),
         (("-p", "training-free:draws=0"), "at least 1"),
-        (("-p", "writer-dependent:kernel=poly"), "rbf or linear"),
+        (("-p", "writer-dependent:kernel=poly"), "rbf, linear or similarity"),
         (("--layers", "fc9"), "fc9"),
     ],
 )

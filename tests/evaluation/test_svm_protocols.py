@@ -164,7 +164,7 @@ def _machine(protocol, features, known):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kernel": "poly"}, "rbf or linear"),
+        ({"kernel": "poly"}, "rbf, linear or similarity"),
         ({"C": 0.0}, "C must be"),
         ({"gamma": -1.0}, "gamma must be"),
         ({"references": 0}, "references must be"),
@@ -208,3 +208,9 @@ def test_identities_of_one_person_are_not_each_others_negatives():
     claimed = np.array([f"p{int(name[1:]) // 2}" for name in trials.identities])[trials.claimed[random]]
     assert random.any()
     assert (asked != claimed).all()
+
+
+def test_the_published_gamma_is_the_default_and_a_similarity_has_its_own():
+    assert WriterDependent().gamma == 2.0**-11
+    assert WriterDependent(kernel="similarity").gamma == 2.0
+    assert WriterDependent(kernel="similarity", gamma=0.5).gamma == 0.5

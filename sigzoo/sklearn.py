@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sigzoo.errors import ImageError, UsageError
+from sigzoo.evaluation.kernels import SIMILARITY_GAMMA, gaussian, squared_distances
+from sigzoo.verification.scores import Score, make_score
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
@@ -22,7 +24,7 @@ except ImportError as error:
         "sigzoo.sklearn needs scikit-learn 1.6 or later: run `pip install 'sigzoo[eval]'`."
     ) from error
 
-__all__ = ["SignatureEmbedder", "WriterVerifier"]
+__all__ = ["ScoreKernel", "SignatureEmbedder", "WriterVerifier"]
 
 
 class SignatureEmbedder(TransformerMixin, BaseEstimator):
@@ -207,6 +209,40 @@ def _images(X: Iterable[Any]) -> list[Any]:
     return images
 
 
+class ScoreKernel:
+    """A kernel for `WriterVerifier` or any ``sklearn.svm.SVC``: of the similarity by which a score compares.
+
+    What `sigzoo.evaluation.kernels.SimilarityKernel` is: with the score of a bundled model, and features of
+    its layer ``with_local``, local descriptors are matched.
+
+    Parameters
+    ----------
+    score
+        A score, as ``sigzoo.load(...).score``, or a name of one; the default one if `None`.
+    gamma
+        How fast the kernel falls.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no score of that name.
+    """
+
+    def __init__(self, score: Score | str | None = None, gamma: float = SIMILARITY_GAMMA) -> None:
+        self.score = score if isinstance(score, Score) else make_score(score)
+        self.gamma = gamma
+
+    def __call__(self, X: ArrayLike, Y: ArrayLike) -> NDArray[np.float64]:
+        """The kernel of features ``(N, D)`` with features ``(M, D)``: float64 ``(N, M)``.
+
+        Raises
+        ------
+        DataError
+            If features are not finite or zero, or the score needs a cohort.
+        """
+        return gaussian(squared_distances(self.score.prepare(X), self.score.prepare(Y)), self.gamma)
+
+
 class WriterVerifier(ClassifierMixin, BaseEstimator):
     """A writer-dependent classifier: an SVM that tells one writer's signatures from others.
 
@@ -219,7 +255,8 @@ class WriterVerifier(ClassifierMixin, BaseEstimator):
     C
         What an error costs, against a wide margin.
     kernel
-        ``"rbf"`` or ``"linear"``.
+        ``"rbf"`` or ``"linear"``, as published; or what gives the matrix of two arrays of features, as
+        `ScoreKernel` does, with ``scale=False``.
     gamma
         Of the RBF kernel, as in `sklearn.svm.SVC`; the published one is 2 to the power of -11, for the 2,048
         features of SigNet, which is about what ``"scale"`` gives there.
@@ -242,7 +279,7 @@ class WriterVerifier(ClassifierMixin, BaseEstimator):
         self,
         C: float = 1.0,
         *,
-        kernel: str = "rbf",
+        kernel: str | Callable[[ArrayLike, ArrayLike], NDArray[np.float64]] = "rbf",
         gamma: float | str = "scale",
         genuine: Any = None,
         scale: bool = True,

@@ -21,7 +21,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sigzoo
 from sigzoo.errors import ImageError, UsageError
-from sigzoo.sklearn import SignatureEmbedder, WriterVerifier
+from sigzoo.evaluation.kernels import SimilarityKernel
+from sigzoo.sklearn import ScoreKernel, SignatureEmbedder, WriterVerifier
+from sigzoo.verification.scores import make_score
 from tests.conftest import Draw
 
 LAYERS = ["embedding", "with_ink"]
@@ -166,3 +168,20 @@ def test_without_scikit_learn_the_extra_is_named(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert "pip install 'sigzoo[eval]'" in done.stderr
     assert "UsageError" in done.stderr
+
+
+def test_a_verifier_learns_the_similarity_of_a_score() -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(40, 4 + 30)) + 2.0 * np.repeat(rng.normal(size=(2, 34)), 20, axis=0)
+    labels = np.repeat([1, 0], 20)
+    score = make_score(local={"first": 4, "size": [3, 2, 5], "reach": [1, 2]})
+    learnt, asked = np.arange(0, 40, 2), np.arange(1, 40, 2)
+    machine = WriterVerifier(kernel=ScoreKernel(score, 1.5), scale=False).fit(rows[learnt], labels[learnt])
+    whole = SimilarityKernel(score, rows, np.arange(40), 1.5)
+    other = SVC(kernel="precomputed", class_weight={1: 1.0})
+    other.fit(whole.matrix(learnt, learnt), labels[learnt])
+    wanted = other.decision_function(whole.matrix(asked, learnt))
+    np.testing.assert_allclose(machine.decision_function(rows[asked]), wanted, atol=1e-4)
+    again = clone(machine).fit(rows[learnt], labels[learnt])
+    np.testing.assert_array_equal(again.predict(rows[asked]), machine.predict(rows[asked]))
+    assert (machine.predict(rows[asked]) == labels[asked]).mean() > 0.9

@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "search": {"common", "data", "errors", "verification"},
     "gallery": {"common", "evaluation", "imaging", "model", "pages"},
-    "sklearn": {"errors"},
+    "sklearn": {"errors", "evaluation", "verification"},
     "graphs": {"artifacts", "common", "errors", "interfaces"},
     "runtimes": {"common", "errors", "graphs", "interfaces"},
     "network": {"graphs", "interfaces", "synthesis"},

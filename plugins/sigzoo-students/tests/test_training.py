@@ -403,6 +403,44 @@ def test_local_descriptors_are_chosen_by_what_scores_make_of_them(monkeypatch):
         assert found["skilled"] == pytest.approx(expected[2:])
 
 
+def test_a_kernel_is_chosen_by_the_first_families_of_synthetic_writers(monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    choose_kernel, development = load("choose_kernel"), load("development")
+    names = [f"f{family}w{writer}" for family in range(3) for writer in range(2) for _ in range(10)]
+    texts, forged = [name[:2] for name in names], [place % 10 > 7 for place in range(len(names))]
+    known = development.Signatures(names, names, forged, text=texts)
+    rng = np.random.default_rng(3)
+    sizes = {"embedding": 6, "with_directions": 7, "with_ink": 8}
+    centres = {layer: rng.normal(size=(6, size)).repeat(10, axis=0) for layer, size in sizes.items()}
+    rows = {(model, layer): each + rng.normal(size=each.shape) for layer, each in centres.items()
+            for model in development.MODELS}  # fmt: skip
+    rows |= {(model, "with_local"): rng.normal(size=(60, 6 + 5)) + 1.0 for model in development.MODELS}
+    whole = development.FeatureSet("one sitting", rows, known, {})
+    monkeypatch.setattr(choose_kernel, "FAMILIES", 2)
+    monkeypatch.setattr(choose_kernel, "GAMMAS", (0.5, 2.0))
+    some = choose_kernel._some(whole)
+    assert some.known.identity == names[:40]
+    assert some.known.text == texts[:40]
+    assert all((each == rows[key][:40]).all() for key, each in some.features.items())
+    monkeypatch.setattr(choose_kernel, "read_features", lambda *_: whole)
+    found = choose_kernel._measure(Path("none"), Path("none"), "one sitting")
+    assert set(found) == {(gamma, layer) for gamma in (0.5, 2.0) for layer in (*sizes, "with_local")}
+    assert np.isfinite(list(found.values())).all()
+
+
+def test_ratios_of_a_kernel_weigh_as_the_kinds_of_impostor_do(monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    ratio = load("choose_kernel")._log_ratio
+    one, each = "one threshold", "thresholds of the writers"
+    least = {("skilled", one): 4.0, ("skilled", each): 2.0, ("random", one): 1.0}
+    rates = {("skilled", one): 8.0, ("skilled", each): 8.0, ("random", one): 0.1}  # below the floor
+    wanted = (2 * (np.log(2) + np.log(4)) / 2 + np.log(0.5)) / 3
+    assert ratio(rates, least) == pytest.approx(wanted)
+    least = {("same_text", one): 4.0, ("random", one): 1.0}
+    rates = {("same_text", one): 8.0, ("random", one): 1.0}
+    assert ratio(rates, least) == pytest.approx(2 * np.log(2) / 3)
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
@@ -414,6 +452,10 @@ def test_local_descriptors_are_chosen_by_what_scores_make_of_them(monkeypatch):
         (
             ["choose_local.py", "{here}/none", "--work", "{here}/none/work"],
             "choose_local.py: {here}/none/sigcomp2009 does not exist.",
+        ),
+        (
+            ["choose_kernel.py", "{here}/none", "--work", "{here}/none/work"],
+            "choose_kernel.py: {here}/none/sigcomp2009 does not exist.",
         ),
         (
             ["bundled_tables.py", "{here}/none", "--work", "{here}/none/work"],

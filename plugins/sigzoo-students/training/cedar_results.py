@@ -44,6 +44,12 @@ MEASUREMENTS = (
         "training-free", [ProtocolChoice("training-free", {"references": count}) for count in (1, 3, 5, 10)]
     ),
     Measurement("writer-dependent", [ProtocolChoice("writer-dependent")]),
+    # Baselines have no score, whose similarity it could be.
+    Measurement(
+        "writer-dependent-similarity",
+        [ProtocolChoice("writer-dependent", {"kernel": "similarity"})],
+        baselines=False,
+    ),
     # In scans of two levels paper has one grey, and a baseline nothing to learn.
     Measurement(
         "writer-independent", [ProtocolChoice("writer-independent")], learnt_from="bhsig-dev", baselines=False

@@ -15,6 +15,7 @@ from sigzoo_students.descriptors import InkStatistics
 from sigzoo_students.synsig_presets import SYNSIG_TINY
 
 import sigzoo
+from sigzoo.evaluation.kernels import SIMILARITY_GAMMA
 from sigzoo.verification.calibration import read_calibration
 
 __all__ = ["Choice", "choices", "choices_table"]
@@ -123,6 +124,12 @@ def _of_use() -> list[Choice]:
             "",
         ),
         Choice("how local descriptors are matched", _by_model(_matching), _EVERYWHERE, "choose_local.py"),
+        Choice(
+            "kernel of a similarity, for SVMs of single writers",
+            f"gamma {SIMILARITY_GAMMA:g}",
+            _EVERYWHERE,
+            "choose_kernel.py",
+        ),
         Choice(
             "layer of `sigzoo verify`",
             _by_model(_layer_of_verify),

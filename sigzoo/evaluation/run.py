@@ -240,8 +240,8 @@ def _build(zoo: Zoo, choice: ProtocolChoice) -> _Built:
         score = getattr(protocol, "score", None)
         if isinstance(score, Score):
             settings |= {"score": score.name, "score_options": score.options}
-        elif score is None and hasattr(protocol, "score"):
-            del settings["score"]  # with the other options it takes none
+        elif settings["score"] is None and settings.get("kernel", "similarity") != "similarity":
+            del settings["score"]  # another kernel takes none
     if settings.get("gamma", 0) is None:
         settings["gamma"] = getattr(protocol, "gamma", None)
     shown = {key: value for key, value in settings.items() if key in _ALWAYS_TOLD or key in choice.options}
@@ -262,8 +262,8 @@ def _for_baselines(zoo: Zoo, choice: ProtocolChoice) -> _Built:
     """The protocol with the options of it that suit a few numbers."""
     taken = _build(zoo, choice).settings
     options = {**choice.options, **{key: value for key, value in _FOR_BASELINES.items() if key in taken}}
-    if options.get("kernel") == "similarity":  # they have no score of their own, whose similarity it could be
-        options["kernel"] = "rbf"
+    if options.get("kernel") == "similarity" and "score" in options:
+        options["kernel"] = "rbf"  # they have no score of their own, whose similarity it could be
         del options["score"]
     return _build(zoo, ProtocolChoice(choice.name, options))
 

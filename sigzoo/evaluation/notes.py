@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigzoo.evaluation.opened_set import OpenedSet
-from sigzoo.verification.local_matching import LocalMatching
+from sigzoo.verification.local_matching import LocalMatching, as_matching
 from sigzoo.verification.scores import Score
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["compared_in_place", "left_out", "unmatched_note"]
 
 
 def compared_in_place(score: Score, settings: Mapping[str, Any], features: NDArray[np.float32]) -> bool:
-    """Whether features hold local descriptors, and a protocol's kernel compares them cell by cell.
+    """Whether features hold local descriptors, and a protocol's score or kernel compares them cell by cell.
 
     Parameters
     ----------
@@ -30,16 +30,26 @@ def compared_in_place(score: Score, settings: Mapping[str, Any], features: NDArr
     features
         float32 ``(N, D)``.
     """
-    local = score.local
-    holds = isinstance(local, LocalMatching) and local.fits(features.shape[1])
-    return holds and settings.get("kernel", "similarity") != "similarity"
+    if not _matches(score.local, features.shape[1]):
+        return False
+    if "score_options" in settings:  # of the score that is taken, which may be another than the model's
+        return not _matches(as_matching(settings["score_options"].get("local")), features.shape[1])
+    return bool(settings.get("kernel", "similarity") != "similarity")
+
+
+def _matches(local: object, width: int) -> bool:
+    """Whether a score matches local descriptors of features of this many columns."""
+    return isinstance(local, LocalMatching) and local.fits(width)
 
 
 def unmatched_note(layer: str, protocol: ProtocolChoice) -> str:
     """What is said of a layer whose local descriptors are not matched."""
+    who, instead = protocol.name, "writer-dependent:kernel=similarity matches"
+    if "score" in protocol.options:
+        who, instead = f"{who} with score={protocol.options['score']}", "the model's own score matches"
     return (
-        f"{layer}: {protocol.name} compares local descriptors where they stand, and says little of them;"
-        " writer-dependent:kernel=similarity matches them."
+        f"{layer}: {who} compares local descriptors where they stand, and says little of them;"
+        f" {instead} them."
     )
 
 
@@ -67,12 +77,14 @@ def left_out(tested: OpenedSet, rows: Sequence[Row]) -> list[str]:
     for row in rows:
         if row.trials and row.protocol not in told:
             told.append(row.protocol)
-            few = sorted(set(genuine) - set(row.trials[0].identities))
+            names = sorted(genuine)
+            testing = names[: len(names) - (row.settings.get("development_writers") or 0)]
+            few = sorted(set(testing) - set(row.trials[0].identities))
             if few:
                 shown = ", ".join(f"{name} ({genuine[name]})" for name in few[:5])
                 more = f" and {len(few) - 5} more" if len(few) > 5 else ""
                 notes.append(
-                    f"{row.protocol}: {len(few)} of {len(genuine)} writers have too few genuine signatures"
+                    f"{row.protocol}: {len(few)} of {len(testing)} writers have too few genuine signatures"
                     f" and are left out: {shown}{more}."
                 )
     return notes

@@ -111,6 +111,48 @@ def test_every_protocol_is_measured_with_its_options(signatures):
     assert [row.settings for row in found.rows] == [settings_of(choice, model) for choice in choices]
 
 
+class OfPlugin:
+    """A zoo with one protocol."""
+
+    def __init__(self, protocol):
+        self._protocol = protocol
+
+    def component(self, kind, name):
+        return self._protocol
+
+    def build(self, kind, name, **options):
+        return self._protocol(**options)
+
+
+def test_a_plugins_protocol_gets_the_models_own_score_although_it_has_none_by_default():
+    class Theirs:
+        def __init__(self, *, score=None):
+            self.score = score
+
+    model = sigzoo.load("synsig-tiny")
+    found = settings_of(ProtocolChoice("theirs"), model, zoo=OfPlugin(Theirs))
+    assert found == {"score": model.score.name, "score_options": model.score.options}
+
+
+def test_a_plugins_kernel_of_a_similarity_is_the_baselines_too_where_it_takes_no_score():
+    class Theirs:
+        def __init__(self, *, kernel="similarity"):
+            self.kernel = kernel
+
+    choice = ProtocolChoice("theirs", {"kernel": "similarity"})
+    assert settings_of(choice, zoo=OfPlugin(Theirs)) == {"kernel": "similarity"}
+
+
+def test_development_writers_of_the_set_have_not_too_few_signatures(tmp_path):
+    folder = draw_folder(tmp_path / "set", 5, 4, 0)
+    (folder / "w001_g04.png").unlink()
+    options = {"references": 2, "genuine_for_test": 2, "draws": 1}
+    choice = ProtocolChoice("writer-dependent", {**options, "development_writers": 1, "from_development": 2})
+    found = evaluate([], str(folder), protocols=[choice], cache=False)
+    (note,) = (each for each in found.notes if "too few" in each)
+    assert "1 of 4 writers have too few genuine signatures and are left out: w001 (3)." in note
+
+
 def test_others_teach_where_a_development_set_is_given(signatures, tmp_path):
     others = draw_folder(tmp_path / "others", 20, 4, 0)
     choice = ProtocolChoice(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sigzoo.errors import ImageError, UsageError
-from sigzoo.evaluation.kernels import SIMILARITY_GAMMA, gaussian, squared_distances
+from sigzoo.evaluation.kernels import SIMILARITY_GAMMA, checked_gamma, gaussian, squared_distances
 from sigzoo.verification.scores import Score, make_score
 
 try:
@@ -209,38 +209,52 @@ def _images(X: Iterable[Any]) -> list[Any]:
     return images
 
 
-class ScoreKernel:
+class ScoreKernel(BaseEstimator):
     """A kernel for `WriterVerifier` or any ``sklearn.svm.SVC``: of the similarity by which a score compares.
 
-    What `sigzoo.evaluation.kernels.SimilarityKernel` is: with the score of a bundled model, and features of
-    its layer ``with_local``, local descriptors are matched.
+    ``exp(-gamma * d^2)`` with ``d^2 = s(a, a) + s(b, b) - 2 s(a, b)``. The similarity s is the cosine or, where
+    the score matches local descriptors and features hold such (those of a bundled model's layer
+    ``with_local`` with its own score), the mean of the cosine and of their similarity, which weighs as much
+    as the score says. `SVC` must get features as they are, not scaled.
 
     Parameters
     ----------
     score
-        A score, as ``sigzoo.load(...).score``, or a name of one; the default one if `None`.
+        A score, as ``sigzoo.load(...).score``, or a name of one; the default one if `None`. Scores by name
+        match no local descriptors.
     gamma
-        How fast the kernel falls.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no score of that name.
+        How fast the kernel falls. A grid search over `WriterVerifier` calls it ``kernel__gamma``.
     """
 
     def __init__(self, score: Score | str | None = None, gamma: float = SIMILARITY_GAMMA) -> None:
-        self.score = score if isinstance(score, Score) else make_score(score)
+        self.score = score
         self.gamma = gamma
 
     def __call__(self, X: ArrayLike, Y: ArrayLike) -> NDArray[np.float64]:
-        """The kernel of features ``(N, D)`` with features ``(M, D)``: float64 ``(N, M)``.
+        """Compare every signature with every other.
+
+        Parameters
+        ----------
+        X, Y
+            float ``(N, D)`` and ``(M, D)``, features of the same model and layer.
+
+        Returns
+        -------
+        array
+            float64 ``(N, M)``, from 0 to 1.
 
         Raises
         ------
+        UnknownNameError
+            If there is no score of that name.
+        UsageError
+            If gamma is no number above 0.
         DataError
-            If features are not finite or zero, or the score needs a cohort.
+            If features are not finite or zero, sizes differ, or the score needs a cohort.
         """
-        return gaussian(squared_distances(self.score.prepare(X), self.score.prepare(Y)), self.gamma)
+        gamma = checked_gamma(self.gamma)
+        score = self.score if isinstance(self.score, Score) else make_score(self.score)
+        return gaussian(squared_distances(score.prepare(X), score.prepare(Y)), gamma)
 
 
 class WriterVerifier(ClassifierMixin, BaseEstimator):

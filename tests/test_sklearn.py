@@ -20,7 +20,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sigzoo
-from sigzoo.errors import ImageError, UsageError
+from sigzoo.errors import DataError, ImageError, UnknownNameError, UsageError
 from sigzoo.evaluation.kernels import SimilarityKernel
 from sigzoo.sklearn import ScoreKernel, SignatureEmbedder, WriterVerifier
 from sigzoo.verification.scores import make_score
@@ -185,3 +185,29 @@ def test_a_verifier_learns_the_similarity_of_a_score() -> None:
     again = clone(machine).fit(rows[learnt], labels[learnt])
     np.testing.assert_array_equal(again.predict(rows[asked]), machine.predict(rows[asked]))
     assert (machine.predict(rows[asked]) == labels[asked]).mean() > 0.9
+
+
+def test_a_grid_search_looks_over_the_gamma_of_a_scores_kernel() -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(40, 12)) + 2.0 * np.repeat(rng.normal(size=(2, 12)), 20, axis=0)
+    labels = np.repeat([1, 0], 20)
+    gammas = [1e9, 2.0]  # with the first no two signatures are alike
+    writer = WriterVerifier(kernel=ScoreKernel("mean"), scale=False)
+    search = GridSearchCV(writer, {"kernel__gamma": gammas}, cv=4).fit(rows, labels)
+    assert search.best_params_ == {"kernel__gamma": 2.0}
+    assert search.best_estimator_.kernel.get_params() == {"score": "mean", "gamma": 2.0}
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(again.decision_function(rows), search.decision_function(rows))
+
+
+def test_what_a_scores_kernel_cannot_compare_is_said() -> None:
+    rows = np.random.default_rng(2).normal(size=(5, 34))
+    matching = make_score(local={"first": 4, "size": [3, 2, 5], "reach": [1, 2]})
+    for score in (matching, "mean"):
+        with pytest.raises(DataError, match="different size"):
+            ScoreKernel(score)(rows, rows[:, :4])
+    for gamma in (0.0, -1.0, np.nan, "scale"):
+        with pytest.raises(UsageError, match="gamma must be a number above 0"):
+            ScoreKernel(gamma=gamma)(rows, rows)
+    with pytest.raises(UnknownNameError, match="nearest"):
+        ScoreKernel("nearest")(rows, rows)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sigzoo.errors import UsageError
 from sigzoo.evaluation.svm import SvmOptions
-from sigzoo.verification.base import Prepared
+from sigzoo.verification.base import Prepared, check_comparable
 from sigzoo.verification.scores import Score
 from sigzoo.verification.similarity_scores import similarities
 
@@ -19,6 +22,7 @@ __all__ = [
     "ScaledFeatures",
     "SimilarityKernel",
     "TabledKernel",
+    "checked_gamma",
     "gaussian",
     "squared_distances",
 ]
@@ -76,7 +80,9 @@ class SimilarityKernel:
 
     ``exp(-gamma * d^2)`` with ``d^2 = s(a, a) + s(b, b) - 2 s(a, b)``. Where the similarity s is the cosine,
     that is the RBF kernel of features of length 1. Where local descriptors are matched too, s is the mean of
-    the cosine and of their similarity, which weighs as much as the score says.
+    the cosine and of their similarity, which weighs as much as the score says. Scores that compare distances
+    are no cosines: of ``euclidean`` d is the distance of features as they are, and of ``plda`` that of what
+    it makes of them, so that gamma must suit their size.
 
     Parameters
     ----------
@@ -94,6 +100,8 @@ class SimilarityKernel:
     ------
     DataError
         If a row cannot be compared: it is not finite or zero, or the score needs a cohort.
+    UsageError
+        If gamma is no number above 0.
 
     Notes
     -----
@@ -105,7 +113,7 @@ class SimilarityKernel:
     """
 
     def __init__(self, score: Score, pool: Floats, learnt: Rows, gamma: float) -> None:
-        self._gamma = gamma
+        self._gamma = checked_gamma(gamma)
         ready = score.prepare(pool)
         # Those that may be learnt first: two of them are compared once.
         order = np.concatenate([learnt, np.setdiff1d(np.arange(len(pool)), learnt)])
@@ -130,15 +138,33 @@ def squared_distances(a: Prepared, b: Prepared) -> Floats:
     ----------
     a, b
         What a score has prepared of N and of M signatures.
+
+    Raises
+    ------
+    DataError
+        If they are features of different size.
     """
+    check_comparable(a, b)
     squares = [np.einsum("nd,nd->n", each.rows, each.rows) for each in (a, b)]
     similarity, whole = similarities(a, b), 1.0
     if a.local is not None:
         matching = a.local.matching
-        squares = [each + matching.added(np.ones(len(each))) for each in squares]
+        squares = [  # signatures are alike themselves, but for those without a local descriptor
+            square + matching.added(each.local.shares.any(axis=(1, 2)).astype(np.float64))
+            for square, each in zip(squares, (a, b), strict=True)
+            if each.local is not None
+        ]
         whole += matching.weight
     distances: Floats = (squares[0][:, None] + squares[1] - 2.0 * similarity) / whole
     return np.maximum(distances, 0.0)
+
+
+def checked_gamma(gamma: object) -> float:
+    """How fast a kernel falls, or `UsageError` if that is no number above 0."""
+    number = float(gamma) if isinstance(gamma, Real) and not isinstance(gamma, bool) else math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise UsageError(f"gamma must be a number above 0, got {gamma!r}.")
+    return number
 
 
 def gaussian(distances: Floats, gamma: float) -> Floats:

@@ -74,12 +74,12 @@ class WriterDependent(TrialsProtocol):
         Of all splits together.
     kernel, C, gamma
         Of the SVM; see `sigzoo.evaluation.svm.SvmOptions`. The kernel ``"similarity"`` is not published: it
-        is of the similarity by which `score` compares, of features as they are
-        (`sigzoo.evaluation.kernels.SimilarityKernel`). By default gamma is the published 2^-11, and 2 for
-        this kernel.
+        is of the similarity by which `score` compares, of features as they are, as
+        `sigzoo.sklearn.ScoreKernel` has it. By default gamma is the published 2^-11, and 2 for this kernel.
     score
         A score, or the name of one of `sigzoo.verification.scores.SCORES`, whose similarity is taken; the
-        default one if `None`. Only for the kernel ``"similarity"``.
+        default one if `None`. Only for the kernel ``"similarity"``, and none that needs a cohort. Scores by
+        name match no local descriptors.
     from_development
         Negatives from each development writer; by default 14 where there are any.
     from_others
@@ -309,13 +309,17 @@ def _similarity_of(kernel: str, score: Score | str | None) -> Score | None:
 
 
 def _pooled(features: Floats, others: Developing | None) -> tuple[Floats, Mapping[str, Rows]]:
-    """Features of the set, those of development writers behind, and these writers' rows."""
+    """Features of the set, those of development writers' genuine signatures behind, and these rows."""
     if others is None:
         return features, {}
     if others.features is features:
         return features, others.genuine
-    rows = {name: each + len(features) for name, each in others.genuine.items()}
-    return np.concatenate([features, others.features]), rows
+    ends = len(features) + np.cumsum([len(each) for each in others.genuine.values()])
+    rows = {
+        name: np.arange(end - len(each), end)
+        for (name, each), end in zip(others.genuine.items(), ends, strict=True)
+    }
+    return np.concatenate([features, *(others.features[each] for each in others.genuine.values())]), rows
 
 
 def _scale(rest: Floats, negatives: Moments | None) -> Floats:

@@ -16,9 +16,11 @@ from sigzoo.common.feature_arrays import check_same_size, checked_features, unit
 from sigzoo.errors import DataError, UsageError
 from sigzoo.verification.local_matching import LocalDescriptors, LocalMatching, as_matching
 
-__all__ = ["Prepared", "Score"]
+__all__ = ["Prepared", "Score", "check_comparable"]
 
 Floats = NDArray[np.float64]
+
+_ONE_LOCAL = "{} are of different size: only one of both holds local descriptors. Take those of the same model and layer."
 
 
 @dataclass(frozen=True)
@@ -185,10 +187,7 @@ class Score(ABC):
         if not len(references):
             raise DataError("verification needs at least one reference signature, got none.")
         if (references.local is None) != (questioned.local is None):
-            raise DataError(
-                "references and questioned features are of different size: only one of both holds local "
-                "descriptors. Take those of the same model and layer."
-            )
+            raise DataError(_ONE_LOCAL.format("references and questioned features"))
         return self._compare(references, questioned)
 
     def _moments(self, against: Floats) -> Floats | None:
@@ -221,6 +220,13 @@ class Score(ABC):
         for column, weight in self.part_weights:
             factors[column:] = weight**0.5
         return rows * factors
+
+
+def check_comparable(a: Prepared, b: Prepared) -> None:
+    """Raise `DataError` unless both were prepared of features of the same size."""
+    if (a.local is None) != (b.local is None):
+        raise DataError(_ONE_LOCAL.format("features"))
+    check_same_size(a.rows, b.rows)
 
 
 def _checked_parts(parts: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:

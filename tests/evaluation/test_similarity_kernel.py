@@ -68,6 +68,24 @@ def test_of_cosines_it_is_scikit_learns_rbf_kernel_of_features_of_length_1():
     np.testing.assert_allclose(found, rbf_kernel(unit, gamma=3.0), atol=2e-6)
 
 
+def test_a_signature_without_local_descriptors_is_as_near_itself_as_any_other():
+    features, _ = drawn()
+    features[3, 4:] = 0.0
+    rows = np.arange(len(features))
+    found = SimilarityKernel(make_score(local=LOCAL), features, rows, 1.0).matrix(rows, rows)
+    np.testing.assert_allclose(np.diag(found), 1.0, atol=2e-6)
+    wanted = kernel_written_out(np.delete(features, 3, axis=0), 1.0, LOCAL)
+    others = np.delete(rows, 3)
+    np.testing.assert_allclose(found[np.ix_(others, others)], wanted, atol=2e-6)
+
+
+def test_of_distances_it_is_scikit_learns_rbf_kernel_of_features_as_they_are():
+    features, _ = drawn()
+    rows = np.arange(len(features))
+    found = SimilarityKernel(make_score("euclidean"), features, rows, 0.02).matrix(rows, rows)
+    np.testing.assert_allclose(found, rbf_kernel(features, gamma=0.02), atol=2e-6)
+
+
 def test_many_signatures_are_compared_in_parts_with_the_same_result():
     features, known = drawn(writers=30)
     rows, learnt = np.arange(len(features)), np.flatnonzero(~np.array(known.forged))
@@ -118,6 +136,16 @@ def test_every_writers_scores_are_those_of_an_svm_written_out(taught):
             np.testing.assert_allclose(trials.scores[mine], wanted, atol=5e-3)
 
 
+def test_signatures_of_a_development_set_that_teach_nothing_are_not_compared():
+    (features, known), (more, others) = drawn(), drawn(3, seed=5)
+    more[np.array(others.forged)] = 0.0  # cannot be compared
+    protocol = WriterDependent(
+        references=4, genuine_for_test=3, draws=1, kernel="similarity", from_development=8
+    )
+    (trials,) = protocol.trials(features, known, FeatureSet(more, others))
+    assert len(trials.identities) == 5
+
+
 def test_what_the_kernel_cannot_take_is_said():
     with pytest.raises(UsageError, match="score is for kernel=similarity: kernel=rbf"):
         WriterDependent(score="mean")
@@ -125,6 +153,8 @@ def test_what_the_kernel_cannot_take_is_said():
         WriterDependent(kernel="similarity", gamma="auto")
     with pytest.raises(UnknownNameError, match="score"):
         WriterDependent(kernel="similarity", score="nearest")
+    with pytest.raises(UsageError, match="gamma must be a number above 0, got -1"):
+        SimilarityKernel(make_score(), drawn()[0], np.arange(5), -1.0)
     features, known = drawn()
     small = {"references": 4, "genuine_for_test": 3, "kernel": "similarity"}
     with pytest.raises(DataError, match="cohort"):
@@ -155,3 +185,22 @@ def test_evaluate_takes_the_similarity_of_the_models_own_score(signatures):
     assert not [row.problem for row in found.rows if row.problem]
     (note,) = (note for note in found.notes if "where they stand" in note)
     assert note.startswith("with_local: writer-dependent compares local descriptors")
+    assert note.endswith("writer-dependent:kernel=similarity matches them.")
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        ProtocolChoice("training-free", {"draws": 1, "score": "mean"}),
+        ProtocolChoice(
+            "writer-dependent",
+            {"references": 3, "genuine_for_test": 2, "draws": 1, "kernel": "similarity", "score": "mean"},
+        ),
+    ],
+)
+def test_a_score_by_name_matches_nothing_which_is_told(signatures, choice):
+    asked = {"layers": ["with_local", "embedding"], "cache": False, "baselines": False}
+    found = evaluate(["synsig-tiny"], str(signatures), protocols=[choice], **asked)
+    (note,) = (note for note in found.notes if "where they stand" in note)
+    assert note.startswith(f"with_local: {choice.name} with score=mean compares local descriptors")
+    assert note.endswith("the model's own score matches them.")

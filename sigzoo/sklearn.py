@@ -212,10 +212,10 @@ def _images(X: Iterable[Any]) -> list[Any]:
 class ScoreKernel(BaseEstimator):
     """A kernel for `WriterVerifier` or any ``sklearn.svm.SVC``: of the similarity by which a score compares.
 
-    ``exp(-gamma * d^2)`` with ``d^2 = s(a, a) + s(b, b) - 2 s(a, b)``. The similarity s is the cosine or, where
-    the score matches local descriptors and features hold such (those of a bundled model's layer
-    ``with_local`` with its own score), the mean of the cosine and of their similarity, which weighs as much
-    as the score says. `SVC` must get features as they are, not scaled.
+    ``exp(-gamma * d^2)`` with ``d^2 = s(a, a) + s(b, b) - 2 s(a, b)``. The similarity s is the cosine or,
+    where the score matches local descriptors and features hold such (those of a bundled model's layer
+    ``with_local``, with its own score), the mean of the cosine and of their similarity, which weighs as much
+    as the score says. It takes features as they are, not divided by their deviations.
 
     Parameters
     ----------

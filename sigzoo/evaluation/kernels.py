@@ -145,18 +145,19 @@ def squared_distances(a: Prepared, b: Prepared) -> Floats:
         If they are features of different size.
     """
     check_comparable(a, b)
-    squares = [np.einsum("nd,nd->n", each.rows, each.rows) for each in (a, b)]
-    similarity, whole = similarities(a, b), 1.0
-    if a.local is not None:
-        matching = a.local.matching
-        squares = [  # signatures are alike themselves, but for those without a local descriptor
-            square + matching.added(each.local.shares.any(axis=(1, 2)).astype(np.float64))
-            for square, each in zip(squares, (a, b), strict=True)
-            if each.local is not None
-        ]
-        whole += matching.weight
-    distances: Floats = (squares[0][:, None] + squares[1] - 2.0 * similarity) / whole
+    whole = 1.0 if a.local is None else 1.0 + a.local.matching.weight
+    twice = _to_itself(a)[:, None] + _to_itself(b)
+    distances: Floats = (twice - 2.0 * similarities(a, b)) / whole
     return np.maximum(distances, 0.0)
+
+
+def _to_itself(a: Prepared) -> Floats:
+    """Similarity of each signature to itself, ``(N,)``."""
+    own: Floats = np.einsum("nd,nd->n", a.rows, a.rows)
+    if a.local is None:
+        return own
+    local: Floats = np.asarray(a.local.shares.any(axis=(1, 2)), np.float64)  # 1, and 0 without descriptors
+    return np.add(own, a.local.matching.added(local))
 
 
 def checked_gamma(gamma: object) -> float:

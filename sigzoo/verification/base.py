@@ -20,7 +20,10 @@ __all__ = ["Prepared", "Score", "check_comparable"]
 
 Floats = NDArray[np.float64]
 
-_ONE_LOCAL = "{} are of different size: only one of both holds local descriptors. Take those of the same model and layer."
+_ONE_LOCAL = (
+    "{} are of different size: only one of both holds local descriptors. Take those of the same model and "
+    "layer."
+)
 
 
 @dataclass(frozen=True)

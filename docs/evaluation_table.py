@@ -85,7 +85,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def card_entries(results: list[dict[str, Any]]) -> str:
-    """Entries of ``results`` for each model's card, as YAML."""
+    """Entries of ``results`` for each model's card, as YAML; of kernels that `IN_CARDS` names."""
     baseline = {
         (protocol_head(row), row["protocol"]["settings"]["references"]): row["impostors"]["skilled"]
         for row in results
@@ -96,7 +96,7 @@ def card_entries(results: list[dict[str, Any]]) -> str:
         lines.append(f"# {model}")
         for row in results:
             head, references = protocol_head(row), row["protocol"]["settings"]["references"]
-            if row["model"] != model or (head == "tf" and references != 3):
+            if row["model"] != model or head not in IN_CARDS or (head == "tf" and references != 3):
                 continue
             if "skilled" not in row["impostors"]:  # it could not be measured
                 continue

@@ -78,6 +78,14 @@ def test_cards_get_three_references_and_the_baseline_of_the_same_protocol_and_ke
     assert entries[0]["interval"] == "[-0.50, 1.50]"
 
 
+def test_a_kernel_that_cards_have_no_word_for_gets_a_column_and_no_entry() -> None:
+    import evaluation_table
+
+    linear = [result("synsig-tiny", "embedding", "writer-dependent", 3.0, 2.0, kernel="linear")]
+    assert "| wd linear, one threshold | wd linear, per writer |" in evaluation_table.table(linear)
+    assert evaluation_table.card_entries(linear) == "# synsig-tiny\n"
+
+
 def test_a_table_takes_the_place_of_the_one_before_and_of_nothing_else(tmp_path: Path) -> None:
     import page_tables
 

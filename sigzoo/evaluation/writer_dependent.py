@@ -167,6 +167,8 @@ class WriterDependent(TrialsProtocol):
             {name: arrays.genuine_of(name) for name in tested}, needed, "the writer-dependent protocol"
         )
         pool, teachers = _pooled(array, others)
+        for number in (self._number_from_development, self._number_from_others):
+            number(teachers)  # what is wrong with these is told before signatures are compared
         similarity = None
         if self.score is not None:
             learnt = [*genuine.values(), *teachers.values()]
@@ -253,21 +255,25 @@ class WriterDependent(TrialsProtocol):
 
     def _from_development(self, teachers: Mapping[str, Rows], rng: np.random.RandomState) -> Rows:
         """Negatives out of the development writers' genuine signatures, the same for every writer."""
+        number = self._number_from_development(teachers)
+        if not number:
+            return np.empty(0, np.int64)
+        return np.concatenate([rng.choice(rows, number, replace=False) for rows in teachers.values()])
+
+    def _number_from_development(self, teachers: Mapping[str, Rows]) -> int:
         number = self.from_development
         if not teachers:
             if number:
                 raise UsageError(f"from_development={number} needs development writers: there are none.")
-            return np.empty(0, np.int64)
+            return 0
         number = FROM_DEVELOPMENT if number is None else number
-        if not number:
-            return np.empty(0, np.int64)
         for name, rows in teachers.items():
             if len(rows) < number:
                 raise DataError(
                     f"the development writer {name} has {len(rows)} genuine signatures, and"
                     f" from_development={number} takes that many of each."
                 )
-        return np.concatenate([rng.choice(rows, number, replace=False) for rows in teachers.values()])
+        return number
 
     def _number_from_others(self, teachers: Mapping[str, Rows]) -> int:
         number = self.from_others

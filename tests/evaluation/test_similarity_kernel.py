@@ -146,6 +146,22 @@ def test_signatures_of_a_development_set_that_teach_nothing_are_not_compared():
     assert len(trials.identities) == 5
 
 
+def test_wrong_negatives_are_told_before_signatures_are_compared(monkeypatch):
+    monkeypatch.setattr(
+        "sigzoo.evaluation.writer_dependent.SimilarityKernel", lambda *_: pytest.fail("they were compared")
+    )
+    (features, known), others = drawn(), FeatureSet(*drawn(3, seed=5))
+    small = {"references": 4, "genuine_for_test": 3, "kernel": "similarity"}
+    for options, development, error in (
+        ({"from_development": 8}, None, "from_development=8 needs development writers"),
+        ({"from_others": 0}, None, "There are no negatives"),
+        ({"from_development": 0}, others, "There are no negatives"),
+        ({}, others, "has 8 genuine signatures, and from_development=14"),
+    ):
+        with pytest.raises((DataError, UsageError), match=error):
+            WriterDependent(**small, **options).trials(features, known, development)
+
+
 def test_what_the_kernel_cannot_take_is_said():
     with pytest.raises(UsageError, match="score is for kernel=similarity: kernel=rbf"):
         WriterDependent(score="mean")

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sigzoo.errors import DataError, UsageError
+from sigzoo.errors import UsageError
 from sigzoo.evaluation.development import Developing, divide, long_enough
 from sigzoo.evaluation.draws import KnownArrays, TrialsBuilder, check_at_least_one, checked
 from sigzoo.evaluation.kernels import (
@@ -19,6 +19,7 @@ from sigzoo.evaluation.kernels import (
     SimilarityKernel,
     TabledKernel,
 )
+from sigzoo.evaluation.negatives import Negatives
 from sigzoo.evaluation.svm import Kernel, Moments, SvmOptions, train
 from sigzoo.evaluation.trials_protocol import TrialsProtocol
 from sigzoo.interfaces.protocols import (
@@ -33,9 +34,6 @@ __all__ = ["WriterDependent"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-
-FROM_DEVELOPMENT = 14
-"""Genuine signatures of each development writer that are negatives, as published for GPDS."""
 
 PUBLISHED_GAMMA = 2.0**-11
 """Of the RBF kernel."""
@@ -117,10 +115,6 @@ class WriterDependent(TrialsProtocol):
         replicates: int = 500,
     ) -> None:
         check_at_least_one(references=references, genuine_for_test=genuine_for_test, draws=draws)
-        if from_others is not None and from_others > references:
-            raise UsageError(
-                f"from_others={from_others}: these negatives are out of a writer's {references} references."
-            )
         self.score = _similarity_of(kernel, score)
         if self.score is not None and gamma == "auto":
             raise UsageError("gamma=auto is one over the number of features: kernel=similarity has none.")
@@ -130,7 +124,7 @@ class WriterDependent(TrialsProtocol):
         self.svm = SvmOptions("rbf" if kernel == "similarity" else kernel, C, gamma)
         self.references, self.genuine_for_test = references, genuine_for_test
         self.draws, self.seed, self.replicates = draws, seed, replicates
-        self.from_development, self.from_others = from_development, from_others
+        self.negatives = Negatives(references, from_development, from_others)
         self.development_writers, self.skilled_in_training = development_writers, skilled_in_training
 
     def trials(
@@ -167,8 +161,7 @@ class WriterDependent(TrialsProtocol):
             {name: arrays.genuine_of(name) for name in tested}, needed, "the writer-dependent protocol"
         )
         pool, teachers = _pooled(array, others)
-        for number in (self._number_from_development, self._number_from_others):
-            number(teachers)  # what is wrong with these is told before signatures are compared
+        self.negatives.check(teachers)  # before signatures are compared
         similarity = None
         if self.score is not None:
             learnt = [*genuine.values(), *teachers.values()]
@@ -190,8 +183,9 @@ class WriterDependent(TrialsProtocol):
         rng: np.random.RandomState,
     ) -> Trials:
         splits = {name: self._split(rows, known.forged_of(name), rng) for name, rows in genuine.items()}
-        negatives = self._from_development(teachers, rng)
-        from_others = self._number_from_others(teachers)
+        references = {name: split.references for name, split in splits.items()}
+        negatives = self.negatives.of_development(teachers, rng)
+        from_others = self.negatives.number_from_others(teachers)
         questioned = np.concatenate([each.genuine for each in splits.values()])
         kernel: PoolKernel | None = similarity
         if kernel is None and self._is_shared(known, splits, negatives, from_others):
@@ -199,7 +193,7 @@ class WriterDependent(TrialsProtocol):
         builder = TrialsBuilder(threshold=0.0)
         moments = Moments.of(pool[negatives]) if len(negatives) else None
         for name, split in splits.items():
-            own = self._from_others(name, splits, known, from_others, rng)
+            own = self.negatives.of_others(name, references, known, from_others, rng)
             own = np.concatenate([own, split.skilled_negatives])
             kinds = {
                 GENUINE: split.genuine,
@@ -252,55 +246,6 @@ class WriterDependent(TrialsProtocol):
         elif kept:
             kept = 0  # all are needed to test with
         return _Split(order[: self.references], order[-self.genuine_for_test :], forged[:kept], forged[kept:])
-
-    def _from_development(self, teachers: Mapping[str, Rows], rng: np.random.RandomState) -> Rows:
-        """Negatives out of the development writers' genuine signatures, the same for every writer."""
-        number = self._number_from_development(teachers)
-        if not number:
-            return np.empty(0, np.int64)
-        return np.concatenate([rng.choice(rows, number, replace=False) for rows in teachers.values()])
-
-    def _number_from_development(self, teachers: Mapping[str, Rows]) -> int:
-        number = self.from_development
-        if not teachers:
-            if number:
-                raise UsageError(f"from_development={number} needs development writers: there are none.")
-            return 0
-        number = FROM_DEVELOPMENT if number is None else number
-        for name, rows in teachers.items():
-            if len(rows) < number:
-                raise DataError(
-                    f"the development writer {name} has {len(rows)} genuine signatures, and"
-                    f" from_development={number} takes that many of each."
-                )
-        return number
-
-    def _number_from_others(self, teachers: Mapping[str, Rows]) -> int:
-        number = self.from_others
-        if number is None:
-            number = 0 if teachers else self.references
-        if not number and (not teachers or self.from_development == 0):
-            raise UsageError("There are no negatives: from_others and from_development are 0.")
-        return number
-
-    def _from_others(
-        self,
-        name: str,
-        splits: Mapping[str, _Split],
-        known: KnownArrays,
-        number: int,
-        rng: np.random.RandomState,
-    ) -> Rows:
-        """Negatives out of the other writers' references."""
-        if not number:
-            return np.empty(0, np.int64)
-        who = known.writer[splits[name].references[0]]
-        chosen = [
-            rng.choice(each.references, number, replace=False)
-            for other, each in splits.items()
-            if other != name and known.writer[each.references[0]] != who
-        ]
-        return np.concatenate(chosen) if chosen else np.empty(0, np.int64)
 
 
 def _similarity_of(kernel: str, score: Score | str | None) -> Score | None:

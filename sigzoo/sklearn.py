@@ -323,8 +323,8 @@ class WriterVerifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are not two labels, `genuine` is none of them, or X is no finite array; as scikit-learn's
-            own classifiers do.
+            If there are not two labels, `genuine` is none of them, X is no finite array, or it would be
+            scaled for a `ScoreKernel`; as scikit-learn's own classifiers do.
         """
         X, y = validate_data(self, X, y)
         labels: NDArray[Any] = np.asarray(y)
@@ -339,6 +339,8 @@ class WriterVerifier(ClassifierMixin, BaseEstimator):
         genuine = self.classes_[1] if self.genuine is None else self.genuine
         if genuine not in self.classes_:
             raise ValueError(f"genuine={genuine!r} is not among the labels {list(self.classes_)}.")
+        if self.scale and isinstance(self.kernel, ScoreKernel):
+            raise ValueError("a ScoreKernel compares features as they are: give scale=False.")
         own = int(np.count_nonzero(labels == genuine))
         machine = SVC(
             C=self.C, kernel=self.kernel, gamma=self.gamma, class_weight={genuine: (len(labels) - own) / own}

@@ -211,3 +211,10 @@ def test_what_a_scores_kernel_cannot_compare_is_said() -> None:
             ScoreKernel(gamma=gamma)(rows, rows)
     with pytest.raises(UnknownNameError, match="nearest"):
         ScoreKernel("nearest")(rows, rows)
+
+
+def test_features_are_not_scaled_for_the_kernel_of_a_score() -> None:
+    rows, labels = np.random.default_rng(0).normal(size=(8, 4)), np.repeat([0, 1], 4)
+    with pytest.raises(ValueError, match="give scale=False"):
+        WriterVerifier(kernel=ScoreKernel()).fit(rows, labels)
+    assert WriterVerifier(kernel=ScoreKernel(), scale=False).fit(rows, labels).predict(rows).shape == (8,)

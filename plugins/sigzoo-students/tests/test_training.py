@@ -436,8 +436,8 @@ def test_ratios_of_a_kernel_weigh_as_the_kinds_of_impostor_do(monkeypatch):
     rates = {("skilled", one): 8.0, ("skilled", each): 8.0, ("random", one): 0.1}  # below the floor
     wanted = (2 * (np.log(2) + np.log(4)) / 2 + np.log(0.5)) / 3
     assert ratio(rates, least) == pytest.approx(wanted)
-    least = {("same_text", one): 4.0, ("random", one): 1.0}
-    rates = {("same_text", one): 8.0, ("random", one): 1.0}
+    least = {("same text", one): 4.0, ("random", one): 1.0}
+    rates = {("same text", one): 8.0, ("random", one): 1.0}
     assert ratio(rates, least) == pytest.approx(2 * np.log(2) / 3)
 
 

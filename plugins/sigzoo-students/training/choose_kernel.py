@@ -37,7 +37,7 @@ from development import (
     read_features,
 )
 from numpy.typing import NDArray
-from places import FLOOR, WEIGHTS
+from places import log_ratio, shares_of
 
 import sigzoo
 from sigzoo.evaluation.protocols import Signatures
@@ -125,7 +125,8 @@ def _of_rows(known: Signatures, rows: NDArray[np.int64]) -> Signatures:
 def _rates(protocol: WriterDependent, features: NDArray[np.float32], known: Signatures) -> Rates:
     summary = summarise(protocol.trials(features, known), known, replicates=2)
     found = {}
-    for kind, each in summary.impostors.items():
+    for name, each in summary.impostors.items():
+        kind = name.replace("_", " ")
         found[kind, "one threshold"] = each.eer.value
         if kind != "random":
             found[kind, "thresholds of the writers"] = each.eer_user.value
@@ -133,15 +134,12 @@ def _rates(protocol: WriterDependent, features: NDArray[np.float32], known: Sign
 
 
 def _log_ratio(rates: Rates, least: Rates) -> float:
-    kinds = {kind for kind, _ in rates}
-    weights = {kind: WEIGHTS[kind.replace("_", " ")] for kind in kinds}
-    if "skilled" not in kinds and "same_text" in kinds:
-        weights["same_text"] = WEIGHTS["skilled"]
     total = 0.0
-    for kind, weight in weights.items():
-        logs = [math.log(max(rates[key], FLOOR) / max(least[key], FLOOR)) for key in rates if key[0] == kind]
-        total += weight * float(np.mean(logs))
-    return total / sum(weights.values())
+    for kind, share in shares_of({kind for kind, _ in rates}).items():
+        total += share * float(
+            np.mean([log_ratio(rates[key], least[key]) for key in rates if key[0] == kind])
+        )
+    return total
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from cli_main import cli_main
 from development import MODELS, SETS, TWO_LEVEL_SETS, WITH_LOCAL, Comparison, read_features
@@ -121,11 +122,13 @@ class _Compared:
 
 def _tables(place: Place, draw: list[Comparison], reach: tuple[int, int]) -> Iterator[_Compared]:
     features = place.features.features
-    sizes = {model: features[model, "embedding"].shape[1] for model in MODELS}
     # The descriptors are the same for all models, but for the rounding of mean and components.
     first = MODELS[0]
-    matching = LocalMatching(first=sizes[first], size=(24, 12, 24), reach=reach)
-    _, local = matching.split(features[first, WITH_LOCAL].astype(np.float64))
+    present = sigzoo.load(first, device="cpu").score.local
+    assert isinstance(present, LocalMatching)  # whose place and size are the network's
+    _, local = msgspec.structs.replace(present, reach=reach).split(
+        features[first, WITH_LOCAL].astype(np.float64)
+    )
     units = {model: unit_rows(features[model, "embedding"].astype(np.float64)) for model in MODELS}
     for each in draw:
         asked = np.concatenate([each.references, *each.questioned.values()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from development import Comparison, FeatureSet, comparisons
 from sigzoo.evaluation.metrics import equal_error
 from sigzoo.verification.scores import Score
 
-__all__ = ["Place", "places_of"]
+__all__ = ["Place", "log_ratio", "places_of", "shares_of"]
 
 REFERENCES = (1, 3, 5)
 DRAWS = range(4)
@@ -34,11 +34,7 @@ class Place:
     @cached_property
     def weights(self) -> Mapping[str, float]:
         """How much each kind of impostor counts; 1 together."""
-        kinds = set().union(*(each.questioned for draw in self.draws for each in draw)) - {"genuine"}
-        found = {kind: WEIGHTS[kind] for kind in WEIGHTS if kind in kinds}
-        if "skilled" not in found and "same text" in found:
-            found["same text"] = WEIGHTS["skilled"]
-        return {kind: each / sum(found.values()) for kind, each in found.items()}
+        return shares_of(set().union(*(each.questioned for draw in self.draws for each in draw)))
 
     def rates(
         self, score: Score, model: str, layer: str, cohort: np.ndarray | None = None
@@ -61,10 +57,20 @@ class Place:
 
     def log_ratio(self, found: Mapping[str, float], other: Mapping[str, float]) -> float:
         """Mean logarithm of the EERs of one choice over those of another, weighed by kind."""
-        return sum(
-            share * math.log(max(found[kind], FLOOR) / max(other[kind], FLOOR))
-            for kind, share in self.weights.items()
-        )
+        return sum(share * log_ratio(found[kind], other[kind]) for kind, share in self.weights.items())
+
+
+def shares_of(kinds: Collection[str]) -> dict[str, float]:
+    """How much each of these kinds of impostor counts; 1 together."""
+    found = {kind: WEIGHTS[kind] for kind in WEIGHTS if kind in kinds}
+    if "skilled" not in found and "same text" in found:
+        found["same text"] = WEIGHTS["skilled"]
+    return {kind: each / sum(found.values()) for kind, each in found.items()}
+
+
+def log_ratio(found: float, other: float) -> float:
+    """Logarithm of an EER over another, in percent."""
+    return math.log(max(found, FLOOR) / max(other, FLOOR))
 
 
 def places_of(features: FeatureSet) -> Iterator[Place]:

@@ -1,10 +1,10 @@
 """Measure models on real signatures, with intervals and a trivial baseline beside.
 
-python measure.py DATA_FOLDER [MODEL ...] [--weights FILE]
+python measure.py DATA_FOLDER [MODEL ...] [--weights FILE] [--layer NAME] [--score card]
 
 DATA_FOLDER holds sigcomp2009/ and crossmedia/. Three references a writer, drawn with seeds 0 to 9;
-score: mean cosine similarity to them; one global threshold; EER in percent with the 95 % bootstrap
-interval over writers. The test sets choose nothing: no checkpoint, no parameter.
+score: mean cosine similarity to them, or that of the model's card; one global threshold; EER in percent with
+the 95 % bootstrap interval over writers. The test sets choose nothing: no checkpoint, no parameter.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with sigcomp2009/ and crossmedia/")
     parser.add_argument("models", nargs="*", default=["synsig-tiny"], help="names that `sigzoo list` knows")
     parser.add_argument("--weights", type=Path, help="weights in place of the model's own")
+    parser.add_argument("--layer", help="whose features are measured; the card's by default")
+    parser.add_argument("--score", choices=["mean", "card"], default="mean")
     parser.add_argument("--sets", nargs="+", default=["sigcomp2009", "crossmedia"])
     parser.add_argument("--splits", nargs="+", default=["test"], help="of crossmedia")
     parser.add_argument("--replicates", type=int, default=500, help="bootstrap samples")
@@ -42,13 +44,11 @@ def main() -> None:
         _tell("trivial baseline", name, trivial(images, args.replicates))
     for each in args.models:
         model = sigzoo.load(each, weights=args.weights)
+        score = model.score if args.score == "card" else "mean"
         for name, images in sets.items():
-            features = model.embed(images.files)
-            _tell(
-                each,
-                name,
-                distance_protocol(features, images.known, replicates=args.replicates, score="mean"),
-            )
+            features = model.embed(images.files, layer=args.layer)
+            measured = distance_protocol(features, images.known, replicates=args.replicates, score=score)
+            _tell(each, name, measured)
             if name == "sigcomp2009":
                 separated, pairs = three_each(features, images)
                 print(f"{each:<18} {name:<18} three genuine each: {separated} of {pairs} pairs separated")

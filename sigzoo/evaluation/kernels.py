@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sigzoo.errors import UsageError
+from sigzoo.errors import DataError, UsageError
 from sigzoo.evaluation.svm import SvmOptions
 from sigzoo.verification.base import Prepared, check_comparable
 from sigzoo.verification.scores import Score
@@ -99,7 +99,7 @@ class SimilarityKernel:
     Raises
     ------
     DataError
-        If a row cannot be compared: it is not finite or zero, or the score needs a cohort.
+        If a row cannot be compared, as it is not finite or zero, or the score needs a cohort.
     UsageError
         If gamma is no number above 0.
 
@@ -114,6 +114,11 @@ class SimilarityKernel:
 
     def __init__(self, score: Score, pool: Floats, learnt: Rows, gamma: float) -> None:
         self._gamma = checked_gamma(gamma)
+        if score.needs_cohort:
+            raise DataError(
+                f"the score {score.name} compares with a cohort, its similarity alone says less:"
+                " a kernel takes another score."
+            )
         ready = score.prepare(pool)
         # Those that may be learnt first: two of them are compared once.
         order = np.concatenate([learnt, np.setdiff1d(np.arange(len(pool)), learnt)])

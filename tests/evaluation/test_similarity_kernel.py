@@ -173,7 +173,7 @@ def test_what_the_kernel_cannot_take_is_said():
         SimilarityKernel(make_score(), drawn()[0], np.arange(5), -1.0)
     features, known = drawn()
     small = {"references": 4, "genuine_for_test": 3, "kernel": "similarity"}
-    with pytest.raises(DataError, match="cohort"):
+    with pytest.raises(DataError, match="a cohort, .* takes another score"):
         WriterDependent(**small, score="t-norm").trials(features, known)
     features[3] = 0.0
     with pytest.raises(DataError, match="row of zeros"):

@@ -117,21 +117,38 @@ def _rows(folder: Path) -> list[tuple[str, np.ndarray]]:
     return rows
 
 
+class _Idle:
+    """An actor that does nothing."""
+
+    def there(self) -> bool:
+        return True
+
+
+def _held_cpu(ray: Any, node: str) -> Any:
+    """An actor that holds the CPU of a node until it is killed."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
+    held = ray.remote(num_cpus=1, scheduling_strategy=strategy)(_Idle).remote()
+    assert ray.get(held.there.remote())
+    return held
+
+
 def test_a_node_is_killed_and_every_image_is_there_once(cluster: Any, tmp_path: Path, draw: Any) -> None:
     import ray
 
     paths = _images(tmp_path / "images", draw, 120)
     settings, model = EmbedSettings(on_error="skip", check_images=False), sigzoo.load()
-    second, killed_at = cluster.second, []
+    held, killed_at = _held_cpu(ray, cluster.head_node.node_id), []  # so all is prepared on the second node
     seen = 0
 
     def progress(images: int) -> None:
         nonlocal seen
         seen += images
-        free = ray._private.state.available_resources_per_node().get(second.node_id, {})
-        if not killed_at and seen >= 12 and free.get("CPU", 0) < 1:  # it is at work
+        if not killed_at and seen >= 12:
             killed_at.append(seen)
-            cluster.remove_node(second, allow_graceful=False)
+            ray.kill(held)
+            cluster.remove_node(cluster.second, allow_graceful=False)
 
     def embedded(name: str, engine: Any, **options: Any) -> Any:
         manifest = inputs_manifest(paths)

@@ -56,7 +56,8 @@ class ScaledFeatures:
 
     def matrix(self, a: Rows, b: Rows) -> Floats:
         """See `PoolKernel.matrix`."""
-        return self.options.matrix(self.pool[a] / self.scale, self.pool[b] / self.scale)
+        scaled = self.pool[a] / self.scale
+        return self.options.matrix(scaled, scaled if b is a else self.pool[b] / self.scale)
 
 
 class TabledKernel:

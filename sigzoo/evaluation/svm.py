@@ -161,7 +161,6 @@ def fit_machine(
     positive: NDArray[np.bool_],
     *,
     positive_weight: float = 1.0,
-    scale: Floats | None = None,
 ) -> Machine:
     """Scale features by their deviation, without centring, and train.
 
@@ -175,10 +174,8 @@ def fit_machine(
         ``(N,)``: which are of the positive class.
     positive_weight
         What C is multiplied with for the positive class.
-    scale
-        ``(D,)``, where it is known; computed of `rows` by default.
     """
-    scale = Moments.of(rows).scale() if scale is None else scale
+    scale = Moments.of(rows).scale()
     scaled = rows / scale
     weights, intercept = train(options.matrix(scaled, scaled), positive, options.C, positive_weight)
     support = weights != 0

@@ -15,7 +15,6 @@ each writer count alike.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from choosing import arguments, heads_of, keep_features
 from cli_main import cli_main
 from development import (
     LAYERS,
@@ -56,18 +56,11 @@ Rates = Mapping[tuple[str, str], float]
 
 def main() -> None:
     """Print for each gamma what decides, by layer, and the ratio of EERs on each set."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder with sigcomp2009/, bhsig-dev/ and crossmedia/")
-    parser.add_argument("--work", type=Path, required=True, help="folder for images and features")
-    parser.add_argument("--workers", type=int, default=1, help="sets that are measured at once")
-    args = parser.parse_args()
-    names = (*SETS, *TWO_LEVEL_SETS)
-    for name in names:  # before the processes: they read what is kept
-        read_features(name, args.data, args.work, args.workers)
+    args, names = arguments(__doc__), (*SETS, *TWO_LEVEL_SETS)
+    keep_features(names, args)
     with ProcessPoolExecutor(args.workers) as pool:
         found = list(pool.map(partial(_measure, args.data, args.work), names))
-    print("\n".join(f"({number}) {name}" for number, name in enumerate(names, 1)))
-    heads = " ".join(f"  ({number})" for number in range(1, 1 + len(names)))
+    heads = heads_of(names)
     print(f"{'gamma':<6}{'layer':<16}{'decides':>8} {heads}")
     decides: dict[float, float] = {}
     for gamma in GAMMAS:

@@ -17,6 +17,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from choosing import heads_of
 from cli_main import cli_main
 from development import LAYERS, MODELS, SETS, TWO_LEVEL_SETS, read_features
 from places import places_of
@@ -34,8 +35,7 @@ def main() -> None:
     names = (*SETS, *TWO_LEVEL_SETS)
     sets = [read_features(name, args.data, args.work, args.workers) for name in names]
     places = [place for each in sets for place in places_of(each)]
-    print("\n".join(f"({number}) {name}" for number, name in enumerate(names, 1)))
-    heads = " ".join(f"  ({number})" for number in range(1, 1 + len(names)))
+    heads = heads_of(names)
     print(f"{'model':<12} {'layer':<16}{'decides':>8} {heads}")
     for model in MODELS:
         score, found = sigzoo.load(model, device="cpu").score, {}

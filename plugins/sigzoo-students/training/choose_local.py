@@ -12,7 +12,6 @@ Kinds of impostor weigh as in `choose_score.py`.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from choosing import arguments, heads_of, keep_features
 from cli_main import cli_main
 from development import MODELS, SETS, TWO_LEVEL_SETS, WITH_LOCAL, Comparison, read_features
 from numpy.typing import NDArray
@@ -44,14 +44,8 @@ Floats = NDArray[np.float64]
 
 def main() -> None:
     """Print for each choice what decides, and by how much EERs fall on each set."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder with sigcomp2009/, bhsig-dev/ and crossmedia/")
-    parser.add_argument("--work", type=Path, required=True, help="folder for images and features")
-    parser.add_argument("--workers", type=int, default=1, help="sets that are measured at once")
-    args = parser.parse_args()
-    names = (*SETS, *TWO_LEVEL_SETS)
-    for name in names:  # before the processes: they read what is kept
-        read_features(name, args.data, args.work, args.workers)
+    args, names = arguments(__doc__), (*SETS, *TWO_LEVEL_SETS)
+    keep_features(names, args)
     found: dict[tuple[Choice, str], list[float]] = {}
     jobs = [(name, reach) for name in names for reach in REACHES]
     with ProcessPoolExecutor(args.workers) as pool:
@@ -60,8 +54,7 @@ def main() -> None:
         ):
             for (weight, sharpness), each in ratios.items():
                 found[(reach, weight, sharpness), name] = each
-    print("\n".join(f"({number}) {name}" for number, name in enumerate(names, 1)))
-    heads = " ".join(f"  ({number})" for number in range(1, 1 + len(names)))
+    heads = heads_of(names)
     print(f"{'reach':<8}{'weight':>7}{'sharpness':>10}{'decides':>9} {heads}")
     decides: dict[Choice, float] = {}
     for choice in product(REACHES, WEIGHTS, SHARPNESSES):
